@@ -1,0 +1,56 @@
+//! Facts: the complete, serialisable snapshot that a decision may see, and all that it may see.
+
+use super::{Automation, ChangeInRelease, Deployment, Person, PullRequest, RepositoryId};
+use serde::{Deserialize, Serialize};
+
+/// The version of the facts' shape that this build writes.
+pub const FACTS_VERSION: u32 = 1;
+
+/// The repository judged.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Repository {
+    /// Its id, which is compared.
+    pub id: RepositoryId,
+    /// `owner/name` when it was read, for people and links.
+    pub full_name: String,
+}
+
+/// What the settings contribute to a decision, with names already turned into ids.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Terms {
+    /// The production branch.
+    pub production_branch: String,
+    /// The names of the packs in force.
+    pub packs: Vec<String>,
+    /// People with several accounts or with e-mails of their own.
+    pub persons: Vec<Person>,
+    /// What is automation.
+    pub automation: Automation,
+    /// The web address of GitHub, for links (`https://github.com`).
+    pub web_url: String,
+}
+
+/// What is judged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Subject {
+    /// One pull request: open (may it merge?) or merged (was it compliant then?).
+    PullRequest(Box<PullRequest>),
+    /// One change on the production branch that came without a pull request, judged when it landed.
+    Landed(Box<ChangeInRelease>),
+    /// One attempt to deploy.
+    Deployment(Box<Deployment>),
+}
+
+/// The snapshot. The same facts and policies give the same verdict, byte for byte, years later.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Facts {
+    /// [`FACTS_VERSION`] of the build that wrote it.
+    pub version: u32,
+    /// Where.
+    pub repository: Repository,
+    /// Under which settings.
+    pub terms: Terms,
+    /// What.
+    pub subject: Subject,
+}

@@ -1,0 +1,109 @@
+//! What only a delivery (or the first look) knows: kept when first seen, because GitHub shows something else later.
+//!
+//! Invariant: an observation is never overwritten. The first one under a key wins.
+
+use super::{Account, CommitSha, DeploymentId, PullRequestNumber, Push, ReviewId, RunAttempt, RunId};
+use serde::{Deserialize, Serialize};
+
+/// One thing seen once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Observation {
+    /// A branch moved.
+    Pushed {
+        /// The branch's name, without `refs/heads/`.
+        branch: String,
+        /// The movement.
+        push: Push,
+    },
+    /// The head of a pull request moved (`synchronize`); of a fork's branch nothing else is ever seen.
+    Synchronized {
+        /// The pull request.
+        number: PullRequestNumber,
+        /// The movement.
+        push: Push,
+    },
+    /// A pull request was opened.
+    Opened {
+        /// The pull request.
+        number: PullRequestNumber,
+        /// Its head then.
+        head: CommitSha,
+        /// Who opened it.
+        by: Account,
+    },
+    /// A review was submitted: the commit it was given on, before anybody could re-point it.
+    Reviewed {
+        /// The pull request.
+        number: PullRequestNumber,
+        /// The review.
+        review: ReviewId,
+        /// The commit it was submitted on.
+        commit: CommitSha,
+        /// Who gave it.
+        by: Account,
+    },
+    /// Whether a reviewer could push when the review was first looked at.
+    CouldWrite {
+        /// The pull request.
+        number: PullRequestNumber,
+        /// The review.
+        review: ReviewId,
+        /// The answer.
+        could_write: bool,
+    },
+    /// A deployment was created by a run's attempt.
+    DeploymentCreated {
+        /// The deployment.
+        deployment: DeploymentId,
+        /// The run.
+        run: RunId,
+        /// The attempt.
+        attempt: RunAttempt,
+        /// The environment.
+        environment: String,
+    },
+    /// An environment was approved for a run's attempt.
+    EnvironmentApproved {
+        /// The run.
+        run: RunId,
+        /// The attempt.
+        attempt: RunAttempt,
+        /// The environment.
+        environment: String,
+        /// Who approved.
+        by: Account,
+    },
+}
+
+impl Observation {
+    /// What it is about, for looking up all that is known of one thing: `branch:main`, `pull_request:7`, `run:5`.
+    pub fn topic(&self) -> String {
+        match self {
+            Self::Pushed { branch, .. } => format!("branch:{branch}"),
+            Self::Synchronized { number, .. }
+            | Self::Opened { number, .. }
+            | Self::Reviewed { number, .. }
+            | Self::CouldWrite { number, .. } => format!("pull_request:{number}"),
+            Self::DeploymentCreated { run, .. } | Self::EnvironmentApproved { run, .. } => format!("run:{run}"),
+        }
+    }
+
+    /// What makes it the same observation when it is seen again.
+    pub fn key(&self) -> String {
+        let pusher = |push: &Push| push.by.as_ref().map_or_else(|| "nobody".to_owned(), |by| by.id.to_string());
+        match self {
+            Self::Pushed { push, .. } => format!("pushed:{}:{}:{}", push.before, push.after, pusher(push)),
+            Self::Synchronized { push, .. } => {
+                format!("synchronized:{}:{}:{}", push.before, push.after, pusher(push))
+            }
+            Self::Opened { .. } => "opened".to_owned(),
+            Self::Reviewed { review, .. } => format!("reviewed:{review}"),
+            Self::CouldWrite { review, .. } => format!("could_write:{review}"),
+            Self::DeploymentCreated { deployment, .. } => format!("deployment:{deployment}"),
+            Self::EnvironmentApproved { attempt, environment, by, .. } => {
+                format!("approved:{attempt}:{environment}:{}", by.id)
+            }
+        }
+    }
+}

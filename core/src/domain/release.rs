@@ -1,0 +1,154 @@
+//! What one deployment would put into production, and who starts it.
+
+use super::{
+    Account, Commit, CommitSha, DeploymentId, Landing, PullRequest, PullRequestNumber, RepositoryId, RunAttempt,
+    RunId,
+};
+use serde::{Deserialize, Serialize};
+
+/// Who started one attempt of a run, as read from the attempt itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// Its number, from 1.
+    pub number: RunAttempt,
+    /// Whose event it was.
+    pub actor: Option<Account>,
+    /// Who caused this very attempt.
+    pub triggering_actor: Option<Account>,
+}
+
+/// The workflow run that deploys.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    /// Its id.
+    pub id: RunId,
+    /// The event that started it, as GitHub names it.
+    pub event: String,
+    /// The branch or tag it runs for; `None` where GitHub shows none.
+    pub head_branch: Option<String>,
+    /// The commit it runs.
+    pub head_commit: CommitSha,
+    /// The repository that commit comes from; `None` where GitHub shows none.
+    pub head_repository: Option<RepositoryId>,
+    /// The path of the workflow file.
+    pub path: String,
+    /// The first attempt.
+    pub first: Attempt,
+    /// The attempt being judged (the first, where there was no re-run).
+    pub this: Attempt,
+}
+
+/// The deployment as GitHub records it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeploymentRecord {
+    /// Its id.
+    pub id: DeploymentId,
+    /// The commit it names, which may differ from the run's.
+    pub commit: CommitSha,
+    /// Who created it.
+    pub creator: Option<Account>,
+}
+
+/// GitHub's own required reviewers of the environment, for this run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EnvironmentApproval {
+    /// Whether the environment asks for an approval; `None` where it could not be read.
+    pub asked: Option<bool>,
+    /// Who approved it for this attempt; `None` inside where GitHub shows nobody.
+    pub given_by: Vec<Option<Account>>,
+}
+
+/// Where a release starts: what runs in production now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum StartingPoint {
+    /// The last deployment that was allowed here and succeeded.
+    Deployed {
+        /// Its commit.
+        commit: CommitSha,
+        /// The decision that allowed it.
+        decision: String,
+    },
+    /// The settings' baseline.
+    Baseline {
+        /// Its commit.
+        commit: CommitSha,
+    },
+}
+
+impl StartingPoint {
+    /// The commit that runs in production.
+    pub fn commit(&self) -> &CommitSha {
+        match self {
+            Self::Deployed { commit, .. } | Self::Baseline { commit } => commit,
+        }
+    }
+}
+
+/// The first-parent line of the production branch, as far as this decision needs it.
+///
+/// Shape: `commits` runs from the tip (first) down to the starting point (last) when `reaches_start`. When the target
+/// lies behind the starting point, `behind` runs from the starting point (first) down to the target (last).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Line {
+    /// First parents from the tip of the production branch, newest first.
+    pub commits: Vec<CommitSha>,
+    /// Whether the starting point is the last of `commits`.
+    pub reaches_start: bool,
+    /// First parents from the starting point back to the target, both included; empty where the target is not behind it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub behind: Vec<CommitSha>,
+    /// How the branch moved over these commits.
+    pub landings: Vec<Landing>,
+}
+
+/// One change between the starting point and the target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangeInRelease {
+    /// Its commits on the first-parent line, oldest first; the last one stands for it.
+    pub commits: Vec<CommitSha>,
+    /// The movement of the branch that brought them; `None` where the activity list does not show it.
+    pub landing: Option<Landing>,
+    /// The pull request that landed them by GitHub's own merge; `None` for commits that came without one.
+    pub pull_request: Option<PullRequest>,
+    /// Without a pull request: the commits themselves, with everyone they name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bare_commits: Vec<Commit>,
+    /// Pull requests that GitHub shows as merged by this commit although a push put it there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shown_as_merged: Vec<PullRequestNumber>,
+    /// What could not be read, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<String>,
+}
+
+/// Everything a decision may see of one attempt to deploy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deployment {
+    /// The environment, as GitHub spells it.
+    pub environment: String,
+    /// The deployment; `None` where the run has none yet.
+    pub record: Option<DeploymentRecord>,
+    /// The run and the attempt; `None` where a deployment came without one.
+    pub run: Option<Run>,
+    /// The commit that would go into production.
+    pub target: CommitSha,
+    /// The environment's own approval.
+    pub approval: EnvironmentApproval,
+    /// What runs now; `None` where nothing was deployed under control and the settings name no baseline.
+    pub start: Option<StartingPoint>,
+    /// The production branch.
+    pub line: Line,
+    /// The decision that allowed this very commit in this environment before.
+    pub allowed_before: Option<String>,
+    /// The changes from the starting point (exclusive) to the target, oldest first.
+    pub changes: Vec<ChangeInRelease>,
+    /// Accounts that can push to the repository; `None` where the list could not be read.
+    pub writers: Option<Vec<Account>>,
+    /// What could not be read, in words; anything here makes the facts incomplete.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<String>,
+    /// Set where the branch's history itself could not be read: nothing can be compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history_unavailable: Option<String>,
+}
