@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod change;
+pub mod entry;
 pub mod facts;
 pub mod id;
 pub mod observation;
@@ -16,6 +17,7 @@ pub use change::{
     Commit, CommitIdentity, Landing, LandingKind, PullRequest, PullRequestState, Push, PushSource, Review,
     ReviewState, TimelineEvent,
 };
+pub use entry::{Decision, DeploymentFinished, Entry, EntryBody};
 pub use facts::{Facts, Repository, Subject, Terms};
 pub use id::{AccountId, CommitSha, DeploymentId, PullRequestNumber, RepositoryId, ReviewId, RunAttempt, RunId};
 pub use observation::Observation;
