@@ -14,8 +14,8 @@ pub mod verdict;
 
 pub use account::{Account, AccountKind, Automation, Person, same_login};
 pub use change::{
-    Commit, CommitIdentity, Landing, LandingKind, PullRequest, PullRequestState, Push, PushSource, Review,
-    ReviewState, TimelineEvent,
+    Commit, CommitIdentity, Landing, LandingKind, PullRequest, PullRequestState, Push, PushSource, Review, ReviewState,
+    TimelineEvent,
 };
 pub use entry::{Decision, DeploymentFinished, Entry, EntryBody};
 pub use facts::{Facts, Repository, Subject, Terms};

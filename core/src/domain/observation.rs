@@ -91,7 +91,11 @@ impl Observation {
 
     /// What makes it the same observation when it is seen again.
     pub fn key(&self) -> String {
-        let pusher = |push: &Push| push.by.as_ref().map_or_else(|| "nobody".to_owned(), |by| by.id.to_string());
+        let pusher = |push: &Push| {
+            push.by
+                .as_ref()
+                .map_or_else(|| "nobody".to_owned(), |by| by.id.to_string())
+        };
         match self {
             Self::Pushed { push, .. } => format!("pushed:{}:{}:{}", push.before, push.after, pusher(push)),
             Self::Synchronized { push, .. } => {
@@ -101,7 +105,12 @@ impl Observation {
             Self::Reviewed { review, .. } => format!("reviewed:{review}"),
             Self::CouldWrite { review, .. } => format!("could_write:{review}"),
             Self::DeploymentCreated { deployment, .. } => format!("deployment:{deployment}"),
-            Self::EnvironmentApproved { attempt, environment, by, .. } => {
+            Self::EnvironmentApproved {
+                attempt,
+                environment,
+                by,
+                ..
+            } => {
                 format!("approved:{attempt}:{environment}:{}", by.id)
             }
         }

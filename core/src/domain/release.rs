@@ -1,8 +1,7 @@
 //! What one deployment would put into production, and who starts it.
 
 use super::{
-    Account, Commit, CommitSha, DeploymentId, Landing, PullRequest, PullRequestNumber, RepositoryId, RunAttempt,
-    RunId,
+    Account, Commit, CommitSha, DeploymentId, Landing, PullRequest, PullRequestNumber, RepositoryId, RunAttempt, RunId,
 };
 use serde::{Deserialize, Serialize};
 
