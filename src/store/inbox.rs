@@ -51,6 +51,8 @@ pub struct SubjectRow {
     pub class: u8,
     /// What the worker needs to look at it, as JSON.
     pub detail: String,
+    /// Not to be looked at before, in milliseconds since 1970.
+    pub due_at: i64,
 }
 
 /// All waiting rows of one subject, claimed.
@@ -105,12 +107,13 @@ impl Store {
                         match read.subject {
                             Some(subject) => {
                                 sqlx::query(
-                                    "UPDATE inbox SET state = 1, subject = $1, class = $2, detail = $3 \
-                                     WHERE id = $4 AND state = 0",
+                                    "UPDATE inbox SET state = 1, subject = $1, class = $2, detail = $3, due_at = $4 \
+                                     WHERE id = $5 AND state = 0",
                                 )
                                 .bind(subject.key)
                                 .bind(i64::from(subject.class))
                                 .bind(subject.detail)
+                                .bind(subject.due_at)
                                 .bind(row)
                                 .execute(&mut *connection)
                                 .await?;
@@ -172,9 +175,13 @@ impl Store {
             .await
     }
 
-    /// When the next waiting row becomes due; `None` if nothing waits.
-    pub async fn next_due(&self) -> Result<Option<i64>, StoreError> {
-        Ok(sqlx::query("SELECT MIN(due_at) FROM inbox WHERE state = 1").fetch_one(&self.readers).await?.try_get(0)?)
+    /// When the next waiting row that is not due yet becomes due; `None` if there is none.
+    pub async fn next_due(&self, now: i64) -> Result<Option<i64>, StoreError> {
+        let row = sqlx::query("SELECT MIN(due_at) FROM inbox WHERE state = 1 AND due_at > $1")
+            .bind(now)
+            .fetch_one(&self.readers)
+            .await?;
+        Ok(row.try_get(0)?)
     }
 
     /// Closes rows that need nothing more.

@@ -309,9 +309,17 @@ pub async fn landed(
     before: &CommitSha,
     after: &CommitSha,
 ) -> Result<Vec<ChangeInRelease>, GitHubError> {
-    let line = line::gather(look, production_branch, before, after).await?;
+    let mut line = line::gather(look, production_branch, before, after).await?;
+    let Some(from) = line.commits.iter().position(|commit| commit == after) else { return Ok(Vec::new()) };
+    if line.landings.iter().any(|landing| landing.after == *after && landing.kind != LandingKind::Push) {
+        return Ok(Vec::new());
+    }
+    if !line.landings.iter().any(|landing| landing.after == *after) {
+        return Err(GitHubError::Unavailable("the activity list does not show the push yet".to_owned()));
+    }
+    line.commits.drain(..from);
     let changes = changes(look, production_branch, &line, after).await?;
-    Ok(changes.into_iter().filter(|change| change.pull_request.is_none() && change.missing.is_empty()).collect())
+    Ok(changes.into_iter().filter(|change| change.pull_request.is_none()).collect())
 }
 
 #[cfg(test)]
