@@ -4,7 +4,7 @@
 //! as a [`super::note`].
 
 use super::tree::MAX_SIZE;
-use super::{Hash, LedgerError};
+use super::{Frontier, Hash, LedgerError, Note, SigningKey, VerifyingKey};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use std::fmt;
 
@@ -20,6 +20,25 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
+    /// The checkpoint of a tree as it stands, for the log of this name.
+    pub fn of(origin: &str, frontier: &Frontier) -> Self {
+        Self {
+            origin: origin.to_owned(),
+            size: frontier.size(),
+            root: frontier.root(),
+        }
+    }
+
+    /// The checkpoint as a signed note.
+    pub fn sign(&self, key: &SigningKey) -> Result<String, LedgerError> {
+        key.sign(&self.to_string())
+    }
+
+    /// Reads a signed note that one of the keys signed.
+    pub fn verified(note: &str, keys: &[VerifyingKey]) -> Result<Self, LedgerError> {
+        Self::parse(Note::parse(note)?.verify(keys)?)
+    }
+
     /// Reads the text of a checkpoint; an error for anything else, extension lines included.
     pub fn parse(text: &str) -> Result<Self, LedgerError> {
         let malformed = |why: &str| LedgerError::malformed("checkpoint", why);
@@ -70,6 +89,16 @@ mod tests {
         assert_eq!(checkpoint.origin, "example.com/behind-the-sofa");
         assert_eq!(checkpoint.size, 20_852_163);
         assert_eq!(checkpoint.to_string(), TEXT);
+    }
+
+    #[test]
+    fn a_signed_checkpoint_is_read_with_its_key_alone() {
+        let key = SigningKey::from_seed("example.com/behind-the-sofa", [3; 32]).unwrap();
+        let checkpoint = Checkpoint::of(key.name(), &Frontier::default());
+        let note = checkpoint.sign(&key).unwrap();
+        assert_eq!(Checkpoint::verified(&note, &[key.verifying_key()]).unwrap(), checkpoint);
+        let other = SigningKey::from_seed("example.com/behind-the-sofa", [4; 32]).unwrap();
+        assert!(Checkpoint::verified(&note, &[other.verifying_key()]).is_err());
     }
 
     #[test]

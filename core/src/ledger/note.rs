@@ -303,7 +303,7 @@ mod tests {
         let peter = VerifyingKey::parse(PUBLIC).unwrap();
         let signed = other().sign(TEXT).unwrap() + SIGNATURE;
         let note = Note::parse(&signed).unwrap();
-        assert_eq!(note.verify(&[peter.clone()]).unwrap(), TEXT);
+        assert_eq!(note.verify(std::slice::from_ref(&peter)).unwrap(), TEXT);
         assert_eq!(note.verify(&[other().verifying_key(), peter.clone()]).unwrap(), TEXT);
         let unsigned = Note::parse(&other().sign(TEXT).unwrap()).unwrap();
         assert_eq!(

@@ -129,7 +129,9 @@ mod tests {
 
     fn frontier(leaves: &[Hash]) -> Frontier {
         let mut frontier = Frontier::default();
-        leaves.iter().for_each(|leaf| frontier.push(*leaf).unwrap());
+        for leaf in leaves {
+            frontier.push(*leaf).unwrap();
+        }
         frontier
     }
 
