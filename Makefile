@@ -36,6 +36,7 @@ contract: programs  ## hold the twin against the schemas that GitHub publishes
 	tests/contract/run
 
 deny:
+	cargo fetch --quiet --locked
 	cargo deny --offline --log-level error check bans licenses sources
 
 doc:
