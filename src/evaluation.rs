@@ -12,8 +12,7 @@ use crate::settings::{Settings, same_environment};
 use crate::store::{Recorded, Recording, Store, StoreError};
 use countersign_core::domain::{
     CommitSha, Decision, DeploymentFinished, DeploymentId, Entry, EntryBody, Facts, Observation, Outcome,
-    PullRequestNumber, PullRequestState, Repository, RunAttempt, RunId, Subject, Terms, entry::ENTRY_VERSION,
-    facts::FACTS_VERSION,
+    PullRequestNumber, PullRequestState, RunAttempt, RunId, Subject, Terms, entry::ENTRY_VERSION, facts::FACTS_VERSION,
 };
 use countersign_core::policy::{self, Policies};
 use serde::Deserialize;
@@ -76,13 +75,8 @@ impl Evaluator {
         }
         let client = self.client.for_installation(asked.installation);
         let pins = self.pins.get_or_try_init(|| pins::resolve(&client, &self.store, &self.settings)).await?;
-        let look = Look {
-            client: &client,
-            store: &self.store,
-            settings: &self.settings,
-            repository: &asked.repository,
-            now,
-        };
+        let look =
+            Look { client: &client, store: &self.store, settings: &self.settings, repository: &asked.repository, now };
         let evaluation = Evaluation { evaluator: self, look, pins, last_try };
         match &asked.what {
             What::PullRequest(number) => evaluation.pull_request(*number).await,
@@ -96,8 +90,7 @@ impl Evaluator {
         if let Some(policies) = known.get(packs) {
             return Ok(policies.clone());
         }
-        let policies =
-            Arc::new(Policies::builtin(packs).map_err(|error| EvaluationError::Policy(error.to_string()))?);
+        let policies = Arc::new(Policies::builtin(packs).map_err(|error| EvaluationError::Policy(error.to_string()))?);
         known.insert(packs.to_vec(), policies.clone());
         Ok(policies)
     }
@@ -186,8 +179,7 @@ impl Evaluation<'_> {
         observed: &[Observation],
     ) -> Result<Next, EvaluationError> {
         let terms = self.terms().await?;
-        let facts =
-            deployment::gather(&self.look, &terms.production_branch, gathered, asked, observed).await?;
+        let facts = deployment::gather(&self.look, &terms.production_branch, gathered, asked, observed).await?;
         let (run, attempt) = (gathered.run.id, gathered.run.this.number);
         let subject = format!(
             "repository:{}/run:{run}/attempt:{attempt}/environment:{}",
@@ -262,12 +254,7 @@ impl Evaluation<'_> {
         Ok(())
     }
 
-    async fn branch(
-        &self,
-        name: &str,
-        after: &CommitSha,
-        default_branch: &str,
-    ) -> Result<Next, EvaluationError> {
+    async fn branch(&self, name: &str, after: &CommitSha, default_branch: &str) -> Result<Next, EvaluationError> {
         let named = self.look.settings.scope_of(&self.look.repository.full_name);
         let production = named.and_then(|scope| scope.production_branch.as_deref()).unwrap_or(default_branch);
         if name != production {
@@ -304,8 +291,7 @@ impl Evaluation<'_> {
         judged: Subject,
     ) -> Result<(Decision, Recorded), EvaluationError> {
         let policies = self.evaluator.policies(&terms.packs)?;
-        let facts =
-            Facts { version: FACTS_VERSION, repository: repository(self.look.repository), terms, subject: judged };
+        let facts = Facts { version: FACTS_VERSION, repository: self.look.repository.clone(), terms, subject: judged };
         let verdict = policy::decide(&facts, &policies);
         tracing::info!(subject, verdict = %verdict.outcome, reasons = codes(&verdict), "decided");
         let (settings_digest, settings_text) = self.look.settings.digest();
@@ -319,7 +305,7 @@ impl Evaluation<'_> {
         };
         let recording = Recording {
             entry: entry(EntryBody::Decision(Box::new(decision.clone()))),
-            policy: (policies.digest().to_owned(), policies.export()),
+            policy: (policies.digest().to_owned(), export(&policies)),
             settings: (settings_digest, settings_text),
         };
         let recorded = self.evaluator.store.record(recording).await?;
@@ -332,8 +318,10 @@ impl Evaluation<'_> {
     }
 }
 
-fn repository(repository: &Repository) -> Repository {
-    repository.clone()
+/// The texts of the policies as they are kept: whoever replays a decision parses them again.
+fn export(policies: &Policies) -> String {
+    let sources = policies.sources();
+    serde_json::json!({"schema": sources.schema, "files": sources.files}).to_string()
 }
 
 fn codes(verdict: &countersign_core::domain::Verdict) -> String {

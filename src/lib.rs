@@ -16,7 +16,6 @@
 
 pub mod cli;
 pub mod evaluation;
-pub mod evidence;
 pub mod github;
 pub mod http;
 pub mod metrics;

@@ -304,8 +304,7 @@ impl Settings {
     /// The baseline of an environment.
     pub fn baseline_of(&self, full_name: &str, environment: &str) -> Option<&Baseline> {
         self.baseline.iter().find(|baseline| {
-            baseline.repository.eq_ignore_ascii_case(full_name)
-                && same_environment(&baseline.environment, environment)
+            baseline.repository.eq_ignore_ascii_case(full_name) && same_environment(&baseline.environment, environment)
         })
     }
 

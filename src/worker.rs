@@ -110,7 +110,8 @@ impl Worker {
                     let detail = serde_json::to_string(&subject).ok()?;
                     Some(SubjectRow { key, class: subject.class(), detail, due_at })
                 });
-                let seen = reading.observations.into_iter().map(|observation| Seen { repository: repository.id, observation });
+                let seen =
+                    reading.observations.into_iter().map(|observation| Seen { repository: repository.id, observation });
                 (delivery.row, Read { subject, seen: seen.collect() })
             })
             .collect();

@@ -2,8 +2,6 @@
 //!
 //! Invariant: data goes to stdout, everything else to stderr.
 
-mod evidence;
-mod policy;
 mod serve;
 
 use crate::settings::{Settings, SettingsError};
@@ -48,20 +46,12 @@ enum Verb {
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
     },
-    /// Export and verify evidence.
-    #[command(subcommand)]
-    Evidence(evidence::Evidence),
-    /// Look at the policies.
-    #[command(subcommand)]
-    Policy(policy::Policy),
 }
 
 /// Runs the program.
 pub fn run(arguments: Arguments) -> ExitCode {
     let result = match arguments.verb {
         Verb::Serve { config } => serve::serve(config.as_deref()),
-        Verb::Evidence(verb) => evidence::run(verb),
-        Verb::Policy(verb) => policy::run(&verb),
     };
     let exit = match result {
         Ok(exit) => exit,

@@ -48,9 +48,7 @@ async fn run(settings: Arc<crate::settings::Settings>) -> anyhow::Result<()> {
     let worker = tokio::spawn(Worker::new(Arc::new(evaluator), metrics.clone()).run());
     // Whoever started us may be gone; the service goes on without an audience.
     let _ = std::io::Write::write_all(&mut std::io::stdout(), format!("listening on {address}\n").as_bytes());
-    axum::serve(listener, router(Doors { store, settings, metrics, signer }))
-        .with_graceful_shutdown(stopped())
-        .await?;
+    axum::serve(listener, router(Doors { store, settings, metrics, signer })).with_graceful_shutdown(stopped()).await?;
     // What was being looked at is looked at again after the next start.
     worker.abort();
     Ok(())

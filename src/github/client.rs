@@ -279,7 +279,9 @@ impl Client {
         {
             return read(&kept.body);
         }
-        let first = self.call("GET", path, kept.as_ref().map(|kept| kept.etag.as_str()).filter(|etag| !etag.is_empty()), None).await?;
+        let first = self
+            .call("GET", path, kept.as_ref().map(|kept| kept.etag.as_str()).filter(|etag| !etag.is_empty()), None)
+            .await?;
         let answer = if let (StatusCode::NOT_MODIFIED, Some(kept)) = (first.status, kept) {
             KeptAnswer { fetched_at: now, ..kept }
         } else {

@@ -78,8 +78,7 @@ fn summary(shown: &Shown<'_>) -> String {
         "\n\n---\nDecision [`{}`]({}). Ledger at this moment: {} entries, root `{}`.\n",
         shown.decision.id, shown.page, recorded.size, recorded.root
     );
-    policy::summary_markdown(&shown.decision.verdict, &shown.decision.facts, 65_535_usize.saturating_sub(kept.len()))
-        + &kept
+    fit(policy::summary_markdown(&shown.decision.verdict, &shown.decision.facts), 65_535, &kept)
 }
 
 /// A gate that waits for an answer.
@@ -142,7 +141,18 @@ fn comment(shown: &Shown<'_>) -> String {
     let recorded = shown.recorded;
     let root: String = recorded.root.chars().take(16).collect();
     let kept = format!("\n\n[Decision]({}) · ledger {} `{root}`", shown.page, recorded.size);
-    policy::short_comment(&shown.decision.verdict, 1_024_usize.saturating_sub(kept.len())) + &kept
+    fit(policy::short_comment(&shown.decision.verdict), 1_024, &kept)
+}
+
+/// The text, as much of it as fits before what must be there in any case.
+fn fit(text: String, limit: usize, kept: &str) -> String {
+    let room = limit.saturating_sub(kept.chars().count());
+    let text = if text.chars().count() > room {
+        text.chars().take(room.saturating_sub(1)).chain(['…']).collect()
+    } else {
+        text
+    };
+    text + kept
 }
 
 fn digest(parts: &[&str]) -> String {

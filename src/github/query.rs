@@ -28,7 +28,7 @@ fragment CommitPage on PullRequestCommitConnection {
     nodes { push { previousSha nextSha pusher { databaseId login } } } } } }
 }
 fragment TimelinePage on PullRequestTimelineItemsConnection {
-  pageInfo { hasNextPage hasPreviousPage endCursor }
+  pageInfo { hasNextPage endCursor }
   nodes {
     __typename
     ... on Node { id }
@@ -50,7 +50,6 @@ fragment TimelinePage on PullRequestTimelineItemsConnection {
 fragment PullRequestFacts on PullRequest {
   number state baseRefName baseRefOid headRefName headRefOid isCrossRepository
   headRepository { databaseId }
-  mergeCommit { oid }
   author { ...Who }
   commits(first: 100) { totalCount ...CommitPage }
   head: timelineItems(first: 100, itemTypes: $kinds) { ...TimelinePage }
@@ -223,8 +222,6 @@ pub(super) struct Counted<T> {
 #[serde(rename_all = "camelCase")]
 pub(super) struct PageInfo {
     pub(super) has_next_page: bool,
-    #[serde(default)]
-    pub(super) has_previous_page: bool,
     pub(super) end_cursor: Option<String>,
 }
 
@@ -306,11 +303,8 @@ impl CommitNode {
         if self.authors.total_count != self.authors.nodes.len() as u64 {
             missing.push(format!("all authors of commit {}", oid.short()));
         }
-        let by_web_flow = self
-            .committer
-            .as_ref()
-            .and_then(|named| named.user.as_ref())
-            .is_some_and(|user| user.login == WEB_FLOW);
+        let by_web_flow =
+            self.committer.as_ref().and_then(|named| named.user.as_ref()).is_some_and(|user| user.login == WEB_FLOW);
         let signed = self.signature.as_ref().is_some_and(|s| s.is_valid && s.was_signed_by_git_hub);
         let author = Named::identity(self.author.as_ref());
         let coauthors = self
@@ -406,7 +400,6 @@ pub(super) struct PullRequestNode {
     pub(super) head_ref_name: String,
     pub(super) head_ref_oid: String,
     pub(super) head_repository: Option<DatabaseId>,
-    pub(super) merge_commit: Option<Oid>,
     pub(super) author: Option<Who>,
     pub(super) commits: Page<PullRequestCommit>,
     pub(super) head: Page<TimelineNode>,

@@ -33,8 +33,8 @@ pub async fn decisions(State(doors): State<Doors>, Query(paging): Query<Paging>)
 /// `GET /api/v1/decisions/{id}`: the verdict, the facts it saw and its place in the ledger.
 pub async fn decision(State(doors): State<Doors>, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
     let found = find(&doors, &id).await?.ok_or_else(Problem::not_found)?;
-    let mut body = serde_json::to_value(&found.decision.verdict)
-        .map_err(|error| StoreError::Unreadable(error.to_string()))?;
+    let mut body =
+        serde_json::to_value(&found.decision.verdict).map_err(|error| StoreError::Unreadable(error.to_string()))?;
     let decision = found.decision;
     if let Some(body) = body.as_object_mut() {
         body.insert("id".into(), json!(decision.id));

@@ -71,12 +71,7 @@ impl NewEntry {
             ),
             EntryBody::ServiceStarted { .. } => ("service_started", "service".to_owned()),
         };
-        Ok(Self {
-            body: canonical::to_bytes(entry)?,
-            kind: kind.to_owned(),
-            subject,
-            time: entry.time.clone(),
-        })
+        Ok(Self { body: canonical::to_bytes(entry)?, kind: kind.to_owned(), subject, time: entry.time.clone() })
     }
 }
 
@@ -135,27 +130,18 @@ pub async fn append(connection: &mut SqliteConnection, entries: &[NewEntry]) -> 
         .bind(peaks)
         .execute(&mut *connection)
         .await?;
-    Ok(Appended {
-        first_position,
-        size: head.size(),
-        root: head.root(),
-    })
+    Ok(Appended { first_position, size: head.size(), root: head.root() })
 }
 
 /// How many entries the ledger has, and the root over them.
 pub async fn head(connection: &mut SqliteConnection) -> Result<Head, EntriesError> {
     let frontier = frontier(connection).await?;
-    Ok(Head {
-        size: frontier.size(),
-        root: frontier.root(),
-    })
+    Ok(Head { size: frontier.size(), root: frontier.root() })
 }
 
 /// The right edge of the ledger as it stands, from which its root follows.
 pub async fn frontier(connection: &mut SqliteConnection) -> Result<Frontier, EntriesError> {
-    let row = sqlx::query("SELECT size, peaks FROM ledger_head WHERE id = 1")
-        .fetch_one(connection)
-        .await?;
+    let row = sqlx::query("SELECT size, peaks FROM ledger_head WHERE id = 1").fetch_one(connection).await?;
     frontier_of(&row)
 }
 
@@ -244,9 +230,7 @@ pub async fn put_checkpoint(
 
 /// The signed checkpoint of the largest size, as it was published.
 pub async fn latest_checkpoint(connection: &mut SqliteConnection) -> Result<Option<String>, EntriesError> {
-    let row = sqlx::query("SELECT note FROM checkpoints ORDER BY size DESC LIMIT 1")
-        .fetch_optional(connection)
-        .await?;
+    let row = sqlx::query("SELECT note FROM checkpoints ORDER BY size DESC LIMIT 1").fetch_optional(connection).await?;
     Ok(row.map(|row| row.try_get(0)).transpose()?)
 }
 
@@ -424,10 +408,7 @@ mod tests {
         }
         assert!(matches!(
             inclusion_proof(&mut connection, 0, 65_801).await,
-            Err(EntriesError::Beyond {
-                asked: 65_801,
-                size: 65_800
-            })
+            Err(EntriesError::Beyond { asked: 65_801, size: 65_800 })
         ));
         assert!(inclusion_proof(&mut connection, 5, 5).await.is_err());
         assert!(consistency_proof(&mut connection, 6, 5).await.is_err());
@@ -443,9 +424,7 @@ mod tests {
         keep_settings(&mut connection, "d", "s").await.unwrap();
         let key = SigningKey::from_seed("example.com/log", [1; 32]).unwrap();
         let checkpoint = Checkpoint::of(key.name(), &frontier(&mut connection).await.unwrap());
-        put_checkpoint(&mut connection, &checkpoint, &checkpoint.sign(&key).unwrap())
-            .await
-            .unwrap();
+        put_checkpoint(&mut connection, &checkpoint, &checkpoint.sign(&key).unwrap()).await.unwrap();
         for sql in [
             "UPDATE entries SET body = x'00' WHERE position = 7",
             "UPDATE entries SET position = 7000 WHERE position = 7",
@@ -499,9 +478,7 @@ mod tests {
     async fn ranges_are_found_by_time_and_by_weight() {
         let mut connection = open().await;
         append(&mut connection, &entries(0..50)).await.unwrap();
-        let found = positions_between(&mut connection, "2026-01-01T00:00:10", "2026-01-01T00:00:20")
-            .await
-            .unwrap();
+        let found = positions_between(&mut connection, "2026-01-01T00:00:10", "2026-01-01T00:00:20").await.unwrap();
         assert_eq!(found, Some(10..20));
         assert_eq!(positions_between(&mut connection, "2027", "2028").await.unwrap(), None);
         assert_eq!(count_within(&mut connection, 0, 10, 1_000_000).await.unwrap(), 10);

@@ -9,10 +9,12 @@
 pub mod deployments;
 pub mod entries;
 pub mod inbox;
+pub mod ledger;
 pub mod observations;
 pub mod pins;
 pub mod reading;
 pub mod record;
+pub mod signing;
 mod writer;
 
 pub use inbox::{ClaimedWork, Delivery, UnreadDelivery};

@@ -66,8 +66,3 @@ pub(super) async fn keep(connection: &mut SqliteConnection, seen: &[Seen], now: 
 pub(super) fn signed(id: u64) -> i64 {
     i64::try_from(id).unwrap_or(i64::MAX)
 }
-
-/// Back again.
-pub(super) fn unsigned(id: i64) -> u64 {
-    u64::try_from(id).unwrap_or(0)
-}

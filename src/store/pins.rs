@@ -58,10 +58,8 @@ impl Store {
             .bind(key)
             .fetch_optional(&self.readers)
             .await?;
-        row.map(|row| {
-            Ok(KeptAnswer { etag: row.try_get(0)?, body: row.try_get(1)?, fetched_at: row.try_get(2)? })
-        })
-        .transpose()
+        row.map(|row| Ok(KeptAnswer { etag: row.try_get(0)?, body: row.try_get(1)?, fetched_at: row.try_get(2)? }))
+            .transpose()
     }
 
     /// Keeps an answer under `key`, in place of an older one.

@@ -50,8 +50,7 @@ pub struct ChangeRow {
     pub verdict: ChangeVerdict,
 }
 
-const COLUMNS: &str =
-    "SELECT id, position, subject, kind, number, run, attempt, environment, commit_sha, outcome, decided_at FROM decisions";
+const COLUMNS: &str = "SELECT id, position, subject, kind, number, run, attempt, environment, commit_sha, outcome, decided_at FROM decisions";
 
 impl Store {
     /// The entry of a decision, with its place in the ledger.
@@ -65,8 +64,7 @@ impl Store {
         let mut connection = self.readers.acquire().await?;
         let entries = entries::read_range(&mut connection, position, 1).await?;
         let Some(entry) = entries.into_iter().next() else { return Ok(None) };
-        let entry =
-            serde_json::from_slice(&entry.body).map_err(|error| StoreError::Unreadable(error.to_string()))?;
+        let entry = serde_json::from_slice(&entry.body).map_err(|error| StoreError::Unreadable(error.to_string()))?;
         Ok(Some((position, entry)))
     }
 
@@ -96,8 +94,7 @@ impl Store {
     /// The newest decisions about deployments, newest first.
     pub async fn deployments(&self, limit: u32) -> Result<Vec<DecisionRow>, StoreError> {
         let sql = format!("{COLUMNS} WHERE kind = 'deployment' ORDER BY position DESC LIMIT $1");
-        let rows =
-            sqlx::query(sqlx::AssertSqlSafe(sql)).bind(i64::from(limit)).fetch_all(&self.readers).await?;
+        let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(i64::from(limit)).fetch_all(&self.readers).await?;
         rows.iter().map(decision_row).collect()
     }
 

@@ -8,7 +8,6 @@ use countersign_core::domain::{
     ChangeName, ChangeVerdict, CommitSha, Decision, Entry, EntryBody, PullRequestState, Repository, RepositoryId,
     Subject,
 };
-use countersign_core::ledger::canonical;
 use sha2::{Digest, Sha256};
 use sqlx::{Row, SqliteConnection};
 
@@ -147,16 +146,7 @@ impl Store {
 }
 
 async fn append(connection: &mut SqliteConnection, entry: &Entry) -> Result<(i64, u64, String), StoreError> {
-    let bytes = canonical::to_bytes(entry).map_err(|error| StoreError::Unreadable(error.to_string()))?;
-    let (kind, subject) = match &entry.body {
-        EntryBody::Decision(decision) => ("decision", decision.subject.clone()),
-        EntryBody::DeploymentFinished(finished) => (
-            "deployment_finished",
-            format!("repository:{}/run:{}/attempt:{}", finished.repository.id, finished.run, finished.attempt),
-        ),
-        EntryBody::ServiceStarted { .. } => ("service_started", String::new()),
-    };
-    let appended = entries::append(connection, &[entries::NewEntry { body: bytes, kind: kind.to_owned(), subject }]).await?;
+    let appended = entries::append(connection, &[entries::NewEntry::of(entry)?]).await?;
     let position = i64::try_from(appended.first_position).unwrap_or(i64::MAX);
     Ok((position, appended.size, hex::encode(appended.root)))
 }
@@ -211,11 +201,10 @@ async fn record(connection: &mut SqliteConnection, recording: Recording) -> Resu
     };
     let place = place(decision);
     let digest = digest(decision, &place)?;
-    let earlier =
-        sqlx::query("SELECT id, digest FROM decisions WHERE subject = $1 ORDER BY position DESC LIMIT 1")
-            .bind(&decision.subject)
-            .fetch_optional(&mut *connection)
-            .await?;
+    let earlier = sqlx::query("SELECT id, digest FROM decisions WHERE subject = $1 ORDER BY position DESC LIMIT 1")
+        .bind(&decision.subject)
+        .fetch_optional(&mut *connection)
+        .await?;
     if let Some(row) = earlier
         && row.try_get::<String, _>(1)? == digest
     {
@@ -255,7 +244,8 @@ async fn record(connection: &mut SqliteConnection, recording: Recording) -> Resu
 
 /// What makes two decisions on one subject the same: the verdict, where it holds, and by which rules.
 fn digest(decision: &Decision, place: &Place) -> Result<String, StoreError> {
-    let said = (&decision.verdict, place.commit.as_str(), place.open, &decision.policy_digest, &decision.settings_digest);
+    let said =
+        (&decision.verdict, place.commit.as_str(), place.open, &decision.policy_digest, &decision.settings_digest);
     let said = serde_json::to_vec(&said).map_err(|error| StoreError::Unreadable(error.to_string()))?;
     Ok(hex::encode(Sha256::digest(&said)))
 }

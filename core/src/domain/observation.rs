@@ -116,12 +116,11 @@ impl Observation {
             Self::Reviewed { review, .. } => format!("reviewed:{review}"),
             Self::CouldWrite { review, .. } => format!("could_write:{review}"),
             Self::DeploymentCreated { deployment, .. } => format!("deployment:{deployment}"),
-            Self::EnvironmentApproved {
-                attempt,
-                environment,
-                by,
-                ..
-            } => {
+            Self::GateAsked { environment, deployment, .. } => {
+                let deployment = deployment.map_or_else(|| "unknown".to_owned(), |id| id.to_string());
+                format!("asked:{environment}:{deployment}")
+            }
+            Self::EnvironmentApproved { attempt, environment, by, .. } => {
                 format!("approved:{attempt}:{environment}:{}", by.id)
             }
         }

@@ -7,8 +7,8 @@ use crate::github::event::AccountPayload;
 use crate::github::query::{self, CommitNode};
 use crate::settings::same_environment;
 use countersign_core::domain::{
-    Account, ChangeInRelease, Commit, CommitSha, Deployment, DeploymentId, DeploymentRecord, EnvironmentApproval,
-    Landing, LandingKind, Line, Observation, PullRequestNumber, StartingPoint,
+    Account, ChangeInRelease, CommitSha, Deployment, DeploymentId, DeploymentRecord, EnvironmentApproval, Landing,
+    LandingKind, Line, Observation, PullRequestNumber, StartingPoint,
 };
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -85,10 +85,7 @@ pub async fn gather(
         run: Some(run.clone()),
         approval,
         line: Line::default(),
-        allowed_before: look
-            .store
-            .allowed_before(look.repository.id, &asked.environment, &target)
-            .await?,
+        allowed_before: look.store.allowed_before(look.repository.id, &asked.environment, &target).await?,
         changes: Vec::new(),
         writers: writers(look, &mut missing).await?,
         missing,
@@ -221,16 +218,12 @@ async fn changes(
         }
     }
     let wanted: Vec<PullRequestNumber> = numbers.values().copied().collect();
-    let mut read = if wanted.is_empty() {
-        Vec::new()
-    } else {
-        pull_request::gather(look, &wanted).await?.pull_requests
-    };
+    let mut read =
+        if wanted.is_empty() { Vec::new() } else { pull_request::gather(look, &wanted).await?.pull_requests };
     for change in &mut changes {
         let Some(end) = change.commits.last() else { continue };
         if let Some(number) = numbers.get(end) {
-            change.pull_request =
-                read.iter().position(|pr| pr.number == *number).map(|place| read.swap_remove(place));
+            change.pull_request = read.iter().position(|pr| pr.number == *number).map(|place| read.swap_remove(place));
         } else if let Some((node, _)) = tied.get(end)
             && change.landing.as_ref().is_none_or(|landing| landing.kind == LandingKind::Push)
         {

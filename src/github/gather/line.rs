@@ -62,33 +62,23 @@ impl Between {
     /// First parents from the last commit down, and whether `end` is where the walk leaves what was read.
     fn walk(&self, end: &CommitSha) -> (Vec<CommitSha>, bool) {
         let mut line = Vec::new();
-        let mut next = self.last.clone();
+        let mut next = self.last.as_ref();
         while let Some(sha) = next {
-            match self.first_parents.get(&sha) {
-                Some(parent) => {
-                    next.clone_from(parent);
-                    line.push(sha);
-                }
-                None => {
-                    let reached = sha == *end;
-                    if reached {
-                        line.push(sha);
-                    }
-                    return (line, reached);
-                }
-            }
+            let Some(parent) = self.first_parents.get(sha) else {
+                // Here the walk leaves what was read: at the end asked for, or past it.
+                let reached = sha == end;
+                line.extend(reached.then(|| sha.clone()));
+                return (line, reached);
+            };
+            line.push(sha.clone());
+            next = parent.as_ref();
         }
         (line, false)
     }
 }
 
 /// Reads the line from the tip of `branch` down to `start`; where `target` is not on it, also back from `start`.
-pub async fn gather(
-    look: &Look<'_>,
-    branch: &str,
-    start: &CommitSha,
-    target: &CommitSha,
-) -> Result<Line, GitHubError> {
+pub async fn gather(look: &Look<'_>, branch: &str, start: &CommitSha, target: &CommitSha) -> Result<Line, GitHubError> {
     let ahead = between(look, start.as_str(), branch).await?;
     let (commits, reaches_start) = match ahead.last {
         // Nothing is ahead: the tip is the starting point, or lies behind it.

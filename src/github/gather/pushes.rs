@@ -80,12 +80,8 @@ pub(super) async fn complete(
     let mut learned = Vec::new();
     for activity in look.client.get_all::<Activity>(&path).await? {
         let landing = activity.landing();
-        let push = Push {
-            before: landing.before,
-            after: landing.after,
-            by: landing.by,
-            source: PushSource::ActivityList,
-        };
+        let push =
+            Push { before: landing.before, after: landing.after, by: landing.by, source: PushSource::ActivityList };
         learned.push(Seen {
             repository: look.repository.id,
             observation: Observation::Pushed { branch: pull_request.head_branch.clone(), push: push.clone() },

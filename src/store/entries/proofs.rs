@@ -85,10 +85,7 @@ async fn hashes_below(connection: &mut SqliteConnection, tile: TileId) -> Result
 async fn read_tiles(connection: &mut SqliteConnection, size: u64, nodes: &[Node]) -> Result<Tiles, EntriesError> {
     let head = frontier(connection).await?;
     if size > head.size() {
-        return Err(EntriesError::Beyond {
-            asked: size,
-            size: head.size(),
-        });
+        return Err(EntriesError::Beyond { asked: size, size: head.size() });
     }
     let mut tiles = Tiles::from_frontier(&head);
     for tile in tiles.missing(nodes) {
