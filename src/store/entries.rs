@@ -149,13 +149,13 @@ pub async fn frontier(connection: &mut SqliteConnection) -> Result<Frontier, Ent
 pub async fn read_range(
     connection: &mut SqliteConnection,
     from: u64,
-    limit: u64,
+    limit: u32,
 ) -> Result<Vec<StoredEntry>, EntriesError> {
     let rows = sqlx::query(
         "SELECT position, leaf, kind, subject, body FROM entries WHERE position >= $1 ORDER BY position LIMIT $2",
     )
     .bind(signed(from)?)
-    .bind(signed(limit)?)
+    .bind(i64::from(limit))
     .fetch_all(connection)
     .await?;
     rows.iter()
@@ -175,12 +175,12 @@ pub async fn read_range(
 pub async fn count_within(
     connection: &mut SqliteConnection,
     from: u64,
-    limit: u64,
+    limit: u32,
     bytes: u64,
-) -> Result<u64, EntriesError> {
+) -> Result<u32, EntriesError> {
     let rows = sqlx::query("SELECT length(body) FROM entries WHERE position >= $1 ORDER BY position LIMIT $2")
         .bind(signed(from)?)
-        .bind(signed(limit)?)
+        .bind(i64::from(limit))
         .fetch_all(connection)
         .await?;
     let (mut count, mut total) = (0, 0_u64);
