@@ -10,3 +10,4 @@ pub mod graphql;
 pub mod model;
 pub mod payload;
 pub mod rest;
+pub mod story;
