@@ -157,7 +157,8 @@ impl Git {
 
     /// Points a ref (`refs/heads/main`) at a commit.
     pub fn set_ref(&self, reference: &str, sha: &str) -> Result<()> {
-        self.repository.reference(reference, Oid::from_str(sha)?, true, "twin")?;
+        self.repository
+            .reference(reference, Oid::from_str(sha)?, true, "twin")?;
         Ok(())
     }
 
@@ -305,7 +306,10 @@ impl Git {
                 None => (0, 0),
             };
             changes.push(FileChange {
-                path: file.path().map(|path| path.to_string_lossy().into_owned()).unwrap_or_default(),
+                path: file
+                    .path()
+                    .map(|path| path.to_string_lossy().into_owned())
+                    .unwrap_or_default(),
                 status,
                 blob: file.id().to_string(),
                 additions,

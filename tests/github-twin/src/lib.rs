@@ -4,9 +4,17 @@
 //! and `runner` (how stories are played against the real service).
 
 pub mod auth;
+mod branches;
+mod build;
+mod commits;
+pub mod control;
+pub mod delivery;
 pub mod faults;
 pub mod git;
 pub mod graphql;
 pub mod model;
 pub mod payload;
 pub mod rest;
+pub mod steps;
+pub mod story;
+pub mod writes;

@@ -46,9 +46,7 @@ impl AccountKind {
 }
 
 /// What an account may do in `acme/shop` (REST `role_name`), least first.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize, serde::Deserialize,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Permission {
     /// Not a collaborator. The repository is public, so reading works nevertheless.

@@ -120,6 +120,10 @@ pub struct Job {
     pub environment: Option<String>,
     /// The deployment it makes.
     pub deployment: Option<u64>,
+    /// Whether our protection rule was asked for this attempt and has not approved yet.
+    pub waits_for_rule: bool,
+    /// Whether GitHub's own required review was asked for this attempt and is not given yet.
+    pub waits_for_approval: bool,
     /// When it was created.
     pub created_at: Time,
     /// When it started to run.

@@ -1,7 +1,7 @@
 //! The typed state of one world: everything that this GitHub knows, and nothing of how it is served.
 //!
 //! Invariant: API answers and webhook payloads are derived from here, never written by hand; whatever changes the state
-//! goes through `crate::steps` (what people do) or the few methods that the API calls (`crate::steps::app`), which also
+//! goes through `crate::steps` (what people do) or the few methods that the API calls (`crate::writes`), which also
 //! emit the webhooks. Next: `event.rs` for what happens, `pull.rs` and `actions.rs` for the things themselves.
 
 mod account;
@@ -31,6 +31,7 @@ pub use pull::{
 };
 pub use repository::{Activity, ActivityType, Push, Repository, Ruleset, UPSTREAM, ZERO};
 
+use crate::delivery::WebhookPlan;
 use crate::faults::Faults;
 use crate::git::Git;
 use std::collections::{BTreeMap, BTreeSet};
@@ -117,6 +118,10 @@ pub struct World {
     pub writes: Vec<Write>,
     /// What goes wrong on demand.
     pub faults: Faults,
+    /// What a story does to deliveries.
+    pub webhooks: WebhookPlan,
+    /// Rings when there is something to deliver.
+    pub wake: Arc<tokio::sync::Notify>,
     /// Where the world keeps its files; removed with it.
     pub directory: PathBuf,
 }
