@@ -253,12 +253,10 @@ impl Git {
     /// The tree with these files written into it; an empty one to start from where `tree` is `None`.
     pub fn tree_with(&self, tree: Option<&str>, files: &BTreeMap<String, String>) -> Result<Sha> {
         let start = match tree {
-            Some(tree) => self.repository.find_tree(Oid::from_str(tree)?)?,
-            None => {
-                let empty = self.repository.treebuilder(None)?.write()?;
-                self.repository.find_tree(empty)?
-            }
+            Some(tree) => Oid::from_str(tree)?,
+            None => self.repository.treebuilder(None)?.write()?,
         };
+        let start = self.repository.find_tree(start)?;
         let mut update = git2::build::TreeUpdateBuilder::new();
         for (path, text) in files {
             let blob = self.repository.blob(text.as_bytes())?;

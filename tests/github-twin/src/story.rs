@@ -442,9 +442,10 @@ fields! {
 
 /// Declares the small closed words of stories.
 macro_rules! words {
-    ($( $name:ident { $( $(#[$attribute:meta])* $word:ident ),* } )*) => {
+    ($( $(#[$shape:meta])* $name:ident { $( $(#[$attribute:meta])* $word:ident ),* } )*) => {
         $(
             #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+            $(#[$shape])*
             #[serde(rename_all = "snake_case")]
             #[allow(missing_docs)]
             pub enum $name { $( $(#[$attribute])* $word ),* }
@@ -453,9 +454,12 @@ macro_rules! words {
 }
 
 words! {
-    Ending { Success, Failure }
-    Via { Dispatch, Push, Release, Api, Schedule, Run, PullRequestTarget }
-    RerunJobs { All, Failed }
+    #[derive(Default)]
+    Ending { #[default] Success, Failure }
+    #[derive(Default)]
+    Via { #[default] Dispatch, Push, Release, Api, Schedule, Run, PullRequestTarget }
+    #[derive(Default)]
+    RerunJobs { #[default] All, Failed }
     Justification { Justified, Unjustified }
     ReleaseOrder { Shuffled, InOrder }
     ServiceAct { Kill, Start, Stop }
@@ -474,18 +478,6 @@ impl Ending {
             Self::Success => "success",
             Self::Failure => "failure",
         }
-    }
-}
-
-impl Default for Via {
-    fn default() -> Self {
-        Self::Dispatch
-    }
-}
-
-impl Default for RerunJobs {
-    fn default() -> Self {
-        Self::All
     }
 }
 

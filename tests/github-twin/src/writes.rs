@@ -223,10 +223,10 @@ impl World {
             state,
             comment: comment.to_owned(),
         });
-        match state {
-            Some(state) => self.rule_answered(run, attempt, state),
-            None => Ok(()),
+        if let Some(state) = state {
+            self.rule_answered(run, attempt, state);
         }
+        Ok(())
     }
 
     /// The tip of a branch of the upstream repository.

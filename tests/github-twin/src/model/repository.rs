@@ -123,6 +123,7 @@ pub struct Push {
 
 /// A ruleset of the upstream repository, on `refs/heads/main`.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools)] // each is a rule or a switch of its own on GitHub too
 pub struct Ruleset {
     /// Its id.
     pub id: u64,

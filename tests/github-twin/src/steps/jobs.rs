@@ -52,7 +52,8 @@ impl World {
         );
         self.emit(&Event::Deployment { deployment, sender: by });
         if !waits {
-            return self.start_job(run);
+            self.start_job(run);
+            return Ok(());
         }
         self.actions_status(deployment, "waiting");
         self.job_event(run, WorkflowAction::Waiting, by);
@@ -83,12 +84,8 @@ impl World {
         self.insert_attempt(run, by, None)?;
         self.run_event(run, WorkflowAction::Requested, by);
         self.job_event(run, WorkflowAction::Queued, by);
-        self.start_job(run)
-    }
-
-    /// Ends a run that deploys nothing.
-    pub(super) fn end_plain_run(&mut self, run: u64, conclusion: &str) -> Result<()> {
-        self.end_job(run, conclusion)
+        self.start_job(run);
+        Ok(())
     }
 
     fn starter_of(&self, run: u64) -> AccountId {
@@ -166,7 +163,7 @@ impl World {
         Some(job)
     }
 
-    fn start_job(&mut self, run: u64) -> Result<()> {
+    fn start_job(&mut self, run: u64) {
         let at = self.clock;
         let job = self.change_attempt(run, |_, job| {
             job.status = RunStatus::InProgress;
@@ -178,11 +175,10 @@ impl World {
         if let Some(deployment) = job.and_then(|job| job.deployment) {
             self.actions_status(deployment, "in_progress");
         }
-        Ok(())
     }
 
     /// Ends the job of a run's latest attempt, and the attempt with it.
-    pub(super) fn end_job(&mut self, run: u64, conclusion: &str) -> Result<()> {
+    pub(super) fn end_job(&mut self, run: u64, conclusion: &str) {
         let at = self.tick();
         let job = self.change_attempt(run, |_, job| {
             job.status = RunStatus::Completed;
@@ -199,7 +195,6 @@ impl World {
             }
         }
         self.run_event(run, WorkflowAction::Completed, by);
-        Ok(())
     }
 
     /// What ran in the environment before is inactive now; no webhook is sent for that.
@@ -276,35 +271,35 @@ impl World {
         }
         self.change_attempt(run, |_, job| job.waits_for_approval = false);
         self.review_event(run, attempt, &environment, DeploymentReviewAction::Approved, by);
-        self.proceed(run)
+        self.proceed(run);
+        Ok(())
     }
 
     /// Our rule was answered for an attempt.
-    pub(crate) fn rule_answered(&mut self, run: u64, attempt: u64, state: RuleState) -> Result<()> {
+    pub(crate) fn rule_answered(&mut self, run: u64, attempt: u64, state: RuleState) {
         let latest = self.runs.get(&run).and_then(Run::latest);
         let waits = latest.is_some_and(|latest| latest.number == attempt && latest.status == RunStatus::Waiting);
         if !waits {
-            return Ok(());
+            return;
         }
         match state {
             RuleState::Rejected => self.end_job(run, "failure"),
             RuleState::Approved => {
                 self.change_attempt(run, |_, job| job.waits_for_rule = false);
-                self.proceed(run)
+                self.proceed(run);
             }
         }
     }
 
     /// Runs the job where nothing holds it back any more.
-    fn proceed(&mut self, run: u64) -> Result<()> {
+    fn proceed(&mut self, run: u64) {
         let job = self
             .runs
             .get(&run)
             .and_then(Run::latest)
             .and_then(|attempt| attempt.jobs.last());
-        match job {
-            Some(job) if !job.waits_for_rule && !job.waits_for_approval => self.start_job(run),
-            _ => Ok(()),
+        if job.is_some_and(|job| !job.waits_for_rule && !job.waits_for_approval) {
+            self.start_job(run);
         }
     }
 

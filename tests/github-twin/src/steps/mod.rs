@@ -11,6 +11,8 @@ mod people;
 mod pulls;
 mod queue;
 mod reviews;
+#[cfg(test)]
+mod tests;
 
 use crate::git::GitError;
 use crate::model::{Account, AccountId, Permission, PullRequest, World};
@@ -77,8 +79,12 @@ impl World {
                 self.faults.add(it);
                 Ok(())
             }
-            Step::Gate(_) | Step::Exception(_) | Step::ReviewException(_) => Err(StepError::NotYet(step.word())),
-            Step::Service(_) | Step::Sweep(_) | Step::Expect(_) => Err(StepError::NotYet(step.word())),
+            Step::Gate(_)
+            | Step::Exception(_)
+            | Step::ReviewException(_)
+            | Step::Service(_)
+            | Step::Sweep(_)
+            | Step::Expect(_) => Err(StepError::NotYet(step.word())),
         }?;
         self.settle()
     }

@@ -75,10 +75,10 @@ impl World {
         for who in assignees {
             self.set_assigned(it.pr, who, by, true)?;
         }
-        match run {
-            Some(run) => self.end_plain_run(run, "success"),
-            None => Ok(()),
+        if let Some(run) = run {
+            self.end_job(run, "success");
         }
+        Ok(())
     }
 
     fn may_be_opened(&self, repository: u64, branch: &str, base: &str, base_sha: &str, head: &str) -> Result<()> {
