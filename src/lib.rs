@@ -1,1 +1,24 @@
-//! x
+//! Countersign: nothing reaches production unless three different people stood behind it.
+//!
+//! A reading tour, always downward, each called once:
+//!
+//! 1. [`http::webhook`]: is it GitHub? Keep it, answer 202.
+//! 2. [`store::inbox`]: accepted means kept; the row is the work.
+//! 3. [`worker`]: claims a subject, tries again where that helps.
+//! 4. [`github::event`]: what a delivery says to look at again.
+//! 5. [`evaluation`]: gather, decide, record, publish. Then, inside it:
+//! 6. [`github::gather`]: GitHub's state and our observations as facts.
+//! 7. [`countersign_core::policy::decide()`]: the judgement, pure, with Cedar.
+//! 8. [`store::record`]: into the ledger, in one transaction.
+//! 9. [`github::publish`]: the check run, the answer of the rule.
+//!
+//! [`evidence`] is what an auditor takes away, [`cli`] what a person types.
+
+pub mod cli;
+pub mod evaluation;
+pub mod github;
+pub mod http;
+pub mod metrics;
+pub mod settings;
+pub mod store;
+pub mod worker;

@@ -63,6 +63,15 @@ pub enum Observation {
         /// The environment.
         environment: String,
     },
+    /// GitHub asked our rule about an environment of a run.
+    GateAsked {
+        /// The run.
+        run: RunId,
+        /// The environment.
+        environment: String,
+        /// The deployment, where the delivery named it.
+        deployment: Option<DeploymentId>,
+    },
     /// An environment was approved for a run's attempt.
     EnvironmentApproved {
         /// The run.
@@ -85,7 +94,9 @@ impl Observation {
             | Self::Opened { number, .. }
             | Self::Reviewed { number, .. }
             | Self::CouldWrite { number, .. } => format!("pull_request:{number}"),
-            Self::DeploymentCreated { run, .. } | Self::EnvironmentApproved { run, .. } => format!("run:{run}"),
+            Self::DeploymentCreated { run, .. }
+            | Self::GateAsked { run, .. }
+            | Self::EnvironmentApproved { run, .. } => format!("run:{run}"),
         }
     }
 
@@ -105,12 +116,11 @@ impl Observation {
             Self::Reviewed { review, .. } => format!("reviewed:{review}"),
             Self::CouldWrite { review, .. } => format!("could_write:{review}"),
             Self::DeploymentCreated { deployment, .. } => format!("deployment:{deployment}"),
-            Self::EnvironmentApproved {
-                attempt,
-                environment,
-                by,
-                ..
-            } => {
+            Self::GateAsked { environment, deployment, .. } => {
+                let deployment = deployment.map_or_else(|| "unknown".to_owned(), |id| id.to_string());
+                format!("asked:{environment}:{deployment}")
+            }
+            Self::EnvironmentApproved { attempt, environment, by, .. } => {
                 format!("approved:{attempt}:{environment}:{}", by.id)
             }
         }

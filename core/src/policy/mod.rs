@@ -1,1 +1,37 @@
-//! Judgement.
+//! Judgement: whether three different people stood behind what goes to production.
+//!
+//! Invariant: [`decide`] is pure. It reads no clock, network or file, and missing knowledge never becomes permission.
+//!
+//! A tour, in the order in which a decision goes:
+//!
+//! 1. [`pack`] reads the rules ([`validate`] refuses what is wrong with them) and gives them a digest.
+//! 2. [`decide`](decide()) takes facts and rules. `people` turns accounts into persons, automation or nobody.
+//! 3. `contributors` finds everyone whose work is in a change, `pushes` who pushed it, `opinions` what reviewers said.
+//! 4. `approvals` asks which approvals count, `change` whether the change is compliant.
+//! 5. `deployers` finds who deploys, `release` judges the whole.
+//! 6. `entities` is where Cedar is asked; [`explain`] and [`summary`] put its answers into words.
+//!
+//! The rules themselves are Cedar, under `policies/`, one per file.
+
+pub mod decide;
+pub mod explain;
+pub mod pack;
+pub mod pushes;
+pub mod summary;
+pub mod validate;
+
+mod approvals;
+mod change;
+mod contributors;
+mod entities;
+mod opinions;
+mod people;
+mod release;
+mod timeline;
+
+pub use decide::decide;
+pub use explain::{Code, Origin, codes};
+pub use pack::{Policies, PolicyError, Sources};
+pub use pushes::push_gap;
+pub use summary::{short_comment, summary_markdown, title};
+pub use validate::{Problem, Words};

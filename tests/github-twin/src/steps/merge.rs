@@ -52,11 +52,7 @@ impl World {
     }
 
     fn enable_auto_merge(&mut self, it: &Merge, by: AccountId) -> Result<()> {
-        self.pull_mut(it.pr)?.auto_merge = Some(AutoMerge {
-            enabled_by: by,
-            method: it.method,
-            name: it.id.clone(),
-        });
+        self.pull_mut(it.pr)?.auto_merge = Some(AutoMerge { enabled_by: by, method: it.method, name: it.id.clone() });
         self.happened(it.pr, Some(by), Timeline::AutoMergeEnabled);
         self.pull_event(it.pr, PullRequestAction::AutoMergeEnabled, by);
         Ok(())
@@ -81,9 +77,7 @@ impl World {
     /// The active ruleset that holds for a branch.
     pub(super) fn rules_of(&self, branch: &str) -> Option<&Ruleset> {
         let default = self.upstream().map(|upstream| upstream.default_branch.as_str());
-        self.rulesets
-            .iter()
-            .find(|ruleset| ruleset.active && default == Some(branch))
+        self.rulesets.iter().find(|ruleset| ruleset.active && default == Some(branch))
     }
 
     /// Whether a branch is merged into through the queue.
@@ -109,14 +103,9 @@ impl World {
             if opinions.values().any(|state| *state == ReviewState::ChangesRequested) {
                 return Ok(Some("changes are requested".to_owned()));
             }
-            let approvals = opinions
-                .values()
-                .filter(|state| **state == ReviewState::Approved)
-                .count();
+            let approvals = opinions.values().filter(|state| **state == ReviewState::Approved).count();
             if approvals < required as usize {
-                return Ok(Some(format!(
-                    "{required} approving review is required, there are {approvals}"
-                )));
+                return Ok(Some(format!("{required} approving review is required, there are {approvals}")));
             }
         }
         Ok(match self.required_checks(ruleset, &pull.head.sha) {
@@ -130,10 +119,7 @@ impl World {
     fn opinions(&self, pull: &PullRequest) -> BTreeMap<AccountId, ReviewState> {
         let mut opinions = BTreeMap::new();
         for review in &pull.reviews {
-            let writer = self
-                .accounts
-                .get(&review.by)
-                .is_some_and(crate::model::Account::can_write);
+            let writer = self.accounts.get(&review.by).is_some_and(crate::model::Account::can_write);
             if writer && review.state != ReviewState::Commented {
                 opinions.insert(review.by, review.state);
             }

@@ -115,16 +115,12 @@ impl World {
 
     /// A pull request by number.
     pub(crate) fn pull(&self, number: u64) -> Result<&PullRequest> {
-        self.pulls
-            .get(&number)
-            .ok_or_else(|| StepError::Story(format!("there is no pull request {number}")))
+        self.pulls.get(&number).ok_or_else(|| StepError::Story(format!("there is no pull request {number}")))
     }
 
     /// A pull request by number, to change.
     pub(crate) fn pull_mut(&mut self, number: u64) -> Result<&mut PullRequest> {
-        self.pulls
-            .get_mut(&number)
-            .ok_or_else(|| StepError::Story(format!("there is no pull request {number}")))
+        self.pulls.get_mut(&number).ok_or_else(|| StepError::Story(format!("there is no pull request {number}")))
     }
 }
 

@@ -1,0 +1,288 @@
+//! One change: who contributed, which approvals count, and whether it is compliant.
+//!
+//! Invariant: where something is unknown the rules are asked twice, once as if it were harmless and once as if it were
+//! not. What both answers forbid is broken; what only the second forbids, nobody can tell. Next: `release.rs`.
+
+use super::approvals::{self, Reviews};
+use super::contributors::{self, Contributors};
+use super::entities::{Answer, Attributes, Judge, Resource};
+use super::explain::{About, FACTS_INCOMPLETE, POLICY_ERROR, list, outcome, reason, wanted};
+use super::people::PersonKey;
+use super::timeline::is_merged;
+use crate::domain::{
+    ChangeInRelease, ChangeName, ChangeVerdict, CommitSha, Landing, LandingKind, Outcome, PullRequest,
+    PullRequestNumber, PullRequestState, Reason, ReviewId, Terms,
+};
+use std::collections::BTreeSet;
+
+/// A change that has been judged, with what judging a deployment of it needs.
+#[derive(Debug)]
+pub(crate) struct Judged {
+    /// What is said of it.
+    pub(crate) verdict: ChangeVerdict,
+    /// The persons who contributed.
+    pub(crate) contributors: BTreeSet<PersonKey>,
+    /// Everyone whose approval counts or may count.
+    pub(crate) reviewers: BTreeSet<PersonKey>,
+    /// The change as it is if what is unknown does no harm.
+    pub(crate) kind: Option<Resource>,
+    /// The change as it is if it does; absent where nothing is unknown.
+    pub(crate) harsh: Option<Resource>,
+}
+
+impl Judged {
+    /// It is compliant, for certain.
+    pub(crate) fn is_compliant(&self) -> bool {
+        self.verdict.outcome == Outcome::Allow
+    }
+}
+
+/// A change on its way to its verdict.
+struct Case<'a> {
+    name: ChangeName,
+    commit: &'a CommitSha,
+    pull_request: Option<&'a PullRequest>,
+    contributors: Contributors,
+    /// It is on the production branch.
+    merged: bool,
+    /// GitHub merged its pull request into the production branch.
+    by_pull_request: bool,
+    shown_as_merged: &'a [PullRequestNumber],
+    /// What could not be read, in whole sentences' ends.
+    missing: Vec<String>,
+    /// It may have had a review that nobody could read.
+    review_unread: bool,
+}
+
+/// Judges a pull request by itself: may it merge, or, if it is merged, was it compliant then?
+pub(crate) fn of_pull_request(judge: &Judge<'_>, terms: &Terms, pr: &PullRequest) -> Judged {
+    Case {
+        name: ChangeName::PullRequest(pr.number),
+        commit: &pr.head,
+        pull_request: Some(pr),
+        contributors: contributors::of_pull_request(judge.people, pr),
+        merged: is_merged(pr),
+        by_pull_request: true,
+        shown_as_merged: &[],
+        missing: pr.missing.clone(),
+        review_unread: false,
+    }
+    .judge(judge, terms)
+}
+
+/// Judges what is on the production branch. `landing` is the movement of the branch that brought it, where known.
+pub(crate) fn of_landed(
+    judge: &Judge<'_>,
+    terms: &Terms,
+    change: &ChangeInRelease,
+    landing: Option<&Landing>,
+) -> Judged {
+    let nothing = CommitSha::new("");
+    let last = change.commits.last().unwrap_or(&nothing);
+    let pushed = landing.is_some_and(|landing| landing.kind == LandingKind::Push);
+    let mut missing = change.missing.clone();
+    if change.commits.is_empty() {
+        missing.push("the commits of a change".to_owned());
+    }
+    let Some(pr) = &change.pull_request else {
+        let merged_by_github = landing.is_some() && !pushed;
+        if merged_by_github {
+            missing.push(format!("the pull request that GitHub merged as {}", last.short()));
+        }
+        if change.bare_commits.is_empty() {
+            missing.push(format!("who wrote {}", last.short()));
+        }
+        return Case {
+            name: ChangeName::Commit(last.clone()),
+            commit: last,
+            pull_request: None,
+            contributors: contributors::of_bare_commits(judge.people, change, landing),
+            merged: true,
+            by_pull_request: merged_by_github,
+            shown_as_merged: &change.shown_as_merged,
+            missing,
+            review_unread: merged_by_github,
+        }
+        .judge(judge, terms);
+    };
+    missing.extend(pr.missing.iter().cloned());
+    if pr.state != PullRequestState::Merged {
+        missing.push(format!("that #{} is merged", pr.number));
+    }
+    if landing.is_none() {
+        missing.push(format!("how #{} came onto {}", pr.number, terms.production_branch));
+    }
+    let shown = [pr.number];
+    Case {
+        name: ChangeName::PullRequest(pr.number),
+        commit: last,
+        pull_request: Some(pr),
+        contributors: contributors::of_pull_request(judge.people, pr),
+        merged: true,
+        by_pull_request: !pushed && pr.base_branch == terms.production_branch,
+        shown_as_merged: if pushed { &shown } else { &change.shown_as_merged },
+        missing,
+        review_unread: false,
+    }
+    .judge(judge, terms)
+}
+
+impl Case<'_> {
+    fn judge(self, judge: &Judge<'_>, terms: &Terms) -> Judged {
+        let mut reviews = self.reviews(judge);
+        if self.review_unread {
+            reviews.possible.insert(PersonKey::Unseen(ReviewId(0)));
+        }
+        let certain_objectors: BTreeSet<PersonKey> = reviews.objectors.keys().copied().collect();
+        let kind = self.resource(judge, &certain_objectors, Some(&reviews.possible));
+        let clear = reviews.certain == reviews.possible && certain_objectors == reviews.possible_objectors;
+        let harsh = (!clear).then(|| self.resource(judge, &reviews.possible_objectors, Some(&reviews.certain)));
+        let kind_answer = ask(judge, &kind);
+        let harsh_answer = harsh.as_ref().map(|harsh| ask(judge, harsh));
+        let reasons = self.reasons(judge, terms, &reviews, &kind_answer, harsh_answer.as_ref());
+        Judged {
+            verdict: ChangeVerdict {
+                outcome: outcome(&reasons),
+                change: self.name,
+                commit: self.commit.clone(),
+                reasons,
+                contributors: self.contributors.list(),
+                reviews: reviews.list,
+                reviewers: reviews.reviewers.into_values().collect(),
+                three: None,
+            },
+            contributors: self.contributors.persons,
+            reviewers: reviews.possible,
+            kind: kind.ok(),
+            harsh: harsh.and_then(Result::ok),
+        }
+    }
+
+    fn reviews(&self, judge: &Judge<'_>) -> Reviews {
+        let Some(pr) = self.pull_request else {
+            return Reviews::default();
+        };
+        match self.resource(judge, &BTreeSet::new(), None) {
+            Ok(resource) => {
+                approvals::of_pull_request(judge, pr, &self.name, &self.contributors, &resource, self.merged)
+            }
+            Err(fault) => Reviews {
+                faults: BTreeSet::from([fault]),
+                ..Reviews::default()
+            },
+        }
+    }
+
+    fn resource(
+        &self,
+        judge: &Judge<'_>,
+        objectors: &BTreeSet<PersonKey>,
+        reviewers: Option<&BTreeSet<PersonKey>>,
+    ) -> Result<Resource, String> {
+        let mut attributes = Attributes::default();
+        attributes.persons("contributors", judge, &self.contributors.persons);
+        attributes.claim("merged", self.merged);
+        attributes.claim("by_pull_request", self.by_pull_request);
+        attributes.texts("shown_as_merged", self.shown_as_merged.iter().map(ToString::to_string));
+        attributes.text("head", self.pull_request.map_or(self.commit, |pr| &pr.head).as_str());
+        attributes.commit("head_tree", self.pull_request.map(|pr| &pr.head_tree));
+        attributes.commit("merge_base", self.pull_request.and_then(|pr| pr.merge_base.as_ref()));
+        attributes.texts(
+            "unattributed",
+            self.contributors.unattributed.iter().map(ToString::to_string),
+        );
+        let unsponsored = self.contributors.unsponsored.iter().map(|account| account.id);
+        attributes.automation("unsponsored", judge, unsponsored);
+        attributes.persons("objectors", judge, objectors);
+        if let Some(reviewers) = reviewers {
+            attributes.persons("reviewers", judge, reviewers);
+        }
+        judge.change(&self.name.to_string(), attributes)
+    }
+
+    fn reasons(
+        &self,
+        judge: &Judge<'_>,
+        terms: &Terms,
+        reviews: &Reviews,
+        kind: &Answer,
+        harsh: Option<&Answer>,
+    ) -> Vec<Reason> {
+        let policies = judge.policies;
+        let about = || About::change(&self.name);
+        let mut reasons: Vec<Reason> = Vec::new();
+        for code in &kind.codes {
+            reasons.extend(
+                self.broken(terms, reviews, code)
+                    .into_iter()
+                    .map(|about| reason(policies, code, about)),
+            );
+        }
+        let mut unknown: BTreeSet<String> = self.contributors.unknown.clone();
+        unknown.extend(self.missing.iter().cloned());
+        if harsh.is_some_and(|harsh| harsh.codes != kind.codes) {
+            unknown.extend(reviews.unknown.iter().cloned());
+            if reviews.unknown.is_empty() {
+                unknown.insert(format!("which reviews of {} count", self.name));
+            }
+        }
+        let incomplete = unknown.into_iter().map(|detail| about().put("detail", detail));
+        reasons.extend(incomplete.map(|about| reason(policies, FACTS_INCOMPLETE, about)));
+        let mut faults = reviews.faults.clone();
+        faults.extend(
+            kind.fault
+                .iter()
+                .chain(harsh.and_then(|harsh| harsh.fault.as_ref()))
+                .cloned(),
+        );
+        let failed = faults.into_iter().map(|detail| about().put("detail", detail));
+        reasons.extend(failed.map(|about| reason(policies, POLICY_ERROR, about)));
+        reasons
+    }
+
+    /// What there is to say of a broken rule: once for each account it is about.
+    fn broken(&self, terms: &Terms, reviews: &Reviews, code: &str) -> Vec<About> {
+        let about = || {
+            About::change(&self.name)
+                .put("branch", &terms.production_branch)
+                .put("head", self.pull_request.map_or(self.commit, |pr| &pr.head).short())
+        };
+        match code {
+            "review-missing" => vec![
+                about()
+                    .put("wanted", wanted(&self.contributors.list()))
+                    .awaited(!self.merged),
+            ],
+            "changes-requested" => {
+                let objectors = reviews.objectors.values();
+                objectors.map(|account| about().account(account.as_ref())).collect()
+            }
+            "sponsor-unknown" => {
+                let unsponsored = self.contributors.unsponsored.iter();
+                unsponsored.map(|account| about().account(Some(account))).collect()
+            }
+            "author-unattributed" => {
+                let commits = self.contributors.unattributed.iter();
+                let short: Vec<String> = commits.map(|commit| commit.short().to_owned()).collect();
+                vec![about().put("commits", list(&short, 5))]
+            }
+            "landed-outside-process" => {
+                let shown = self.shown_as_merged.iter().map(|number| format!("#{number}"));
+                let pulls = match (&self.name, self.pull_request) {
+                    (_, Some(_)) => "it".to_owned(),
+                    _ => list(&shown.collect::<Vec<_>>(), 5),
+                };
+                vec![about().put("pulls", pulls)]
+            }
+            _ => vec![about()],
+        }
+    }
+}
+
+fn ask(judge: &Judge<'_>, resource: &Result<Resource, String>) -> Answer {
+    let names = judge.policies.names();
+    match resource {
+        Ok(resource) => judge.ask(&names.anyone, &names.merge, resource, Attributes::default()),
+        Err(fault) => Answer::faulty(fault),
+    }
+}

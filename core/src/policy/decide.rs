@@ -1,0 +1,54 @@
+//! The decision: facts and policies in, a verdict out.
+//!
+//! Invariant: pure and total. The same facts and policies give the same verdict, byte for byte; nothing is read besides
+//! them, nothing panics, and what is not known never allows. Next: `change.rs`, then `release.rs`.
+
+use super::change::{self, Judged};
+use super::entities::Judge;
+use super::explain::{About, FACTS_INCOMPLETE, outcome, reason};
+use super::pack::Policies;
+use super::people::People;
+use super::release;
+use crate::domain::facts::FACTS_VERSION;
+use crate::domain::{Facts, Reason, Subject, Verdict};
+
+/// Says what the policies say of the facts.
+pub fn decide(facts: &Facts, policies: &Policies) -> Verdict {
+    if facts.version != FACTS_VERSION {
+        let detail = format!(
+            "what facts of version {} mean: this build reads {FACTS_VERSION}",
+            facts.version
+        );
+        return verdict_of(vec![reason(
+            policies,
+            FACTS_INCOMPLETE,
+            About::default().put("detail", detail),
+        )]);
+    }
+    let people = People::new(&facts.terms);
+    let judge = Judge::new(policies, &people);
+    match &facts.subject {
+        Subject::PullRequest(pr) => alone(change::of_pull_request(&judge, &facts.terms, pr)),
+        Subject::Landed(landed) => alone(change::of_landed(&judge, &facts.terms, landed, landed.landing.as_ref())),
+        Subject::Deployment(deployment) => release::of_deployment(&judge, facts, deployment),
+    }
+}
+
+/// The verdict on one change by itself.
+fn alone(judged: Judged) -> Verdict {
+    let mut verdict = verdict_of(judged.verdict.reasons.clone());
+    verdict.changes = vec![judged.verdict];
+    verdict
+}
+
+/// A verdict for these reasons and nothing else.
+pub(crate) fn verdict_of(reasons: Vec<Reason>) -> Verdict {
+    Verdict {
+        outcome: outcome(&reasons),
+        reasons,
+        changes: Vec::new(),
+        deployers: Vec::new(),
+        can_deploy: Vec::new(),
+        up_to: None,
+    }
+}

@@ -1,0 +1,83 @@
+//! What a person types. One file per verb; exit codes are documented here and nowhere else.
+//!
+//! Invariant: data goes to stdout, everything else to stderr.
+
+mod serve;
+
+use crate::settings::{Settings, SettingsError};
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Exit codes, as `--help` lists them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Allowed, or done.
+    Done = 0,
+    /// Something went wrong.
+    Error = 1,
+    /// Denied, or a bundle that does not verify.
+    Deny = 2,
+    /// Settings or policies are invalid.
+    Invalid = 3,
+}
+
+/// Nothing reaches production unless three different people stood behind it.
+#[derive(Debug, Parser)]
+#[command(version, about, after_help = EXIT_CODES)]
+pub struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  allowed, or done
+  1  an error
+  2  denied; evidence that does not verify
+  3  settings or policies are invalid";
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Run the service.
+    #[command(after_help = "Example: countersign serve --config countersign.toml")]
+    Serve {
+        /// The settings; without it, defaults and the environment.
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
+}
+
+/// Runs the program.
+pub fn run(arguments: Arguments) -> ExitCode {
+    let result = match arguments.verb {
+        Verb::Serve { config } => serve::serve(config.as_deref()),
+    };
+    let exit = match result {
+        Ok(exit) => exit,
+        Err(error) => report(&error),
+    };
+    ExitCode::from(exit as u8)
+}
+
+fn report(error: &anyhow::Error) -> Exit {
+    if let Some(settings) = error.downcast_ref::<SettingsError>() {
+        let mut text = String::new();
+        let handler = miette::GraphicalReportHandler::new();
+        if handler.render_report(&mut text, settings).is_err() {
+            text = settings.to_string();
+        }
+        eprintln!("{text}");
+        return Exit::Invalid;
+    }
+    eprintln!("countersign: {error:#}");
+    Exit::Error
+}
+
+fn settings(config: Option<&std::path::Path>) -> Result<Settings, SettingsError> {
+    Settings::load(config, std::env::vars())
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+}

@@ -1,0 +1,68 @@
+//! `countersign serve`: the service.
+//!
+//! Invariant: it says that it listens only when the database is open, the keys are read and the policies are valid.
+
+use super::Exit;
+use crate::evaluation::{Evaluator, entry};
+use crate::github::{App, Client};
+use crate::http::{Doors, router};
+use crate::metrics::Metrics;
+use crate::store::Store;
+use crate::store::signing::Signer;
+use crate::worker::Worker;
+use anyhow::Context;
+use countersign_core::domain::EntryBody;
+use std::io::IsTerminal;
+use std::path::Path;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tracing_subscriber::EnvFilter;
+
+pub(super) fn serve(config: Option<&Path>) -> anyhow::Result<Exit> {
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_env_filter(EnvFilter::try_from_env("COUNTERSIGN_LOG").unwrap_or_else(|_| EnvFilter::new("info")))
+        .init();
+    let settings = Arc::new(super::settings(config)?);
+    super::runtime()?.block_on(run(settings))?;
+    Ok(Exit::Done)
+}
+
+async fn run(settings: Arc<crate::settings::Settings>) -> anyhow::Result<()> {
+    let signer = Arc::new(Signer::open(&settings.ledger)?);
+    let store = Store::open(&settings.storage.url).await.context("the database cannot be opened")?;
+    let app = Arc::new(App::load(&settings.github)?);
+    let client = Client::new(&settings.github, app, 0)?;
+    let metrics = Arc::new(Metrics::default());
+    let listener = TcpListener::bind(&settings.server.listen)
+        .await
+        .with_context(|| format!("`{}` cannot be listened on", settings.server.listen))?;
+    let address = format!("http://{}", listener.local_addr()?);
+    let public_url = match settings.server.public_url.trim_end_matches('/') {
+        "" => address.clone(),
+        url => url.to_owned(),
+    };
+    store.note(entry(EntryBody::ServiceStarted { settings_digest: settings.digest().0 })).await?;
+    let evaluator = Evaluator::new(store.clone(), client, settings.clone(), public_url);
+    let worker = tokio::spawn(Worker::new(Arc::new(evaluator), metrics.clone()).run());
+    // Whoever started us may be gone; the service goes on without an audience.
+    let _ = std::io::Write::write_all(&mut std::io::stdout(), format!("listening on {address}\n").as_bytes());
+    axum::serve(listener, router(Doors { store, settings, metrics, signer })).with_graceful_shutdown(stopped()).await?;
+    // What was being looked at is looked at again after the next start.
+    worker.abort();
+    Ok(())
+}
+
+async fn stopped() {
+    let interrupt = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut terminate) => tokio::select! { _ = interrupt => {}, _ = terminate.recv() => {} },
+            Err(_) => drop(interrupt.await),
+        }
+    }
+    #[cfg(not(unix))]
+    drop(interrupt.await);
+}

@@ -1,0 +1,369 @@
+//! One evaluation: gather, decide, record, publish, in this order and each once.
+//!
+//! Invariant: GitHub hears of nothing that is not on record. An evaluation that fails half-way has told nothing or told
+//! what is recorded, and the next one finishes it.
+
+use crate::github::event::{Subject as Asked, What};
+use crate::github::gather::{self, Look, deployment, outcome, pull_request, run};
+use crate::github::pins::{self, Pinned};
+use crate::github::publish::{self, Gate, Shown};
+use crate::github::{Client, GitHubError};
+use crate::settings::{Settings, same_environment};
+use crate::store::{Recorded, Recording, Store, StoreError};
+use countersign_core::domain::{
+    CommitSha, Decision, DeploymentFinished, DeploymentId, Entry, EntryBody, Facts, Observation, Outcome,
+    PullRequestNumber, PullRequestState, RunAttempt, RunId, Subject, Terms, entry::ENTRY_VERSION, facts::FACTS_VERSION,
+};
+use countersign_core::policy::{self, Policies};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use tokio::sync::OnceCell;
+
+/// The name and version of this program, as entries carry it.
+pub const TOOL: &str = concat!("countersign ", env!("CARGO_PKG_VERSION"));
+
+/// Why an evaluation did not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum EvaluationError {
+    /// GitHub did not answer as needed.
+    #[error(transparent)]
+    GitHub(#[from] GitHubError),
+    /// The store did not.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The policies cannot be used.
+    #[error("the policies cannot be used: {0}")]
+    Policy(String),
+}
+
+/// What an evaluation leaves to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// Nothing: the subject's rows are answered.
+    Done,
+    /// Something could not be told; it is worth looking again.
+    LookAgain,
+}
+
+/// Everything evaluations share.
+pub struct Evaluator {
+    /// The database.
+    pub store: Store,
+    /// GitHub.
+    pub client: Client,
+    /// The settings in force.
+    pub settings: Arc<Settings>,
+    /// Where people reach this service.
+    pub public_url: String,
+    pins: OnceCell<Pinned>,
+    policies: Mutex<BTreeMap<Vec<String>, Arc<Policies>>>,
+}
+
+impl Evaluator {
+    /// Nothing is asked of GitHub yet.
+    pub fn new(store: Store, client: Client, settings: Arc<Settings>, public_url: String) -> Self {
+        Self { store, client, settings, public_url, pins: OnceCell::new(), policies: Mutex::new(BTreeMap::new()) }
+    }
+
+    /// Looks at a subject. `tried` is how often this was tried before, `last_try` whether it will not be again.
+    pub async fn evaluate(&self, asked: &Asked, now: i64, last_try: bool) -> Result<Next, EvaluationError> {
+        if self.settings.scope_of(&asked.repository.full_name).is_none() {
+            return Ok(Next::Done);
+        }
+        let client = self.client.for_installation(asked.installation);
+        let pins = self.pins.get_or_try_init(|| pins::resolve(&client, &self.store, &self.settings)).await?;
+        let look =
+            Look { client: &client, store: &self.store, settings: &self.settings, repository: &asked.repository, now };
+        let evaluation = Evaluation { evaluator: self, look, pins, last_try };
+        match &asked.what {
+            What::PullRequest(number) => evaluation.pull_request(*number).await,
+            What::Run(run) => evaluation.run(*run).await,
+            What::Branch { name, after } => evaluation.branch(name, after, &asked.default_branch).await,
+        }
+    }
+
+    fn policies(&self, packs: &[String]) -> Result<Arc<Policies>, EvaluationError> {
+        let mut known = self.policies.lock().map_err(|_| EvaluationError::Policy("poisoned".to_owned()))?;
+        if let Some(policies) = known.get(packs) {
+            return Ok(policies.clone());
+        }
+        let policies = Arc::new(Policies::builtin(packs).map_err(|error| EvaluationError::Policy(error.to_string()))?);
+        known.insert(packs.to_vec(), policies.clone());
+        Ok(policies)
+    }
+}
+
+struct Evaluation<'a> {
+    evaluator: &'a Evaluator,
+    look: Look<'a>,
+    pins: &'a Pinned,
+    last_try: bool,
+}
+
+#[derive(Deserialize)]
+struct RepositoryPayload {
+    id: u64,
+    default_branch: String,
+}
+
+impl Evaluation<'_> {
+    async fn pull_request(&self, number: PullRequestNumber) -> Result<Next, EvaluationError> {
+        let mut gathered = pull_request::gather(&self.look, &[number]).await?;
+        let terms = gather::terms(&self.look, self.pins, &gathered.default_branch)?;
+        let Some(pull_request) = gathered.pull_requests.pop() else { return Ok(Next::Done) };
+        if pull_request.base_branch != terms.production_branch {
+            return Ok(Next::Done);
+        }
+        let (head, state) = (pull_request.head.clone(), pull_request.state);
+        let subject = format!("repository:{}/pull_request:{number}", self.look.repository.id);
+        let (decision, recorded) = self.decide(subject, terms, Subject::PullRequest(Box::new(pull_request))).await?;
+        let outcome = decision.verdict.outcome;
+        self.show_on(&head, decision, recorded).await?;
+        let again = outcome == Outcome::Undetermined && state != PullRequestState::Closed;
+        Ok(if again { Next::LookAgain } else { Next::Done })
+    }
+
+    /// The check shows the worst outcome of all open pull requests that share the head.
+    async fn show_on(&self, head: &CommitSha, decision: Decision, recorded: Recorded) -> Result<(), EvaluationError> {
+        let store = &self.evaluator.store;
+        let open = store.open_on(self.look.repository.id, head).await?;
+        let rank = |outcome: &str| ["allow", "pending", "undetermined", "deny"].iter().position(|o| *o == outcome);
+        let Some((worst, _)) = open.into_iter().max_by_key(|(_, outcome)| rank(outcome)) else { return Ok(()) };
+        let mut shown = decision;
+        if worst != recorded.decision {
+            match store.decision(&worst).await? {
+                Some((_, Entry { body: EntryBody::Decision(other), .. })) => shown = *other,
+                _ => return Err(StoreError::Unreadable(format!("decision {worst}")).into()),
+            }
+        }
+        let shown = Shown { page: self.page(&shown.id), decision: &shown, recorded: &recorded };
+        publish::check(self.look.client, store, self.look.repository, head, &shown).await?;
+        Ok(())
+    }
+
+    async fn run(&self, run: RunId) -> Result<Next, EvaluationError> {
+        let store = &self.evaluator.store;
+        let repository = self.look.repository.id;
+        let observed = store.observed(repository, &[format!("run:{run}")]).await?;
+        let asked = gates(&observed, self.look.settings, &self.look.repository.full_name);
+        if asked.is_empty() {
+            return Ok(Next::Done);
+        }
+        let gathered = run::gather(&self.look, run).await?;
+        let attempt = gathered.run.this.number;
+        let mut next = Next::Done;
+        for asked in asked {
+            if attempt_of(&observed, asked.deployment).is_some_and(|of| of != attempt) {
+                // This attempt passed the gate without a question: nothing to answer here.
+                continue;
+            }
+            let known = store.decision_for(repository, run, attempt, &asked.environment).await?;
+            let settled = known.as_ref().is_some_and(|known| ["allow", "deny"].contains(&known.outcome.as_str()));
+            if !settled {
+                next = self.gate(&gathered, &asked, &observed).await?;
+            } else if let Some(known) = known {
+                self.answer_again(&known.id, run, attempt, &asked.environment).await?;
+                self.ended(&gathered, &asked, known.id).await?;
+            }
+        }
+        Ok(next)
+    }
+
+    async fn gate(
+        &self,
+        gathered: &run::GatheredRun,
+        asked: &deployment::Asked,
+        observed: &[Observation],
+    ) -> Result<Next, EvaluationError> {
+        let terms = self.terms().await?;
+        let facts = deployment::gather(&self.look, &terms.production_branch, gathered, asked, observed).await?;
+        let (run, attempt) = (gathered.run.id, gathered.run.this.number);
+        let subject = format!(
+            "repository:{}/run:{run}/attempt:{attempt}/environment:{}",
+            self.look.repository.id, asked.environment
+        );
+        let (decision, recorded) = self.decide(subject, terms, Subject::Deployment(Box::new(facts))).await?;
+        self.answer(&decision, &recorded, run, attempt, &asked.environment).await?;
+        Ok(match decision.verdict.outcome {
+            Outcome::Undetermined => Next::LookAgain,
+            _ => Next::Done,
+        })
+    }
+
+    /// Told already, unless the service died between the record and the answer.
+    async fn answer_again(
+        &self,
+        decision: &str,
+        run: RunId,
+        attempt: RunAttempt,
+        environment: &str,
+    ) -> Result<(), EvaluationError> {
+        let Some((position, entry)) = self.evaluator.store.decision(decision).await? else { return Ok(()) };
+        let EntryBody::Decision(decision) = entry.body else { return Ok(()) };
+        let head = self.evaluator.store.ledger_head().await?;
+        let recorded = Recorded {
+            decision: decision.id.clone(),
+            fresh: false,
+            size: head.size.max(position + 1),
+            root: hex::encode(head.root),
+        };
+        self.answer(&decision, &recorded, run, attempt, environment).await
+    }
+
+    async fn answer(
+        &self,
+        decision: &Decision,
+        recorded: &Recorded,
+        run: RunId,
+        attempt: RunAttempt,
+        environment: &str,
+    ) -> Result<(), EvaluationError> {
+        let gate = Gate { run, attempt, environment, last_try: self.last_try };
+        let shown = Shown { page: self.page(&decision.id), decision, recorded };
+        publish::answer(self.look.client, &self.evaluator.store, self.look.repository, &gate, &shown).await?;
+        Ok(())
+    }
+
+    async fn ended(
+        &self,
+        gathered: &run::GatheredRun,
+        asked: &deployment::Asked,
+        decision: String,
+    ) -> Result<(), EvaluationError> {
+        let store = &self.evaluator.store;
+        let (run, attempt) = (gathered.run.id, gathered.run.this.number);
+        let Some(deployment) = asked.deployment else { return Ok(()) };
+        if store.is_finished(self.look.repository.id, run, attempt, &asked.environment).await? {
+            return Ok(());
+        }
+        let Some(conclusion) = outcome::gather(&self.look, gathered, deployment).await? else { return Ok(()) };
+        let finished = DeploymentFinished {
+            repository: self.look.repository.clone(),
+            environment: asked.environment.clone(),
+            deployment,
+            run,
+            attempt,
+            commit: gathered.run.head_commit.clone(),
+            conclusion,
+            decision: Some(decision),
+        };
+        store.note(entry(EntryBody::DeploymentFinished(finished))).await?;
+        Ok(())
+    }
+
+    async fn branch(&self, name: &str, after: &CommitSha, default_branch: &str) -> Result<Next, EvaluationError> {
+        let named = self.look.settings.scope_of(&self.look.repository.full_name);
+        let production = named.and_then(|scope| scope.production_branch.as_deref()).unwrap_or(default_branch);
+        if name != production {
+            return Ok(Next::Done);
+        }
+        let observed = self.evaluator.store.observed(self.look.repository.id, &[format!("branch:{name}")]).await?;
+        let before = observed.iter().find_map(|seen| match seen {
+            Observation::Pushed { push, .. } if push.after == *after && !push.before.is_zero() => Some(&push.before),
+            _ => None,
+        });
+        let Some(before) = before else { return Ok(Next::Done) };
+        let terms = self.terms().await?;
+        for change in deployment::landed(&self.look, &terms.production_branch, before, after).await? {
+            let Some(last) = change.commits.last() else { continue };
+            let subject = format!("repository:{}/commit:{last}", self.look.repository.id);
+            self.decide(subject, terms.clone(), Subject::Landed(Box::new(change))).await?;
+        }
+        Ok(Next::Done)
+    }
+
+    async fn terms(&self) -> Result<Terms, EvaluationError> {
+        let repository: RepositoryPayload = self.look.client.get(&self.look.path("")).await?;
+        if repository.id != self.look.repository.id.0 {
+            let what = format!("repository {} under this name", self.look.repository.id);
+            return Err(GitHubError::NotFound(what).into());
+        }
+        Ok(gather::terms(&self.look, self.pins, &repository.default_branch)?)
+    }
+
+    async fn decide(
+        &self,
+        subject: String,
+        terms: Terms,
+        judged: Subject,
+    ) -> Result<(Decision, Recorded), EvaluationError> {
+        let policies = self.evaluator.policies(&terms.packs)?;
+        let facts = Facts { version: FACTS_VERSION, repository: self.look.repository.clone(), terms, subject: judged };
+        let verdict = policy::decide(&facts, &policies);
+        tracing::info!(subject, verdict = %verdict.outcome, reasons = codes(&verdict), "decided");
+        let (settings_digest, settings_text) = self.look.settings.digest();
+        let mut decision = Decision {
+            id: new_id(),
+            subject,
+            facts,
+            verdict,
+            policy_digest: policies.digest().to_owned(),
+            settings_digest: settings_digest.clone(),
+        };
+        let recording = Recording {
+            entry: entry(EntryBody::Decision(Box::new(decision.clone()))),
+            policy: (policies.digest().to_owned(), export(&policies)),
+            settings: (settings_digest, settings_text),
+        };
+        let recorded = self.evaluator.store.record(recording).await?;
+        decision.id.clone_from(&recorded.decision);
+        Ok((decision, recorded))
+    }
+
+    fn page(&self, decision: &str) -> String {
+        format!("{}/decisions/{decision}", self.evaluator.public_url)
+    }
+}
+
+/// The texts of the policies as they are kept: whoever replays a decision parses them again.
+fn export(policies: &Policies) -> String {
+    let sources = policies.sources();
+    serde_json::json!({"schema": sources.schema, "files": sources.files}).to_string()
+}
+
+fn codes(verdict: &countersign_core::domain::Verdict) -> String {
+    verdict.reasons.iter().map(|reason| reason.code.as_str()).collect::<Vec<_>>().join(" ")
+}
+
+/// The production environments of a run whose rule we were asked about, each with its newest deployment.
+fn gates(observed: &[Observation], settings: &Settings, full_name: &str) -> Vec<deployment::Asked> {
+    let Some(scope) = settings.scope_of(full_name) else { return Vec::new() };
+    let mut gates: Vec<deployment::Asked> = Vec::new();
+    for seen in observed {
+        let Observation::GateAsked { environment, deployment, .. } = seen else { continue };
+        if !scope.covers(environment) {
+            continue;
+        }
+        match gates.iter_mut().find(|gate| same_environment(&gate.environment, environment)) {
+            Some(gate) if gate.deployment < *deployment => {
+                gate.deployment = *deployment;
+                gate.environment.clone_from(environment);
+            }
+            Some(_) => {}
+            None => gates.push(deployment::Asked { environment: environment.clone(), deployment: *deployment }),
+        }
+    }
+    gates
+}
+
+fn attempt_of(observed: &[Observation], deployment: Option<DeploymentId>) -> Option<RunAttempt> {
+    observed.iter().find_map(|seen| match seen {
+        Observation::DeploymentCreated { deployment: id, attempt, .. } if Some(*id) == deployment => Some(*attempt),
+        _ => None,
+    })
+}
+
+/// An entry, dated now.
+pub fn entry(body: EntryBody) -> Entry {
+    let now = OffsetDateTime::now_utc();
+    let now = now.replace_millisecond(now.millisecond()).unwrap_or(now);
+    Entry { version: ENTRY_VERSION, time: now.format(&Rfc3339).unwrap_or_default(), tool: TOOL.to_owned(), body }
+}
+
+/// Ids sort by nothing and say nothing: 128 random bits.
+fn new_id() -> String {
+    hex::encode(rand::random::<[u8; 16]>())
+}

@@ -1,0 +1,304 @@
+//! Writing a bundle: a stretch of the ledger with all that is needed to check it without us.
+//!
+//! Invariant: the same ledger, range and key give the same bytes, and memory does not grow with the range. The manifest
+//! and its note come last, so that a bundle that was cut short does not verify. Next: [`super::verify`].
+
+use super::EvidenceError;
+use super::bundle::{
+    BUNDLE_VERSION, CHECKPOINT, CONSISTENCY, ENTRIES, FRONTIERS, Frontiers, LeftOut, ListedFile, MANIFEST,
+    MANIFEST_NOTE, Manifest, POLICIES, PolicySource, SCHEMA, SETTINGS, is_plain, manifest_text,
+};
+use crate::store::Store;
+use crate::store::entries::StoredEntry;
+use countersign_core::domain::RepositoryId;
+use countersign_core::ledger::canonical;
+use countersign_core::ledger::{Checkpoint, Hash, SigningKey};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::io::{BufWriter, Write as _};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+/// What to export.
+#[derive(Debug, Clone)]
+pub struct Request<'a> {
+    /// The positions of the entries; `None` for all there are.
+    pub range: Option<Range<u64>>,
+    /// The repositories whose entries are wanted, others appear as leaf hashes; `None` for all.
+    pub repositories: Option<BTreeSet<RepositoryId>>,
+    /// The size of an older checkpoint that the bundle shall be comparable with.
+    pub older: Option<u64>,
+    /// The ledger's key, whose name is the ledger's origin.
+    pub key: &'a SigningKey,
+}
+
+/// What was exported.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Exported {
+    /// The position of the first entry.
+    pub from: u64,
+    /// The position after the last entry.
+    pub to: u64,
+    /// How many of them were left out.
+    pub left_out: u64,
+    /// How many entries the ledger had.
+    pub size: u64,
+    /// The root over them.
+    pub root: Hash,
+    /// How many files the manifest lists.
+    pub files: usize,
+}
+
+/// Writes a bundle into a directory that does not exist yet or is empty.
+pub async fn export(store: &Store, request: &Request<'_>, out: &Path) -> Result<Exported, EvidenceError> {
+    let head = store.ledger_head().await?;
+    let range = request.range.clone().unwrap_or(0..head.size);
+    let older = request.older.unwrap_or(0);
+    if range.start > range.end || range.end > head.size || older > head.size {
+        return Err(EvidenceError::NoRange {
+            from: range.start,
+            to: range.end.max(older),
+            size: head.size,
+        });
+    }
+    let mut directory = Directory::create(out)?;
+
+    let written = write_entries(store, request, &range, &mut directory).await?;
+    let (left, right) = store.hashes_around(&range, head.size).await?;
+    let frontiers = Frontiers {
+        version: BUNDLE_VERSION,
+        from: range.start,
+        to: range.end,
+        size: head.size,
+        left,
+        right,
+    };
+    directory.write(FRONTIERS, &canonical::to_bytes(&frontiers)?)?;
+    let checkpoint = Checkpoint {
+        origin: request.key.name().to_owned(),
+        size: head.size,
+        root: head.root,
+    };
+    directory.write(CHECKPOINT, checkpoint.sign(request.key)?.as_bytes())?;
+    if let Some(older) = request.older {
+        let proof = store.consistency(older, head.size).await?;
+        directory.write(CONSISTENCY, &canonical::to_bytes(&proof)?)?;
+    }
+    write_policies(store, &written.named, &mut directory).await?;
+    write_settings(store, &written.named, &mut directory).await?;
+
+    let files = directory.finish(request.key)?;
+    Ok(Exported {
+        from: range.start,
+        to: range.end,
+        left_out: written.left_out,
+        size: head.size,
+        root: head.root,
+        files,
+    })
+}
+
+/// The digests that decisions among the entries name, with the position of the first that does.
+#[derive(Default)]
+struct Named {
+    policies: BTreeMap<String, u64>,
+    settings: BTreeMap<String, u64>,
+    /// Settings that other entries name: they come along where they are kept.
+    settings_in_passing: BTreeSet<String>,
+}
+
+#[derive(Default)]
+struct Written {
+    named: Named,
+    left_out: u64,
+}
+
+/// The digests that an entry of any kind may name.
+#[derive(Deserialize)]
+struct Digests {
+    policy_digest: Option<String>,
+    settings_digest: Option<String>,
+}
+
+async fn write_entries(
+    store: &Store,
+    request: &Request<'_>,
+    range: &Range<u64>,
+    directory: &mut Directory<'_>,
+) -> Result<Written, EvidenceError> {
+    let mut written = Written::default();
+    let mut file = directory.begin(ENTRIES)?;
+    let mut at = range.start;
+    while at < range.end {
+        let page = store.ledger_page(at..range.end).await?;
+        if page.is_empty() {
+            return Err(record(at, "it is missing from the ledger's table"));
+        }
+        for entry in page {
+            if entry.position != at {
+                return Err(record(at, "it is missing from the ledger's table"));
+            }
+            if wanted(request, &entry) {
+                written.named.note(&entry)?;
+                file.write(&entry.body)?;
+            } else {
+                let line = canonical::to_bytes(&LeftOut { left_out: entry.leaf })?;
+                file.write(&line)?;
+                written.left_out += 1;
+            }
+            file.write(b"\n")?;
+            at += 1;
+        }
+    }
+    let listed = file.finish()?;
+    directory.files.push(listed);
+    Ok(written)
+}
+
+/// Whether an entry belongs to what was asked for. What belongs to no repository is always in.
+fn wanted(request: &Request<'_>, entry: &StoredEntry) -> bool {
+    let Some(repositories) = &request.repositories else { return true };
+    let Some(rest) = entry.subject.strip_prefix("repository:") else { return true };
+    let id = rest.split('/').next().and_then(|id| id.parse().ok());
+    id.is_some_and(|id| repositories.contains(&RepositoryId(id)))
+}
+
+impl Named {
+    fn note(&mut self, entry: &StoredEntry) -> Result<(), EvidenceError> {
+        let digests: Digests =
+            serde_json::from_slice(&entry.body).map_err(|error| record(entry.position, error.to_string()))?;
+        match (digests.policy_digest, digests.settings_digest) {
+            (Some(policy), Some(settings)) => {
+                self.policies.entry(policy).or_insert(entry.position);
+                self.settings.entry(settings).or_insert(entry.position);
+            }
+            (_, Some(settings)) => {
+                self.settings_in_passing.insert(settings);
+            }
+            (_, None) => {}
+        }
+        Ok(())
+    }
+}
+
+async fn write_policies(store: &Store, named: &Named, directory: &mut Directory<'_>) -> Result<(), EvidenceError> {
+    for (digest, position) in &named.policies {
+        let text = store.policy_text(digest).await?;
+        let text = text.ok_or_else(|| record(*position, format!("no policy is kept under its digest {digest}")))?;
+        let source: PolicySource = serde_json::from_str(&text)
+            .map_err(|error| record(*position, format!("the policy {digest} cannot be read: {error}")))?;
+        directory.write(&format!("{POLICIES}/{digest}/{SCHEMA}"), source.schema.as_bytes())?;
+        for (name, rule) in &source.files {
+            directory.write(&format!("{POLICIES}/{digest}/{name}"), rule.as_bytes())?;
+        }
+    }
+    Ok(())
+}
+
+async fn write_settings(store: &Store, named: &Named, directory: &mut Directory<'_>) -> Result<(), EvidenceError> {
+    for (digest, position) in &named.settings {
+        let text = store.settings_text(digest).await?;
+        let text = text.ok_or_else(|| record(*position, format!("no settings are kept under its digest {digest}")))?;
+        directory.write(&format!("{SETTINGS}/{digest}.json"), text.as_bytes())?;
+    }
+    let in_passing = named.settings_in_passing.iter();
+    for digest in in_passing.filter(|digest| !named.settings.contains_key(*digest)) {
+        if let Some(text) = store.settings_text(digest).await? {
+            directory.write(&format!("{SETTINGS}/{digest}.json"), text.as_bytes())?;
+        }
+    }
+    Ok(())
+}
+
+fn record(position: u64, what: impl Into<String>) -> EvidenceError {
+    EvidenceError::Record {
+        position,
+        what: what.into(),
+    }
+}
+
+/// The directory being written, with what has been written so far.
+struct Directory<'a> {
+    out: &'a Path,
+    files: Vec<ListedFile>,
+}
+
+/// One file being written and hashed on the way.
+struct Growing {
+    path: String,
+    place: PathBuf,
+    file: BufWriter<File>,
+    hash: Sha256,
+    size: u64,
+}
+
+impl<'a> Directory<'a> {
+    fn create(out: &'a Path) -> Result<Self, EvidenceError> {
+        fs::create_dir_all(out).map_err(EvidenceError::unwritable(out))?;
+        let mut there = fs::read_dir(out).map_err(EvidenceError::unreadable(out))?;
+        if there.next().is_some() {
+            return Err(EvidenceError::NotEmpty(out.to_owned()));
+        }
+        Ok(Self { out, files: Vec::new() })
+    }
+
+    fn begin(&self, path: &str) -> Result<Growing, EvidenceError> {
+        let place = self.out.join(path);
+        if !is_plain(path) {
+            let source = std::io::Error::from(std::io::ErrorKind::InvalidInput);
+            return Err(EvidenceError::Unwritable { path: place, source });
+        }
+        if let Some(parent) = place.parent() {
+            fs::create_dir_all(parent).map_err(EvidenceError::unwritable(parent))?;
+        }
+        let file = File::create_new(&place).map_err(EvidenceError::unwritable(&place))?;
+        Ok(Growing {
+            path: path.to_owned(),
+            place,
+            file: BufWriter::with_capacity(1 << 16, file),
+            hash: Sha256::new(),
+            size: 0,
+        })
+    }
+
+    fn write(&mut self, path: &str, bytes: &[u8]) -> Result<(), EvidenceError> {
+        let mut file = self.begin(path)?;
+        file.write(bytes)?;
+        self.files.push(file.finish()?);
+        Ok(())
+    }
+
+    /// Writes the manifest and its note; answers how many files it lists.
+    fn finish(mut self, key: &SigningKey) -> Result<usize, EvidenceError> {
+        self.files.sort_by(|a, b| a.path.cmp(&b.path));
+        let manifest = Manifest {
+            version: BUNDLE_VERSION,
+            files: std::mem::take(&mut self.files),
+        };
+        let bytes = canonical::to_bytes(&manifest)?;
+        self.write(MANIFEST, &bytes)?;
+        let note = manifest_text(key.name(), &bytes).sign(key)?;
+        self.write(MANIFEST_NOTE, note.as_bytes())?;
+        Ok(manifest.files.len())
+    }
+}
+
+impl Growing {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), EvidenceError> {
+        self.hash.update(bytes);
+        self.size += bytes.len() as u64;
+        self.file.write_all(bytes).map_err(EvidenceError::unwritable(&self.place))
+    }
+
+    fn finish(self) -> Result<ListedFile, EvidenceError> {
+        let flushed = self.file.into_inner().map_err(std::io::IntoInnerError::into_error);
+        flushed.map_err(EvidenceError::unwritable(&self.place))?;
+        Ok(ListedFile {
+            path: self.path,
+            sha256: Hash::new(self.hash.finalize().into()),
+            size: self.size,
+        })
+    }
+}

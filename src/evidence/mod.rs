@@ -1,0 +1,113 @@
+//! Evidence: what an auditor takes away, and the check that needs to trust nobody.
+//!
+//! Invariant: [`verify`](verify::verify) reads a bundle and nothing else, neither network nor database, and believes
+//! nothing that a signed note does not lead to. What a bundle is made of is in [`bundle`]; [`export`] writes one.
+
+pub mod bundle;
+pub mod export;
+pub mod verify;
+
+mod contents;
+mod replay;
+
+pub use export::{Exported, Request, export};
+pub use verify::{Signer, Trust, Verified, verify};
+
+use crate::store::StoreError;
+use countersign_core::ledger::LedgerError;
+use std::path::{Path, PathBuf};
+
+/// What can go wrong when evidence is written or checked.
+#[derive(Debug, thiserror::Error)]
+pub enum EvidenceError {
+    /// Something is wrong with the bundle: the first thing that is.
+    #[error("{place}: {what}")]
+    Wrong {
+        /// Which file, and which line and entry of it.
+        place: String,
+        /// What is wrong there.
+        what: String,
+    },
+    /// The older checkpoint cannot be compared from this bundle.
+    #[error(
+        "the older checkpoint of size {size} cannot be compared from this bundle: export it again with that checkpoint"
+    )]
+    NotComparable {
+        /// Its size.
+        size: u64,
+    },
+    /// The older checkpoint itself is not what it must be.
+    #[error("the older checkpoint: {0}")]
+    Older(LedgerError),
+    /// A file cannot be read.
+    #[error("`{path}` cannot be read: {source}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file cannot be written.
+    #[error("`{path}` cannot be written: {source}")]
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The directory for a bundle holds something.
+    #[error("`{0}` is not empty: name a directory that does not exist yet")]
+    NotEmpty(PathBuf),
+    /// The range asked for is not in the ledger.
+    #[error("the ledger has {size} entries: there is no range from {from} to {to}")]
+    NoRange {
+        /// Its first position.
+        from: u64,
+        /// The position after its last.
+        to: u64,
+        /// How many entries there are.
+        size: u64,
+    },
+    /// A record that the bundle needs is not there or cannot be read.
+    #[error("entry {position}: {what}")]
+    Record {
+        /// Its position.
+        position: u64,
+        /// What is the matter.
+        what: String,
+    },
+    /// The store did not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Something could not be signed or spelled.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+}
+
+impl EvidenceError {
+    /// Whether this speaks against the bundle, rather than of trouble while reading it.
+    pub fn is_finding(&self) -> bool {
+        matches!(self, Self::Wrong { .. })
+    }
+
+    fn wrong(place: impl Into<String>, what: impl Into<String>) -> Self {
+        Self::Wrong {
+            place: place.into(),
+            what: what.into(),
+        }
+    }
+
+    fn unreadable(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        move |source| Self::Unreadable {
+            path: path.to_owned(),
+            source,
+        }
+    }
+
+    fn unwritable(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        move |source| Self::Unwritable {
+            path: path.to_owned(),
+            source,
+        }
+    }
+}

@@ -1,0 +1,348 @@
+//! Calls to GitHub: one request, one answer, nothing hidden.
+//!
+//! Invariant: nothing is retried here. An error says when it makes sense to try again, and the worker is the one place
+//! that does. Lists are read to their end or the answer is an error: there is no "first page".
+
+use super::app::App;
+use crate::settings::GitHub;
+use crate::store::Store;
+use crate::store::pins::KeptAnswer;
+use http::{HeaderMap, Request, StatusCode, header};
+use http_body_util::{BodyExt, Limited};
+use octocrab::Octocrab;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// GitHub's answers are bounded; this is far above any of them.
+const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
+
+/// What can go wrong between GitHub and us; each variant is something a caller can act on.
+#[derive(Debug, thiserror::Error)]
+pub enum GitHubError {
+    /// Too many calls: nothing before `until`.
+    #[error("github limits our calls until {until:?}")]
+    RateLimited {
+        /// When to try again.
+        until: SystemTime,
+    },
+    /// GitHub is down, slow, or cut the answer short. Worth another try.
+    #[error("github is unavailable: {0}")]
+    Unavailable(String),
+    /// It is not there, or not for us.
+    #[error("github has no {0}")]
+    NotFound(String),
+    /// GitHub understood and refused.
+    #[error("github refused {path}: {status} {message}")]
+    Refused {
+        /// What was asked.
+        path: String,
+        /// The status.
+        status: u16,
+        /// What GitHub says.
+        message: String,
+    },
+    /// The answer is not of the published shape.
+    #[error("github's answer cannot be read: {0}")]
+    Unreadable(String),
+    /// Our own App cannot be used.
+    #[error("{0}")]
+    Unusable(String),
+    /// Our own store did not answer.
+    #[error(transparent)]
+    Store(#[from] crate::store::StoreError),
+}
+
+impl GitHubError {
+    /// Whether trying again later can help.
+    pub fn passes(&self) -> bool {
+        matches!(self, Self::RateLimited { .. } | Self::Unavailable(_) | Self::Store(_))
+    }
+}
+
+/// The bare connection: knows addresses, headers and limits, but not who asks.
+pub struct Transport {
+    octocrab: Octocrab,
+    api_url: String,
+    graphql_url: String,
+}
+
+/// One answer.
+pub struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Vec<u8>,
+    what: String,
+}
+
+impl Answer {
+    /// Reads the body as `T`.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, GitHubError> {
+        serde_json::from_slice(&self.body).map_err(|error| GitHubError::Unreadable(format!("{}: {error}", self.what)))
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// The address of the next page, from the `Link` header.
+    fn next(&self) -> Option<String> {
+        self.header("link")?.split(',').find_map(|link| {
+            let (address, relation) = link.split_once(';')?;
+            relation.contains("rel=\"next\"").then(|| address.trim().trim_matches(['<', '>']).to_owned())
+        })
+    }
+}
+
+impl Transport {
+    pub(super) async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        bearer: &str,
+        etag: Option<&str>,
+        body: Option<&Value>,
+    ) -> Result<Answer, GitHubError> {
+        let address = match path {
+            "/graphql" => self.graphql_url.clone(),
+            path if path.starts_with("http") => path.to_owned(),
+            path => format!("{}{path}", self.api_url),
+        };
+        let mut request = Request::builder()
+            .method(method)
+            .uri(&address)
+            .header(header::ACCEPT, "application/vnd.github+json")
+            .header(header::AUTHORIZATION, format!("Bearer {bearer}"))
+            .header("x-github-api-version", "2022-11-28");
+        if let Some(etag) = etag {
+            request = request.header(header::IF_NONE_MATCH, etag);
+        }
+        let request = self
+            .octocrab
+            .build_request(request, body)
+            .map_err(|error| GitHubError::Unusable(format!("{method} {path} cannot be asked: {error}")))?;
+        let response = self
+            .octocrab
+            .execute(request)
+            .await
+            .map_err(|error| GitHubError::Unavailable(format!("{method} {path}: {error}")))?;
+        let (parts, stream) = response.into_parts();
+        let body = Limited::new(stream, LARGEST_ANSWER)
+            .collect()
+            .await
+            .map_err(|error| GitHubError::Unavailable(format!("{method} {path} was cut short: {error}")))?
+            .to_bytes()
+            .to_vec();
+        let answer = Answer { status: parts.status, headers: parts.headers, body, what: format!("{method} {path}") };
+        judge_status(answer, path)
+    }
+}
+
+fn judge_status(answer: Answer, path: &str) -> Result<Answer, GitHubError> {
+    let status = answer.status;
+    if status.is_success() || status == StatusCode::NOT_MODIFIED {
+        return Ok(answer);
+    }
+    let message = serde_json::from_slice::<Value>(&answer.body)
+        .ok()
+        .and_then(|body| body.get("message").and_then(Value::as_str).map(str::to_owned))
+        .unwrap_or_default();
+    if let Some(until) = limited_until(&answer, &message) {
+        return Err(GitHubError::RateLimited { until });
+    }
+    Err(match status {
+        StatusCode::NOT_FOUND | StatusCode::GONE => GitHubError::NotFound(answer.what),
+        status if status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT => {
+            GitHubError::Unavailable(format!("{} answered {status}", answer.what))
+        }
+        status => GitHubError::Refused { path: path.to_owned(), status: status.as_u16(), message },
+    })
+}
+
+/// GitHub limits with 403 or 429: obey `retry-after`, then `x-ratelimit-reset`, else wait a minute.
+fn limited_until(answer: &Answer, message: &str) -> Option<SystemTime> {
+    if answer.status != StatusCode::FORBIDDEN && answer.status != StatusCode::TOO_MANY_REQUESTS {
+        return None;
+    }
+    if let Some(seconds) = answer.header("retry-after").and_then(|value| value.parse().ok()) {
+        return Some(SystemTime::now() + Duration::from_secs(seconds));
+    }
+    if answer.header("x-ratelimit-remaining") == Some("0")
+        && let Some(at) = answer.header("x-ratelimit-reset").and_then(|value| value.parse().ok())
+    {
+        return Some(UNIX_EPOCH + Duration::from_secs(at));
+    }
+    let said = answer.status == StatusCode::TOO_MANY_REQUESTS || message.to_lowercase().contains("rate limit");
+    said.then(|| SystemTime::now() + Duration::from_mins(1))
+}
+
+/// A client that asks as one installation of the App.
+#[derive(Clone)]
+pub struct Client {
+    transport: Arc<Transport>,
+    app: Arc<App>,
+    installation: u64,
+}
+
+impl Client {
+    /// Connects; asks nothing yet. `installation` is whom it speaks for.
+    pub fn new(settings: &GitHub, app: Arc<App>, installation: u64) -> anyhow::Result<Self> {
+        let octocrab = Octocrab::builder()
+            .set_connect_timeout(Some(Duration::from_secs(5)))
+            .set_read_timeout(Some(Duration::from_secs(30)))
+            .build()?;
+        let transport = Transport {
+            octocrab,
+            api_url: settings.api_url.trim_end_matches('/').to_owned(),
+            graphql_url: settings.graphql_url.clone(),
+        };
+        Ok(Self { transport: Arc::new(transport), app, installation })
+    }
+
+    /// The same connection, speaking for another installation.
+    #[must_use]
+    pub fn for_installation(&self, installation: u64) -> Self {
+        Self { installation, ..self.clone() }
+    }
+
+    /// The App's id.
+    pub fn app_id(&self) -> u64 {
+        self.app.id()
+    }
+
+    async fn call(
+        &self,
+        method: &str,
+        path: &str,
+        etag: Option<&str>,
+        body: Option<&Value>,
+    ) -> Result<Answer, GitHubError> {
+        let token = self.app.installation_token(&self.transport, self.installation).await?;
+        let answer = self.transport.send(method, path, &token, etag, body).await;
+        if let Err(GitHubError::Refused { status: 401, .. }) = &answer {
+            self.app.forget(self.installation).await;
+            return Err(GitHubError::Unavailable("the installation token was refused".to_owned()));
+        }
+        answer
+    }
+
+    /// Reads one thing.
+    pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, GitHubError> {
+        self.call("GET", path, None, None).await?.read()
+    }
+
+    /// Reads a list to its end. `path` must ask for 100 a page.
+    pub async fn get_all<T: DeserializeOwned>(&self, path: &str) -> Result<Vec<T>, GitHubError> {
+        let mut all = Vec::new();
+        let mut next = Some(path.to_owned());
+        while let Some(page) = next {
+            let answer = self.call("GET", &page, None, None).await?;
+            all.extend(answer.read::<Vec<T>>()?);
+            next = answer.next();
+        }
+        Ok(all)
+    }
+
+    /// Reads pages of objects to their end; each page is handed to `read`, which says whether to go on.
+    pub async fn get_pages<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        mut read: impl FnMut(T) -> bool,
+    ) -> Result<(), GitHubError> {
+        let mut next = Some(path.to_owned());
+        while let Some(page) = next {
+            let answer = self.call("GET", &page, None, None).await?;
+            if !read(answer.read()?) {
+                return Ok(());
+            }
+            next = answer.next();
+        }
+        Ok(())
+    }
+
+    /// Reads a whole list that seldom changes: kept with its tag, trusted for `fresh`, then asked for again, where an
+    /// unchanged answer costs nothing.
+    pub async fn get_kept<T: DeserializeOwned>(
+        &self,
+        store: &Store,
+        path: &str,
+        fresh: Duration,
+    ) -> Result<Vec<T>, GitHubError> {
+        let now = millis(SystemTime::now());
+        let key = format!("{}:{path}", self.installation);
+        let kept = store.kept_answer(&key).await?;
+        let read = |body: &str| {
+            serde_json::from_str(body).map_err(|error| GitHubError::Unreadable(format!("kept {path}: {error}")))
+        };
+        if let Some(kept) = &kept
+            && now.saturating_sub(kept.fetched_at) < i64::try_from(fresh.as_millis()).unwrap_or(0)
+        {
+            return read(&kept.body);
+        }
+        let first = self
+            .call("GET", path, kept.as_ref().map(|kept| kept.etag.as_str()).filter(|etag| !etag.is_empty()), None)
+            .await?;
+        let answer = if let (StatusCode::NOT_MODIFIED, Some(kept)) = (first.status, kept) {
+            KeptAnswer { fetched_at: now, ..kept }
+        } else {
+            let mut all: Vec<Value> = first.read()?;
+            let mut next = first.next();
+            // A tag speaks for the first page only, so a list of several pages is not asked for by tag.
+            let etag = if next.is_some() { "" } else { first.header("etag").unwrap_or_default() }.to_owned();
+            while let Some(page) = next {
+                let answer = self.call("GET", &page, None, None).await?;
+                all.extend(answer.read::<Vec<Value>>()?);
+                next = answer.next();
+            }
+            KeptAnswer { etag, body: Value::Array(all).to_string(), fetched_at: now }
+        };
+        let list = read(&answer.body)?;
+        store.keep_answer(key, answer).await?;
+        Ok(list)
+    }
+
+    /// Asks GraphQL. Any error in the answer is an error here: half an answer is none.
+    pub async fn graphql(&self, query: &str, variables: Value) -> Result<Value, GitHubError> {
+        let body = serde_json::json!({"query": query, "variables": variables});
+        let answer = self.call("POST", "/graphql", None, Some(&body)).await?;
+        let mut value: Value = answer.read()?;
+        if let Some(error) = value.get("errors").and_then(Value::as_array).and_then(|errors| errors.first()) {
+            let text = |key| error.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+            return Err(match text("type").as_str() {
+                "RATE_LIMITED" => GitHubError::RateLimited {
+                    until: limited_until(&answer, "rate limit").unwrap_or_else(|| reset(&answer)),
+                },
+                "NOT_FOUND" => GitHubError::NotFound(text("message")),
+                "" | "INTERNAL" | "TIMEOUT" => GitHubError::Unavailable(text("message")),
+                kind => GitHubError::Refused {
+                    path: "/graphql".to_owned(),
+                    status: 200,
+                    message: format!("{kind}: {}", text("message")),
+                },
+            });
+        }
+        match value.get_mut("data").map(Value::take) {
+            Some(data) if !data.is_null() => Ok(data),
+            _ => Err(GitHubError::Unreadable("graphql without data".to_owned())),
+        }
+    }
+
+    /// Writes.
+    pub async fn write(&self, method: &str, path: &str, body: &Value) -> Result<Value, GitHubError> {
+        let answer = self.call(method, path, None, Some(body)).await?;
+        if answer.body.is_empty() { Ok(Value::Null) } else { answer.read() }
+    }
+}
+
+fn reset(answer: &Answer) -> SystemTime {
+    answer
+        .header("x-ratelimit-reset")
+        .and_then(|value| value.parse().ok())
+        .map_or_else(|| SystemTime::now() + Duration::from_mins(1), |at| UNIX_EPOCH + Duration::from_secs(at))
+}
+
+/// Milliseconds since 1970, for pacing and keeping; never for judging.
+pub fn millis(at: SystemTime) -> i64 {
+    at.duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,360 @@
+//! What a delivery says to look at again, and what only it knows.
+//!
+//! Invariant: nothing is decided from a payload. A delivery we do not understand names no subject; what it would have
+//! told us is found again when GitHub is read. Payloads are our own minimal shapes: only what is used is named.
+
+use countersign_core::domain::{
+    Account, AccountId, AccountKind, CommitSha, DeploymentId, Observation, PullRequestNumber, Push, PushSource,
+    Repository, RepositoryId, ReviewId, RunAttempt, RunId,
+};
+use serde::{Deserialize, Serialize};
+
+/// What to look at again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum What {
+    /// A pull request.
+    PullRequest(PullRequestNumber),
+    /// A workflow run: the gates it waits at, and how its deployments ended.
+    Run(RunId),
+    /// A movement of a branch: what landed by it.
+    Branch {
+        /// The branch.
+        name: String,
+        /// What it pointed at then.
+        after: CommitSha,
+    },
+}
+
+/// A subject: what to look at, where, and as whom.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subject {
+    /// The repository.
+    pub repository: Repository,
+    /// The installation of the App that may look.
+    pub installation: u64,
+    /// The repository's default branch, as the delivery named it.
+    pub default_branch: String,
+    /// What.
+    pub what: What,
+}
+
+impl Subject {
+    /// Subjects with the same key are one piece of work.
+    pub fn key(&self) -> String {
+        let repository = self.repository.id;
+        match &self.what {
+            What::PullRequest(number) => format!("repository:{repository}/pull_request:{number}"),
+            What::Run(run) => format!("repository:{repository}/run:{run}"),
+            What::Branch { name, after } => format!("repository:{repository}/branch:{name}/{after}"),
+        }
+    }
+
+    /// Deployments go before pull requests, pull requests before everything else.
+    pub fn class(&self) -> u8 {
+        match self.what {
+            What::Run(_) => 0,
+            What::PullRequest(_) => 1,
+            What::Branch { .. } => 2,
+        }
+    }
+}
+
+/// What a delivery was read to say.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Reading {
+    /// Where; `None` where the delivery names no repository of ours.
+    pub repository: Option<Repository>,
+    /// What to look at again.
+    pub subject: Option<Subject>,
+    /// What only it knows.
+    pub observations: Vec<Observation>,
+}
+
+#[derive(Deserialize)]
+struct Payload {
+    #[serde(default)]
+    action: Option<String>,
+    installation: Option<Id>,
+    repository: Option<RepositoryPayload>,
+    sender: Option<AccountPayload>,
+    number: Option<u64>,
+    pull_request: Option<PullRequestPayload>,
+    review: Option<ReviewPayload>,
+    #[serde(rename = "ref")]
+    reference: Option<String>,
+    before: Option<String>,
+    after: Option<String>,
+    workflow_run: Option<RunPayload>,
+    workflow_job: Option<JobPayload>,
+    deployment: Option<DeploymentPayload>,
+    environment: Option<String>,
+    deployment_callback_url: Option<String>,
+    approver: Option<AccountPayload>,
+    workflow_job_run: Option<EnvironmentPayload>,
+    workflow_job_runs: Option<Vec<EnvironmentPayload>>,
+    check_run: Option<CheckRunPayload>,
+}
+
+#[derive(Deserialize)]
+struct Id {
+    id: u64,
+}
+
+#[derive(Deserialize)]
+struct RepositoryPayload {
+    id: u64,
+    full_name: String,
+    #[serde(default)]
+    default_branch: String,
+}
+
+/// An account as REST spells it.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct AccountPayload {
+    id: u64,
+    login: String,
+    #[serde(rename = "type", default)]
+    kind: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct PullRequestPayload {
+    number: u64,
+    head: HeadPayload,
+}
+
+#[derive(Deserialize)]
+struct HeadPayload {
+    sha: String,
+}
+
+#[derive(Deserialize)]
+struct ReviewPayload {
+    id: u64,
+    user: Option<AccountPayload>,
+    commit_id: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct RunPayload {
+    id: u64,
+    #[serde(default)]
+    run_attempt: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct JobPayload {
+    run_id: u64,
+}
+
+#[derive(Deserialize)]
+struct DeploymentPayload {
+    id: u64,
+    environment: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct EnvironmentPayload {
+    environment: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct CheckRunPayload {
+    #[serde(default)]
+    pull_requests: Vec<NumberPayload>,
+}
+
+#[derive(Deserialize)]
+struct NumberPayload {
+    number: u64,
+}
+
+impl AccountPayload {
+    pub(super) fn account(self) -> Account {
+        let kind = match self.kind.as_deref() {
+            Some("Bot") => AccountKind::Bot,
+            Some("Mannequin") => AccountKind::Mannequin,
+            Some("Organization") => AccountKind::Other,
+            _ if self.login.ends_with("[bot]") => AccountKind::Bot,
+            _ => AccountKind::User,
+        };
+        Account { id: AccountId(self.id), login: self.login, kind }
+    }
+}
+
+/// Reads a delivery. Never fails: what cannot be read says nothing.
+pub fn read(event: &str, body: &[u8]) -> Reading {
+    let payload: Payload = match serde_json::from_slice(body) {
+        Ok(payload) => payload,
+        Err(error) => {
+            tracing::debug!(event, %error, "a delivery of a shape we do not know says nothing");
+            return Reading::default();
+        }
+    };
+    let Some(repository) = &payload.repository else { return Reading::default() };
+    let repository = Repository { id: RepositoryId(repository.id), full_name: repository.full_name.clone() };
+    let (what, observations) = payload.say(event);
+    let subject = what.zip(payload.installation.as_ref()).map(|(what, installation)| Subject {
+        repository: repository.clone(),
+        installation: installation.id,
+        default_branch: payload.repository.as_ref().map(|r| r.default_branch.clone()).unwrap_or_default(),
+        what,
+    });
+    Reading { repository: Some(repository), subject, observations }
+}
+
+impl Payload {
+    fn say(&self, event: &str) -> (Option<What>, Vec<Observation>) {
+        match event {
+            "pull_request" => (self.pull_request_number(), self.pull_request_moved().into_iter().collect()),
+            "pull_request_review" => (self.pull_request_number(), self.reviewed().into_iter().collect()),
+            "check_run" if matches!(self.action.as_deref(), Some("rerequested" | "requested_action")) => {
+                let number = self.check_run.as_ref().and_then(|check| check.pull_requests.first());
+                (number.map(|n| What::PullRequest(PullRequestNumber(n.number))), Vec::new())
+            }
+            "push" => self.pushed(),
+            "deployment_protection_rule" => self.asked(),
+            "deployment" => (self.run(), self.deployed().into_iter().collect()),
+            "deployment_review" => (self.run(), self.approved()),
+            "deployment_status" | "workflow_run" => (self.run(), Vec::new()),
+            "workflow_job" if self.action.as_deref() == Some("completed") => {
+                (self.workflow_job.as_ref().map(|job| What::Run(RunId(job.run_id))), Vec::new())
+            }
+            _ => (None, Vec::new()),
+        }
+    }
+
+    fn number(&self) -> Option<PullRequestNumber> {
+        self.pull_request.as_ref().map(|pr| pr.number).or(self.number).map(PullRequestNumber)
+    }
+
+    fn pull_request_number(&self) -> Option<What> {
+        self.number().map(What::PullRequest)
+    }
+
+    fn by(&self) -> Option<Account> {
+        self.sender.clone().map(AccountPayload::account)
+    }
+
+    fn pull_request_moved(&self) -> Option<Observation> {
+        let number = self.number()?;
+        match self.action.as_deref()? {
+            "opened" => {
+                let head = CommitSha::new(self.pull_request.as_ref()?.head.sha.clone());
+                Some(Observation::Opened { number, head, by: self.by()? })
+            }
+            "synchronize" => Some(Observation::Synchronized {
+                number,
+                push: Push {
+                    before: CommitSha::new(self.before.clone()?),
+                    after: CommitSha::new(self.after.clone()?),
+                    by: self.by(),
+                    source: PushSource::SynchronizeDelivery,
+                },
+            }),
+            _ => None,
+        }
+    }
+
+    fn reviewed(&self) -> Option<Observation> {
+        if self.action.as_deref() != Some("submitted") {
+            return None;
+        }
+        let review = self.review.as_ref()?;
+        Some(Observation::Reviewed {
+            number: self.number()?,
+            review: ReviewId(review.id),
+            commit: CommitSha::new(review.commit_id.clone()?),
+            by: review.user.clone()?.account(),
+        })
+    }
+
+    fn pushed(&self) -> (Option<What>, Vec<Observation>) {
+        let (Some(branch), Some(before), Some(after)) =
+            (self.reference.as_deref().and_then(|name| name.strip_prefix("refs/heads/")), &self.before, &self.after)
+        else {
+            return (None, Vec::new());
+        };
+        let (before, after) = (CommitSha::new(before.clone()), CommitSha::new(after.clone()));
+        let what = (!after.is_zero()).then(|| What::Branch { name: branch.to_owned(), after: after.clone() });
+        let push = Push { before, after, by: self.by(), source: PushSource::PushDelivery };
+        (what, vec![Observation::Pushed { branch: branch.to_owned(), push }])
+    }
+
+    fn run(&self) -> Option<What> {
+        self.workflow_run.as_ref().map(|run| What::Run(RunId(run.id)))
+    }
+
+    fn asked(&self) -> (Option<What>, Vec<Observation>) {
+        let run = self.deployment_callback_url.as_deref().and_then(run_of_callback);
+        let (Some(run), Some(environment)) = (run, self.environment.clone()) else { return (None, Vec::new()) };
+        let deployment = self.deployment.as_ref().map(|deployment| DeploymentId(deployment.id));
+        (Some(What::Run(run)), vec![Observation::GateAsked { run, environment, deployment }])
+    }
+
+    fn deployed(&self) -> Option<Observation> {
+        let deployment = self.deployment.as_ref()?;
+        let run = self.workflow_run.as_ref()?;
+        Some(Observation::DeploymentCreated {
+            deployment: DeploymentId(deployment.id),
+            run: RunId(run.id),
+            attempt: RunAttempt(run.run_attempt?),
+            environment: deployment.environment.clone()?,
+        })
+    }
+
+    fn approved(&self) -> Vec<Observation> {
+        let (Some("approved"), Some(run), Some(by)) =
+            (self.action.as_deref(), &self.workflow_run, self.approver.clone())
+        else {
+            return Vec::new();
+        };
+        let Some(attempt) = run.run_attempt else { return Vec::new() };
+        let by = by.account();
+        let environments = self.workflow_job_runs.iter().flatten().chain(&self.workflow_job_run);
+        environments
+            .filter_map(|job| job.environment.clone())
+            .map(|environment| Observation::EnvironmentApproved {
+                run: RunId(run.id),
+                attempt: RunAttempt(attempt),
+                environment,
+                by: by.clone(),
+            })
+            .collect()
+    }
+}
+
+/// The run a rule's answer goes to: the only place where GitHub names it.
+fn run_of_callback(address: &str) -> Option<RunId> {
+    let rest = address.split("/actions/runs/").nth(1)?;
+    rest.split('/').next()?.parse().ok().map(RunId)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_callback_address_names_the_run() {
+        let address = "https://api.github.com/repos/acme/shop/actions/runs/42/deployment_protection_rule";
+        assert_eq!(run_of_callback(address), Some(RunId(42)));
+        assert_eq!(run_of_callback("https://api.github.com/repos/acme/shop/actions/runs/x/y"), None);
+    }
+
+    #[test]
+    fn a_delivery_of_an_unknown_shape_says_nothing() {
+        assert_eq!(read("pull_request", br#"{"action": 7}"#), Reading::default());
+        assert_eq!(read("star", b"[]"), Reading::default());
+    }
+
+    #[test]
+    fn a_push_to_a_branch_is_kept_and_a_tag_is_not() {
+        let body = br#"{"ref":"refs/heads/main","before":"00","after":"aa","repository":{"id":1,"full_name":"a/b"},
+            "sender":{"id":7,"login":"ann","type":"User"},"installation":{"id":3}}"#;
+        let reading = read("push", body);
+        assert!(matches!(reading.observations.as_slice(), [Observation::Pushed { branch, .. }] if branch == "main"));
+        let tag = br#"{"ref":"refs/tags/v1","before":"00","after":"aa","repository":{"id":1,"full_name":"a/b"}}"#;
+        assert!(read("push", tag).observations.is_empty());
+    }
+}

@@ -1,0 +1,348 @@
+//! A run at the gate of a production environment, as facts: who starts it, what it would put into production, and
+//! everyone behind each change in it.
+
+use super::{Look, line, pull_request, run::GatheredRun};
+use crate::github::client::GitHubError;
+use crate::github::event::AccountPayload;
+use crate::github::query::{self, CommitNode};
+use crate::settings::same_environment;
+use countersign_core::domain::{
+    Account, ChangeInRelease, CommitSha, Deployment, DeploymentId, DeploymentRecord, EnvironmentApproval, Landing,
+    LandingKind, Line, Observation, PullRequestNumber, StartingPoint,
+};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// How long the list of writers is used without asking whether it still holds.
+const WRITERS_FRESH: Duration = Duration::from_secs(30);
+
+/// How many commits one query asks about.
+const TOGETHER: usize = 50;
+
+/// What is asked at the gate.
+pub struct Asked {
+    /// The environment, as GitHub spells it.
+    pub environment: String,
+    /// The deployment, where it is known.
+    pub deployment: Option<DeploymentId>,
+}
+
+#[derive(Deserialize)]
+struct DeploymentPayload {
+    id: u64,
+    sha: String,
+    creator: Option<AccountPayload>,
+}
+
+#[derive(Deserialize)]
+struct EnvironmentPayload {
+    #[serde(default)]
+    protection_rules: Vec<ProtectionRule>,
+}
+
+#[derive(Deserialize)]
+struct ProtectionRule {
+    #[serde(rename = "type")]
+    kind: String,
+}
+
+#[derive(Deserialize)]
+struct ApprovalPayload {
+    state: String,
+    user: Option<AccountPayload>,
+    environments: Vec<EnvironmentName>,
+}
+
+#[derive(Deserialize)]
+struct EnvironmentName {
+    name: String,
+}
+
+/// Reads everything a decision may see of one attempt to deploy.
+pub async fn gather(
+    look: &Look<'_>,
+    production_branch: &str,
+    gathered: &GatheredRun,
+    asked: &Asked,
+    observed: &[Observation],
+) -> Result<Deployment, GitHubError> {
+    let run = &gathered.run;
+    let target = run.head_commit.clone();
+    let mut missing = Vec::new();
+    let record = if let Some(id) = asked.deployment {
+        Some(record(look, id).await?)
+    } else {
+        missing.push("the deployment itself".to_owned());
+        None
+    };
+    let approval = approval(look, gathered, &asked.environment, observed).await?;
+    let start = starting_point(look, &asked.environment).await?;
+    let mut deployment = Deployment {
+        environment: asked.environment.clone(),
+        record,
+        run: Some(run.clone()),
+        approval,
+        line: Line::default(),
+        allowed_before: look.store.allowed_before(look.repository.id, &asked.environment, &target).await?,
+        changes: Vec::new(),
+        writers: writers(look).await?,
+        missing,
+        history_unavailable: None,
+        start,
+        target,
+    };
+    let Some(start) = deployment.start.as_ref().map(|start| start.commit().clone()) else { return Ok(deployment) };
+    match line::gather(look, production_branch, &start, &deployment.target).await {
+        Ok(line) => deployment.line = line,
+        Err(GitHubError::NotFound(what)) => {
+            deployment.history_unavailable = Some(format!("GitHub has no {what}"));
+            return Ok(deployment);
+        }
+        Err(error) => return Err(error),
+    }
+    deployment.changes = changes(look, production_branch, &deployment.line, &deployment.target).await?;
+    Ok(deployment)
+}
+
+async fn record(look: &Look<'_>, id: DeploymentId) -> Result<DeploymentRecord, GitHubError> {
+    let payload: DeploymentPayload = look.client.get(&look.path(&format!("/deployments/{id}"))).await?;
+    Ok(DeploymentRecord {
+        id: DeploymentId(payload.id),
+        commit: CommitSha::new(payload.sha),
+        creator: payload.creator.map(AccountPayload::account),
+    })
+}
+
+async fn approval(
+    look: &Look<'_>,
+    gathered: &GatheredRun,
+    environment: &str,
+    observed: &[Observation],
+) -> Result<EnvironmentApproval, GitHubError> {
+    let run = &gathered.run;
+    let escaped = environment.replace('%', "%25").replace('/', "%2F").replace(' ', "%20");
+    let asked: EnvironmentPayload = look.client.get(&look.path(&format!("/environments/{escaped}"))).await?;
+    let asked = asked.protection_rules.iter().any(|rule| rule.kind == "required_reviewers");
+    let mut given_by: Vec<Option<Account>> = Vec::new();
+    if asked && run.this.number == run.first.number {
+        let path = look.path(&format!("/actions/runs/{}/approvals", run.id));
+        for approval in look.client.get::<Vec<ApprovalPayload>>(&path).await? {
+            let here = approval.environments.iter().any(|named| same_environment(&named.name, environment));
+            if here && approval.state == "approved" {
+                given_by.push(approval.user.map(AccountPayload::account));
+            }
+        }
+    } else if asked {
+        // GitHub's list does not say which attempt an approval was given for; the deliveries do.
+        given_by.extend(observed.iter().filter_map(|seen| match seen {
+            Observation::EnvironmentApproved { attempt, environment: named, by, .. }
+                if *attempt == run.this.number && same_environment(named, environment) =>
+            {
+                Some(Some(by.clone()))
+            }
+            _ => None,
+        }));
+    }
+    Ok(EnvironmentApproval { asked: Some(asked), given_by })
+}
+
+async fn starting_point(look: &Look<'_>, environment: &str) -> Result<Option<StartingPoint>, GitHubError> {
+    if let Some((commit, decision)) = look.store.in_production(look.repository.id, environment).await? {
+        return Ok(Some(StartingPoint::Deployed { commit, decision }));
+    }
+    let baseline = look.settings.baseline_of(&look.repository.full_name, environment);
+    Ok(baseline.map(|baseline| StartingPoint::Baseline { commit: CommitSha::new(baseline.commit.clone()) }))
+}
+
+async fn writers(look: &Look<'_>) -> Result<Option<Vec<Account>>, GitHubError> {
+    let path = look.path("/collaborators?permission=push&per_page=100");
+    match look.client.get_kept::<AccountPayload>(look.store, &path, WRITERS_FRESH).await {
+        Ok(list) => {
+            let mut writers: Vec<Account> = list.into_iter().map(AccountPayload::account).collect();
+            writers.sort_by_key(|account| account.id);
+            Ok(Some(writers))
+        }
+        Err(error) if error.passes() => Err(error),
+        Err(error) => {
+            // Who else could deploy is a courtesy: the decision does not need it.
+            tracing::warn!(%error, "the list of writers cannot be read");
+            Ok(None)
+        }
+    }
+}
+
+/// Cuts the line between the starting point and the target into changes, and reads everyone behind each.
+async fn changes(
+    look: &Look<'_>,
+    production_branch: &str,
+    line: &Line,
+    target: &CommitSha,
+) -> Result<Vec<ChangeInRelease>, GitHubError> {
+    let Some(from) = line.commits.iter().position(|commit| commit == target) else { return Ok(Vec::new()) };
+    let ahead: Vec<&CommitSha> = line.commits.iter().skip(from).collect();
+    let ahead = if line.reaches_start { ahead.split_last().map(|(_, rest)| rest).unwrap_or_default() } else { &ahead };
+    let mut changes = cut(ahead, &line.landings);
+    let ends: Vec<CommitSha> = changes.iter().filter_map(|change| change.commits.last().cloned()).collect();
+    let tied = commits(look, &ends).await?;
+    let mut numbers = BTreeMap::new();
+    for (change, end) in changes.iter_mut().zip(&ends) {
+        let Some((node, gaps)) = tied.get(end) else {
+            change.missing.push(format!("commit {}", end.short()));
+            continue;
+        };
+        let merged_here = |number: &query::AssociatedPullRequest| {
+            number.state == "MERGED"
+                && number.base_repository.as_ref().and_then(|r| r.database_id) == Some(look.repository.id.0)
+                && number.base_ref_name == production_branch
+        };
+        let associated = node.associated_pull_requests.iter().flat_map(|page| &page.nodes);
+        let merge = change.landing.as_ref().is_some_and(|landing| landing.kind != LandingKind::Push);
+        let mut here: Vec<u64> = associated
+            .filter(|pr| merged_here(pr) && (!merge || pr.merge_commit.as_ref().is_some_and(|c| c.oid == end.as_str())))
+            .map(|pr| pr.number)
+            .collect();
+        here.sort_unstable();
+        match (merge, here.as_slice()) {
+            (true, [number]) => {
+                numbers.insert(end.clone(), PullRequestNumber(*number));
+            }
+            (true, []) => change.missing.push(format!("the pull request that landed {}", end.short())),
+            (true, _) => change.missing.push(format!("which pull request landed {}", end.short())),
+            (false, _) => {
+                change.shown_as_merged = here.into_iter().map(PullRequestNumber).collect();
+                change.missing.extend(gaps.iter().cloned());
+            }
+        }
+    }
+    let wanted: Vec<PullRequestNumber> = numbers.values().copied().collect();
+    let mut read =
+        if wanted.is_empty() { Vec::new() } else { pull_request::gather(look, &wanted).await?.pull_requests };
+    for change in &mut changes {
+        let Some(end) = change.commits.last() else { continue };
+        if let Some(number) = numbers.get(end) {
+            change.pull_request = read.iter().position(|pr| pr.number == *number).map(|place| read.swap_remove(place));
+        } else if let Some((node, _)) = tied.get(end)
+            && change.landing.as_ref().is_none_or(|landing| landing.kind == LandingKind::Push)
+        {
+            change.bare_commits = vec![node.commit().0];
+        }
+    }
+    Ok(changes)
+}
+
+/// The runs of commits that one merge put there; every other commit is a change of its own. Oldest first.
+pub(super) fn cut(newest_first: &[&CommitSha], landings: &[Landing]) -> Vec<ChangeInRelease> {
+    let mut changes = Vec::new();
+    let mut rest = newest_first;
+    while let Some((end, _)) = rest.split_first() {
+        let landing = landings.iter().find(|landing| landing.after == **end).cloned();
+        let length = match &landing {
+            Some(landing) if landing.kind != LandingKind::Push => {
+                rest.iter().position(|commit| **commit == landing.before).unwrap_or(rest.len())
+            }
+            _ => 1,
+        };
+        let (run, older) = rest.split_at(length.clamp(1, rest.len()));
+        // A push of several commits shows its pusher only at the last; the others were put there by it as well.
+        let landing = landing.or_else(|| covering(run, newest_first, landings));
+        changes.push(ChangeInRelease {
+            commits: run.iter().rev().map(|commit| (*commit).clone()).collect(),
+            landing,
+            pull_request: None,
+            bare_commits: Vec::new(),
+            shown_as_merged: Vec::new(),
+            missing: Vec::new(),
+        });
+        rest = older;
+    }
+    changes.reverse();
+    changes
+}
+
+/// The push whose range holds a commit that is not its last.
+fn covering(run: &[&CommitSha], line: &[&CommitSha], landings: &[Landing]) -> Option<Landing> {
+    let place = line.iter().position(|commit| Some(commit) == run.first())?;
+    let newer = line.get(..place)?;
+    let later = newer.iter().rev().find_map(|commit| landings.iter().find(|landing| landing.after == **commit))?;
+    (later.kind == LandingKind::Push).then(|| later.clone())
+}
+
+/// Commits by id, with the pull requests GitHub ties to them.
+async fn commits(
+    look: &Look<'_>,
+    oids: &[CommitSha],
+) -> Result<BTreeMap<CommitSha, (CommitNode, Vec<String>)>, GitHubError> {
+    let mut found = BTreeMap::new();
+    for some in oids.chunks(TOGETHER) {
+        let data = look.client.graphql(&query::commits(some), look.variables([])).await?;
+        for (place, oid) in some.iter().enumerate() {
+            let node = data.pointer(&format!("/repository/c{place}")).cloned().unwrap_or_default();
+            if node.is_null() {
+                continue;
+            }
+            let node: CommitNode =
+                serde_json::from_value(node).map_err(|error| GitHubError::Unreadable(error.to_string()))?;
+            let (_, mut gaps) = node.commit();
+            if node.associated_pull_requests.as_ref().is_some_and(|page| page.info.has_next_page) {
+                gaps.push(format!("all pull requests tied to {}", oid.short()));
+            }
+            found.insert(oid.clone(), (node, gaps));
+        }
+    }
+    Ok(found)
+}
+
+/// What one movement of the production branch brought without a pull request, a change for each commit.
+pub async fn landed(
+    look: &Look<'_>,
+    production_branch: &str,
+    before: &CommitSha,
+    after: &CommitSha,
+) -> Result<Vec<ChangeInRelease>, GitHubError> {
+    let mut line = line::gather(look, production_branch, before, after).await?;
+    let Some(from) = line.commits.iter().position(|commit| commit == after) else { return Ok(Vec::new()) };
+    if line.landings.iter().any(|landing| landing.after == *after && landing.kind != LandingKind::Push) {
+        return Ok(Vec::new());
+    }
+    if !line.landings.iter().any(|landing| landing.after == *after) {
+        return Err(GitHubError::Unavailable("the activity list does not show the push yet".to_owned()));
+    }
+    line.commits.drain(..from);
+    let changes = changes(look, production_branch, &line, after).await?;
+    Ok(changes.into_iter().filter(|change| change.pull_request.is_none()).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn landing(before: &str, after: &str, kind: LandingKind) -> Landing {
+        Landing { before: before.into(), after: after.into(), kind, by: None }
+    }
+
+    fn shape(changes: &[ChangeInRelease]) -> Vec<Vec<&str>> {
+        changes.iter().map(|change| change.commits.iter().map(CommitSha::as_str).collect()).collect()
+    }
+
+    #[test]
+    fn a_rebase_lands_several_commits_as_one_change_and_a_push_each_as_its_own() {
+        let line: Vec<CommitSha> = ["a5", "a4", "a3", "a2", "a1"].map(CommitSha::from).to_vec();
+        let line: Vec<&CommitSha> = line.iter().collect();
+        let landings = [
+            landing("a3", "a5", LandingKind::Push),
+            landing("a1", "a3", LandingKind::PullRequestMerge),
+            landing("a0", "a1", LandingKind::PullRequestMerge),
+        ];
+        let changes = cut(&line, &landings);
+        assert_eq!(shape(&changes), [vec!["a1"], vec!["a2", "a3"], vec!["a4"], vec!["a5"]]);
+        assert!(changes.iter().all(|change| change.landing.is_some()));
+    }
+
+    #[test]
+    fn a_commit_that_no_movement_explains_is_a_change_of_its_own() {
+        let line: Vec<CommitSha> = ["b2", "b1"].map(CommitSha::from).to_vec();
+        let line: Vec<&CommitSha> = line.iter().collect();
+        assert_eq!(shape(&cut(&line, &[])), [vec!["b1"], vec!["b2"]]);
+    }
+}

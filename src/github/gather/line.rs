@@ -1,0 +1,145 @@
+//! The first-parent line of the production branch, from its tip down to what runs in production.
+//!
+//! Invariant: only the branch of this very repository is walked. A commit of a fork, which GitHub also answers for, is
+//! never on the line.
+
+use super::Look;
+use super::pushes::{Activity, activity_path};
+use crate::github::client::GitHubError;
+use countersign_core::domain::{CommitSha, Landing, Line};
+use serde::Deserialize;
+use std::collections::HashMap;
+
+#[derive(Deserialize)]
+struct Page {
+    commits: Vec<CommitPayload>,
+    total_commits: u64,
+}
+
+#[derive(Deserialize)]
+struct CommitPayload {
+    sha: String,
+    parents: Vec<Parent>,
+}
+
+#[derive(Deserialize)]
+struct Parent {
+    sha: String,
+}
+
+/// What lies between two points of history.
+struct Between {
+    /// Each commit's first parent; `None` for a root.
+    first_parents: HashMap<CommitSha, Option<CommitSha>>,
+    /// The commit that all others lead to; `None` where there are none.
+    last: Option<CommitSha>,
+}
+
+/// Reads every commit in `to` that is not in `from`.
+async fn between(look: &Look<'_>, from: &str, to: &str) -> Result<Between, GitHubError> {
+    let mut found = Between { first_parents: HashMap::new(), last: None };
+    let mut counted = 0;
+    let path = look.path(&format!("/compare/{from}...{to}?per_page=100"));
+    look.client
+        .get_pages::<Page>(&path, |page| {
+            counted = page.total_commits;
+            for commit in page.commits {
+                let sha = CommitSha::new(commit.sha);
+                let parent = commit.parents.into_iter().next().map(|parent| CommitSha::new(parent.sha));
+                found.first_parents.insert(sha.clone(), parent);
+                found.last = Some(sha);
+            }
+            true
+        })
+        .await?;
+    if found.first_parents.len() as u64 != counted {
+        return Err(GitHubError::Unavailable(format!("a comparison of {counted} commits came incomplete")));
+    }
+    Ok(found)
+}
+
+impl Between {
+    /// First parents from the last commit down, and whether `end` is where the walk leaves what was read.
+    fn walk(&self, end: &CommitSha) -> (Vec<CommitSha>, bool) {
+        let mut line = Vec::new();
+        let mut next = self.last.as_ref();
+        while let Some(sha) = next {
+            let Some(parent) = self.first_parents.get(sha) else {
+                // Here the walk leaves what was read: at the end asked for, or past it.
+                let reached = sha == end;
+                line.extend(reached.then(|| sha.clone()));
+                return (line, reached);
+            };
+            line.push(sha.clone());
+            next = parent.as_ref();
+        }
+        (line, false)
+    }
+}
+
+/// Reads the line from the tip of `branch` down to `start`; where `target` is not on it, also back from `start`.
+pub async fn gather(look: &Look<'_>, branch: &str, start: &CommitSha, target: &CommitSha) -> Result<Line, GitHubError> {
+    let ahead = between(look, start.as_str(), branch).await?;
+    let (commits, reaches_start) = match ahead.last {
+        // Nothing is ahead: the tip is the starting point, or lies behind it.
+        None => match tip(look, branch).await? {
+            tip if tip == *start => (vec![tip], true),
+            tip => (vec![tip], false),
+        },
+        Some(_) => ahead.walk(start),
+    };
+    let mut line = Line { commits, reaches_start, behind: Vec::new(), landings: Vec::new() };
+    if reaches_start && !line.commits.contains(target) {
+        let back = match between(look, target.as_str(), start.as_str()).await {
+            Ok(back) => back,
+            // No common history: the target is elsewhere, which is an answer.
+            Err(GitHubError::NotFound(_)) => return finish(look, branch, line).await,
+            Err(error) => return Err(error),
+        };
+        if back.last.as_ref() == Some(start) {
+            let (behind, reached) = back.walk(target);
+            if reached {
+                line.behind = behind;
+            }
+        }
+    }
+    finish(look, branch, line).await
+}
+
+/// Adds how the branch moved over the line.
+async fn finish(look: &Look<'_>, branch: &str, mut line: Line) -> Result<Line, GitHubError> {
+    line.landings = landings(look, branch, &line).await?;
+    Ok(line)
+}
+
+#[derive(Deserialize)]
+struct Branch {
+    commit: Parent,
+}
+
+async fn tip(look: &Look<'_>, branch: &str) -> Result<CommitSha, GitHubError> {
+    let found: Branch = look.client.get(&look.path(&format!("/branches/{branch}"))).await?;
+    Ok(CommitSha::new(found.commit.sha))
+}
+
+/// The movements of the branch that put the line's commits there, newest first. Read until one starts at or behind the
+/// end of the line.
+async fn landings(look: &Look<'_>, branch: &str, line: &Line) -> Result<Vec<Landing>, GitHubError> {
+    let end = line.behind.last().or(line.commits.last()).cloned();
+    let on_line = |sha: &CommitSha| line.commits.contains(sha) || line.behind.contains(sha);
+    let mut landings = Vec::new();
+    let mut reached = false;
+    look.client
+        .get_pages::<Vec<Activity>>(&activity_path(look, branch), |page| {
+            for activity in page {
+                let landing = activity.landing();
+                reached |= Some(&landing.after) == end.as_ref();
+                if on_line(&landing.after) {
+                    landings.push(landing);
+                }
+            }
+            !reached
+        })
+        .await?;
+    Ok(landings)
+}

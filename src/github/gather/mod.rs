@@ -1,0 +1,63 @@
+//! Facts: GitHub's present state, and what we alone observed, as one snapshot that a decision may see.
+//!
+//! Invariant: what could not be read whole is named in the facts as missing, or the look fails and is tried again. Nothing
+//! unread is ever taken for nothing there.
+//!
+//! [`pull_request`] reads pull requests, [`pushes`] who moved their branches, [`deployment`] a run at a gate,
+//! [`line`] the production branch it deploys from, [`outcome`] how a deployment ended.
+
+pub mod deployment;
+pub mod line;
+pub mod outcome;
+pub mod pull_request;
+pub mod pushes;
+pub mod run;
+
+use super::client::{Client, GitHubError};
+use crate::settings::Settings;
+use crate::store::Store;
+use countersign_core::domain::{Repository, Terms};
+use serde_json::Value;
+
+/// Everything one look at GitHub needs.
+pub struct Look<'a> {
+    /// Calls to GitHub, as the installation that covers the repository.
+    pub client: &'a Client,
+    /// What was observed.
+    pub store: &'a Store,
+    /// The settings in force.
+    pub settings: &'a Settings,
+    /// Where.
+    pub repository: &'a Repository,
+    /// When the look began, in milliseconds since 1970: for keeping, never for judging.
+    pub now: i64,
+}
+
+impl Look<'_> {
+    /// `/repos/{owner}/{name}` and what follows.
+    pub fn path(&self, rest: &str) -> String {
+        format!("/repos/{}{rest}", self.repository.full_name)
+    }
+
+    /// Owner, name and `more` as GraphQL variables.
+    fn variables<const N: usize>(&self, more: [(&str, Value); N]) -> Value {
+        let (owner, name) = self.repository.full_name.split_once('/').unwrap_or_default();
+        let both = [("owner", Value::from(owner)), ("name", Value::from(name))];
+        both.into_iter().chain(more).map(|(key, value)| (key.to_owned(), value)).collect()
+    }
+}
+
+/// The terms of a decision in this repository.
+pub fn terms(look: &Look<'_>, pins: &super::pins::Pinned, default_branch: &str) -> Result<Terms, GitHubError> {
+    let scope = look
+        .settings
+        .scope_of(&look.repository.full_name)
+        .ok_or_else(|| GitHubError::NotFound(format!("scope for {}", look.repository.full_name)))?;
+    Ok(Terms {
+        production_branch: scope.production_branch.clone().unwrap_or_else(|| default_branch.to_owned()),
+        packs: scope.policies.clone(),
+        persons: pins.persons.clone(),
+        automation: pins.automation.clone(),
+        web_url: look.settings.github.web_url.clone(),
+    })
+}

@@ -1,0 +1,394 @@
+//! Pull requests as facts: one GraphQL read, more only where a list is long or a push is unknown.
+//!
+//! Invariant: what was observed when it happened (who reviewed on which commit, with which permission) wins over what
+//! GitHub shows now.
+
+use super::{Look, pushes};
+use crate::github::client::GitHubError;
+use crate::github::query::{self, Page, PullRequestCommit, PullRequestNode, ReviewCommit, TimelineNode, account};
+use crate::store::observations::Seen;
+use countersign_core::domain::{
+    CommitSha, Observation, PullRequest, PullRequestNumber, PullRequestState, Push, PushSource, RepositoryId, Review,
+    ReviewId, ReviewState, TimelineEvent,
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+/// GitHub cuts heavier queries short.
+const TOGETHER: usize = 25;
+
+/// Pull requests of the repository, and its default branch.
+pub struct Gathered {
+    /// The repository's default branch.
+    pub default_branch: String,
+    /// The pull requests, in the order asked for.
+    pub pull_requests: Vec<PullRequest>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RepositoryNode {
+    database_id: Option<u64>,
+    default_branch_ref: Option<Named>,
+    #[serde(flatten)]
+    fields: serde_json::Map<String, Value>,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    name: String,
+}
+
+/// Reads some pull requests, 25 a call.
+pub async fn gather(look: &Look<'_>, numbers: &[PullRequestNumber]) -> Result<Gathered, GitHubError> {
+    let mut gathered = Gathered { default_branch: String::new(), pull_requests: Vec::with_capacity(numbers.len()) };
+    for some in numbers.chunks(TOGETHER) {
+        let variables = look.variables([("app", json!(look.client.app_id())), ("kinds", json!(query::KINDS))]);
+        let query = query::pull_requests(&some.iter().map(|number| number.0).collect::<Vec<_>>());
+        let data = look.client.graphql(&query, variables).await?;
+        let mut repository: RepositoryNode = read(data.get("repository").cloned().unwrap_or_default())?;
+        if repository.database_id != Some(look.repository.id.0) {
+            return Err(GitHubError::NotFound(format!("repository {} under this name", look.repository.id)));
+        }
+        gathered.default_branch = repository.default_branch_ref.map(|branch| branch.name).unwrap_or_default();
+        for (place, number) in some.iter().enumerate() {
+            let node = repository.fields.remove(&format!("p{place}")).unwrap_or_default();
+            if node.is_null() {
+                return Err(GitHubError::NotFound(format!("pull request #{number}")));
+            }
+            gathered.pull_requests.push(complete(look, read(node)?).await?);
+        }
+    }
+    Ok(gathered)
+}
+
+fn read<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, GitHubError> {
+    serde_json::from_value(value).map_err(|error| GitHubError::Unreadable(error.to_string()))
+}
+
+async fn complete(look: &Look<'_>, node: PullRequestNode) -> Result<PullRequest, GitHubError> {
+    let number = PullRequestNumber(node.number);
+    let topics = [
+        format!("pull_request:{number}"),
+        format!("branch:{}", node.head_ref_name),
+        format!("branch:{}", node.base_ref_name),
+    ];
+    let observed = look.store.observed(look.repository.id, &topics).await?;
+
+    let mut missing = Vec::new();
+    let mut commits = Vec::new();
+    let mut known_pushes = Vec::new();
+    let count = node.commits.total_count;
+    for PullRequestCommit { commit } in all_commits(look, &node).await? {
+        for suite in commit.check_suites.iter().flat_map(|suites| &suites.nodes) {
+            known_pushes.extend(suite.push.as_ref().and_then(pushes::of_check_suite));
+        }
+        let (commit, gaps) = commit.commit();
+        commits.push(commit);
+        missing.extend(gaps);
+    }
+    if count != Some(commits.len() as u64) {
+        missing.push(format!("all of the {} commits GitHub counts", count.unwrap_or_default()));
+    }
+    let timeline = all_timeline(look, &node).await?;
+    let mut pull_request = PullRequest {
+        number,
+        state: match node.state.as_str() {
+            "OPEN" => PullRequestState::Open,
+            "MERGED" => PullRequestState::Merged,
+            _ => PullRequestState::Closed,
+        },
+        opener: account(node.author.as_ref()),
+        head: CommitSha::new(node.head_ref_oid.clone()),
+        head_tree: CommitSha::new(String::new()),
+        head_branch: node.head_ref_name.clone(),
+        head_repository: node.head_repository.as_ref().and_then(|r| r.database_id).map(RepositoryId),
+        base_branch: node.base_ref_name.clone(),
+        merge_base: None,
+        commits,
+        pushes: known_pushes,
+        on_base: vec![CommitSha::new(node.base_ref_oid.clone())],
+        timeline: Vec::with_capacity(timeline.len()),
+        missing,
+    };
+    match pull_request.commits.iter().find(|commit| commit.oid == pull_request.head) {
+        Some(head) => pull_request.head_tree = head.tree.clone(),
+        None => pull_request.missing.push("the head commit among its commits".to_owned()),
+    }
+    let mut learned = Vec::new();
+    let mut reviewed = Vec::new();
+    for entry in &timeline {
+        if let Some(event) = event(entry, &mut pull_request.missing, &mut reviewed) {
+            pull_request.timeline.push(event);
+        }
+    }
+    remember(&mut pull_request, &observed, &mut learned);
+    let seen = learned.into_iter().map(|observation| Seen { repository: look.repository.id, observation }).collect();
+    look.store.observe(seen, look.now).await?;
+    pushes::complete(look, &mut pull_request, &observed).await?;
+    merge_bases(look, &mut pull_request, &reviewed, &node.base_ref_oid).await?;
+    Ok(pull_request)
+}
+
+async fn all_commits(look: &Look<'_>, node: &PullRequestNode) -> Result<Vec<PullRequestCommit>, GitHubError> {
+    let mut all = node.commits.nodes.clone();
+    let mut page = node.commits.info.clone();
+    while page.has_next_page {
+        let variables = look.variables([
+            ("number", json!(node.number)),
+            ("after", json!(page.end_cursor)),
+            ("app", json!(look.client.app_id())),
+        ]);
+        let data = look.client.graphql(&query::more_commits(), variables).await?;
+        let more = data.pointer("/repository/pullRequest").cloned().unwrap_or_default();
+        if more.get("headRefOid").and_then(Value::as_str) != Some(node.head_ref_oid.as_str()) {
+            return Err(GitHubError::Unavailable("the head moved while its commits were read".to_owned()));
+        }
+        let more: Page<PullRequestCommit> = read(more.get("commits").cloned().unwrap_or_default())?;
+        page = more.info;
+        all.extend(more.nodes);
+    }
+    Ok(all)
+}
+
+/// The whole timeline: from the front, until it is at its end or meets what was read from the back.
+async fn all_timeline(look: &Look<'_>, node: &PullRequestNode) -> Result<Vec<TimelineNode>, GitHubError> {
+    let mut all = node.head.nodes.clone();
+    let mut page = node.head.info.clone();
+    loop {
+        if !page.has_next_page {
+            return Ok(all);
+        }
+        let known: BTreeSet<&str> = all.iter().map(|entry| entry.id.as_str()).collect();
+        if let Some(first) = node.tail.nodes.first()
+            && !first.id.is_empty()
+            && known.contains(first.id.as_str())
+        {
+            let new = node.tail.nodes.iter().filter(|entry| !known.contains(entry.id.as_str())).cloned();
+            let new: Vec<_> = new.collect();
+            all.extend(new);
+            return Ok(all);
+        }
+        let variables = look.variables([
+            ("number", json!(node.number)),
+            ("after", json!(page.end_cursor)),
+            ("kinds", json!(query::KINDS)),
+        ]);
+        let data = look.client.graphql(&query::more_timeline(), variables).await?;
+        let more: Page<TimelineNode> =
+            read(data.pointer("/repository/pullRequest/timelineItems").cloned().unwrap_or_default())?;
+        page = more.info;
+        all.extend(more.nodes);
+    }
+}
+
+fn state(name: Option<&str>) -> Option<ReviewState> {
+    Some(match name? {
+        "APPROVED" => ReviewState::Approved,
+        "CHANGES_REQUESTED" => ReviewState::ChangesRequested,
+        "COMMENTED" => ReviewState::Commented,
+        "DISMISSED" => ReviewState::Dismissed,
+        "PENDING" => ReviewState::Pending,
+        _ => return None,
+    })
+}
+
+/// The parents of a reviewed commit, kept beside the facts to find its merge base.
+struct Reviewed {
+    review: ReviewId,
+    parents: Vec<CommitSha>,
+}
+
+fn event(entry: &TimelineNode, missing: &mut Vec<String>, reviewed: &mut Vec<Reviewed>) -> Option<TimelineEvent> {
+    let actor = || account(entry.actor.as_ref());
+    Some(match entry.kind.as_str() {
+        "PullRequestReview" => {
+            let (Some(id), Some(state)) =
+                (entry.full_database_id.as_ref().and_then(query::BigInt::number), state(entry.state.as_deref()))
+            else {
+                missing.push("a review of a shape we do not know".to_owned());
+                return None;
+            };
+            let commit: Option<ReviewCommit> =
+                entry.commit.clone().and_then(|commit| serde_json::from_value(commit).ok());
+            if let Some(commit) = &commit {
+                let parents = commit.parents.nodes.iter().map(|parent| CommitSha::new(parent.oid.clone())).collect();
+                reviewed.push(Reviewed { review: ReviewId(id), parents });
+            }
+            TimelineEvent::Reviewed(Review {
+                id: ReviewId(id),
+                by: account(entry.author.as_ref()),
+                state,
+                commit: commit.as_ref().map(|commit| CommitSha::new(commit.oid.clone())),
+                tree: commit.as_ref().map(|commit| CommitSha::new(commit.tree.oid.clone())),
+                merge_base: None,
+                could_write: entry.author_can_push_to_repository,
+            })
+        }
+        "ReviewDismissedEvent" => TimelineEvent::Dismissed {
+            review: entry
+                .review
+                .as_ref()
+                .and_then(|review| review.full_database_id.as_ref())
+                .and_then(query::BigInt::number)
+                .map(ReviewId),
+            was: state(entry.previous_review_state.as_deref()).unwrap_or(ReviewState::Dismissed),
+            by: actor(),
+        },
+        "BaseRefChangedEvent" => TimelineEvent::Retargeted {
+            from: entry.previous_ref_name.clone().unwrap_or_default(),
+            to: entry.current_ref_name.clone().unwrap_or_default(),
+            by: actor(),
+            automatic: false,
+        },
+        "AutomaticBaseChangeSucceededEvent" => TimelineEvent::Retargeted {
+            from: entry.old_base.clone().unwrap_or_default(),
+            to: entry.new_base.clone().unwrap_or_default(),
+            by: actor(),
+            automatic: true,
+        },
+        "HeadRefForcePushedEvent" => TimelineEvent::ForcePushed {
+            before: entry.before_commit.as_ref().map(|commit| CommitSha::new(commit.oid.clone())),
+            after: entry.after_commit.as_ref().map(|commit| CommitSha::new(commit.oid.clone())),
+            by: actor(),
+        },
+        "MergedEvent" => TimelineEvent::Merged {
+            by: actor(),
+            commit: entry
+                .commit
+                .as_ref()
+                .and_then(|commit| commit.get("oid"))
+                .and_then(Value::as_str)
+                .map(CommitSha::new),
+        },
+        "ClosedEvent" => TimelineEvent::Closed { by: actor() },
+        "ReopenedEvent" => TimelineEvent::Reopened { by: actor() },
+        "AutoMergeEnabledEvent" => TimelineEvent::AutoMergeEnabled { by: account(entry.enabler.as_ref()) },
+        "AutoMergeDisabledEvent" => TimelineEvent::AutoMergeDisabled,
+        "AddedToMergeQueueEvent" => TimelineEvent::Queued { by: account(entry.enqueuer.as_ref()) },
+        "RemovedFromMergeQueueEvent" => TimelineEvent::Dequeued,
+        "AssignedEvent" => TimelineEvent::Assigned { who: account(entry.assignee.as_ref()), by: actor() },
+        kind => {
+            missing.push(format!("a timeline entry of the unknown kind {kind}"));
+            return None;
+        }
+    })
+}
+
+/// What was observed when it happened wins; what is seen for the first time is kept.
+fn remember(pull_request: &mut PullRequest, observed: &[Observation], learned: &mut Vec<Observation>) {
+    let number = pull_request.number;
+    for seen in observed {
+        match seen {
+            Observation::Opened { number: of, by, .. } if *of == number && pull_request.opener.is_none() => {
+                pull_request.opener = Some(by.clone());
+            }
+            Observation::Pushed { branch, push } if *branch == pull_request.head_branch => {
+                pull_request.pushes.push(push.clone());
+            }
+            Observation::Synchronized { number: of, push } if *of == number => pull_request.pushes.push(push.clone()),
+            _ => {}
+        }
+    }
+    for event in &mut pull_request.timeline {
+        let TimelineEvent::Reviewed(review) = event else { continue };
+        let submitted = observed.iter().find_map(|seen| match seen {
+            Observation::Reviewed { review: id, commit, by, .. } if *id == review.id => Some((commit, by)),
+            _ => None,
+        });
+        match submitted {
+            Some((commit, by)) => {
+                if review.commit.as_ref() != Some(commit) {
+                    // Re-pointed since: what GitHub shows now is another commit's tree.
+                    review.commit = Some(commit.clone());
+                    review.tree = None;
+                }
+                review.by.get_or_insert_with(|| by.clone());
+            }
+            None => {
+                if let (Some(commit), Some(by)) = (&review.commit, &review.by) {
+                    learned.push(Observation::Reviewed {
+                        number,
+                        review: review.id,
+                        commit: commit.clone(),
+                        by: by.clone(),
+                    });
+                }
+            }
+        }
+        let first = observed.iter().find_map(|seen| match seen {
+            Observation::CouldWrite { review: id, could_write, .. } if *id == review.id => Some(*could_write),
+            _ => None,
+        });
+        match (first, review.could_write) {
+            (Some(first), _) => review.could_write = Some(first),
+            (None, Some(could_write)) => {
+                learned.push(Observation::CouldWrite { number, review: review.id, could_write });
+            }
+            (None, None) => {}
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Comparison {
+    merge_base_commit: Sha,
+}
+
+#[derive(Deserialize)]
+struct Sha {
+    sha: String,
+}
+
+/// Fills in merge bases, where an approval of another commit with the head's tree makes them matter.
+async fn merge_bases(
+    look: &Look<'_>,
+    pull_request: &mut PullRequest,
+    reviewed: &[Reviewed],
+    base: &str,
+) -> Result<(), GitHubError> {
+    let own: BTreeSet<&CommitSha> = pull_request.commits.iter().map(|commit| &commit.oid).collect();
+    let boundary: BTreeSet<&CommitSha> =
+        pull_request.commits.iter().flat_map(|commit| &commit.parents).filter(|parent| !own.contains(parent)).collect();
+    // Where all work leaves the base at one commit, that commit is the merge base.
+    let only = if boundary.len() == 1 { boundary.first().map(|only| (*only).clone()) } else { None };
+    pull_request.merge_base.clone_from(&only);
+    let (head, head_tree) = (pull_request.head.clone(), pull_request.head_tree.clone());
+    let mut asked = false;
+    for event in &mut pull_request.timeline {
+        let TimelineEvent::Reviewed(review) = event else { continue };
+        let Some(commit) = review.commit.clone() else { continue };
+        if commit == head || review.tree.as_ref() != Some(&head_tree) {
+            continue;
+        }
+        let parents = reviewed.iter().find(|one| one.review == review.id).map(|one| one.parents.as_slice());
+        review.merge_base = match (&only, parents) {
+            (Some(only), Some([parent])) if parent == only => Some(only.clone()),
+            _ => Some(merge_base(look, base, &commit).await?),
+        };
+        asked = true;
+    }
+    if asked && pull_request.merge_base.is_none() {
+        pull_request.merge_base = Some(merge_base(look, base, &head).await?);
+    }
+    Ok(())
+}
+
+async fn merge_base(look: &Look<'_>, base: &str, commit: &CommitSha) -> Result<CommitSha, GitHubError> {
+    let path = look.path(&format!("/compare/{base}...{commit}?per_page=1"));
+    Ok(CommitSha::new(look.client.get::<Comparison>(&path).await?.merge_base_commit.sha))
+}
+
+/// The push that a fork's pull request starts with, as its `opened` delivery named the head.
+pub(super) fn opened(observed: &[Observation], number: PullRequestNumber) -> Option<Push> {
+    observed.iter().find_map(|seen| match seen {
+        Observation::Opened { number: of, head, by } if *of == number => Some(Push {
+            before: CommitSha::new("0".repeat(40)),
+            after: head.clone(),
+            by: Some(by.clone()),
+            source: PushSource::OpenedFromFork,
+        }),
+        _ => None,
+    })
+}

@@ -1,0 +1,121 @@
+//! Who moved the branches: deliveries first, our own check suites beside them, the activity list where a gap remains.
+//!
+//! Invariant: only movements that GitHub authenticated; what a commit says of itself is never a push.
+
+use super::Look;
+use super::pull_request::opened;
+use crate::github::client::GitHubError;
+use crate::github::event::AccountPayload;
+use crate::github::query::PushNode;
+use crate::store::observations::Seen;
+use countersign_core::domain::{CommitSha, Landing, LandingKind, Observation, PullRequest, Push, PushSource};
+use countersign_core::policy;
+use serde::Deserialize;
+use std::collections::BTreeSet;
+
+/// One line of the repository's activity list.
+#[derive(Debug, Deserialize)]
+pub(super) struct Activity {
+    before: String,
+    after: String,
+    #[serde(rename = "activity_type")]
+    kind: String,
+    actor: Option<AccountPayload>,
+}
+
+impl Activity {
+    pub(super) fn landing(self) -> Landing {
+        Landing {
+            before: CommitSha::new(self.before),
+            after: CommitSha::new(self.after),
+            kind: match self.kind.as_str() {
+                "pr_merge" => LandingKind::PullRequestMerge,
+                "merge_queue_merge" => LandingKind::MergeQueueMerge,
+                _ => LandingKind::Push,
+            },
+            by: self.actor.map(AccountPayload::account),
+        }
+    }
+}
+
+/// The address of the activity list of a branch.
+pub(super) fn activity_path(look: &Look<'_>, branch: &str) -> String {
+    let escaped: String = branch
+        .bytes()
+        .map(|byte| match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'/' => char::from(byte).to_string(),
+            byte => format!("%{byte:02X}"),
+        })
+        .collect();
+    look.path(&format!("/activity?ref=refs/heads/{escaped}&per_page=100"))
+}
+
+/// The push that one of our check suites was made for.
+pub(super) fn of_check_suite(push: &PushNode) -> Option<Push> {
+    Some(Push {
+        before: CommitSha::new(push.previous_sha.clone()?),
+        after: CommitSha::new(push.next_sha.clone()?),
+        by: push.pusher.as_ref().and_then(crate::github::query::UserNode::account),
+        source: PushSource::CheckSuite,
+    })
+}
+
+/// Completes what is known of the pushes to a pull request's head; reads the activity list only for a gap.
+pub(super) async fn complete(
+    look: &Look<'_>,
+    pull_request: &mut PullRequest,
+    observed: &[Observation],
+) -> Result<(), GitHubError> {
+    let from_fork = pull_request.head_repository != Some(look.repository.id);
+    if from_fork {
+        // Deliveries about a branch of that name here are about another branch.
+        pull_request.pushes.retain(|push| push.source == PushSource::SynchronizeDelivery);
+        pull_request.pushes.extend(opened(observed, pull_request.number));
+    }
+    on_base(pull_request, observed);
+    tidy(&mut pull_request.pushes);
+    if from_fork || policy::push_gap(pull_request).is_none() {
+        return Ok(());
+    }
+    let path = activity_path(look, &pull_request.head_branch);
+    let mut learned = Vec::new();
+    for activity in look.client.get_all::<Activity>(&path).await? {
+        let landing = activity.landing();
+        let push =
+            Push { before: landing.before, after: landing.after, by: landing.by, source: PushSource::ActivityList };
+        learned.push(Seen {
+            repository: look.repository.id,
+            observation: Observation::Pushed { branch: pull_request.head_branch.clone(), push: push.clone() },
+        });
+        pull_request.pushes.push(push);
+    }
+    look.store.observe(learned, look.now).await?;
+    on_base(pull_request, observed);
+    tidy(&mut pull_request.pushes);
+    Ok(())
+}
+
+/// Commits that the base branch is known to have pointed at, where a push to the head starts or ends at one.
+fn on_base(pull_request: &mut PullRequest, observed: &[Observation]) {
+    let touched: BTreeSet<&CommitSha> =
+        pull_request.pushes.iter().flat_map(|push| [&push.before, &push.after]).filter(|sha| !sha.is_zero()).collect();
+    let known = observed.iter().filter_map(|seen| match seen {
+        Observation::Pushed { branch, push } if *branch == pull_request.base_branch => Some(push),
+        _ => None,
+    });
+    let on_base: BTreeSet<CommitSha> = known
+        .flat_map(|push| [&push.before, &push.after])
+        .filter(|sha| touched.contains(sha))
+        .chain(&pull_request.on_base)
+        .cloned()
+        .collect();
+    pull_request.on_base = on_base.into_iter().collect();
+}
+
+/// One entry per movement and pusher, in an order that does not depend on when each was learned.
+fn tidy(pushes: &mut Vec<Push>) {
+    pushes.sort();
+    pushes.dedup_by(|a, b| {
+        a.before == b.before && a.after == b.after && a.by.as_ref().map(|by| by.id) == b.by.as_ref().map(|by| by.id)
+    });
+}

@@ -1,0 +1,79 @@
+//! Names in the settings become accounts.
+//!
+//! Invariant: a name is looked up once and pinned. When it later belongs to another account, the pin holds.
+
+use super::client::{Client, GitHubError};
+use super::event::AccountPayload;
+use crate::settings::Settings;
+use crate::store::Store;
+use countersign_core::domain::{Account, AccountId, AccountKind, Automation, Person};
+use std::collections::BTreeMap;
+
+/// The people and automation of the settings, by id.
+#[derive(Debug, Clone, Default)]
+pub struct Pinned {
+    /// People.
+    pub persons: Vec<Person>,
+    /// Automation.
+    pub automation: Automation,
+}
+
+/// Looks up every name of the settings that is not pinned yet, and pins it.
+pub async fn resolve(client: &Client, store: &Store, settings: &Settings) -> Result<Pinned, GitHubError> {
+    let mut names = Names { client, store, pins: store.pins().await? };
+    let mut pinned = Pinned::default();
+    for person in &settings.person {
+        pinned.persons.push(Person {
+            name: person.name.clone(),
+            accounts: names.ids(&person.accounts, false).await?,
+            emails: person.emails.iter().map(|email| email.trim().to_lowercase()).collect(),
+        });
+    }
+    pinned.automation.trusted = names.ids(&settings.automation.trusted, true).await?;
+    pinned.automation.machine_users = names.ids(&settings.automation.machine_users, false).await?;
+    for (app, sponsors) in &settings.automation.sponsors {
+        let sponsors = names.ids(sponsors, false).await?;
+        for id in names.ids(std::slice::from_ref(app), true).await? {
+            pinned.automation.sponsors.insert(id, sponsors.clone());
+        }
+    }
+    Ok(pinned)
+}
+
+struct Names<'a> {
+    client: &'a Client,
+    store: &'a Store,
+    pins: BTreeMap<String, Option<Account>>,
+}
+
+impl Names<'_> {
+    /// The ids of some names; of `bots` only accounts of type Bot. A name nobody bears is warned about and left out.
+    async fn ids(&mut self, names: &[String], bots: bool) -> Result<Vec<AccountId>, GitHubError> {
+        let mut ids = Vec::with_capacity(names.len());
+        for name in names {
+            let plain = name.trim().to_ascii_lowercase();
+            let login = if bots && !plain.ends_with("[bot]") { format!("{plain}[bot]") } else { plain };
+            match self.account(&login).await? {
+                Some(account) if !bots || account.kind == AccountKind::Bot => ids.push(account.id),
+                Some(_) => tracing::warn!(name, "a name in the settings is no bot and is left out"),
+                None => tracing::debug!(name, "a name in the settings belongs to no account"),
+            }
+        }
+        Ok(ids)
+    }
+
+    async fn account(&mut self, login: &str) -> Result<Option<Account>, GitHubError> {
+        if let Some(Some(account)) = self.pins.get(login) {
+            return Ok(Some(account.clone()));
+        }
+        let path = format!("/users/{}", login.replace('[', "%5B").replace(']', "%5D"));
+        let account = match self.client.get::<AccountPayload>(&path).await {
+            Ok(payload) => Some(payload.account()),
+            Err(GitHubError::NotFound(_)) => None,
+            Err(error) => return Err(error),
+        };
+        self.store.pin(login.to_owned(), account.clone()).await?;
+        self.pins.insert(login.to_owned(), account.clone());
+        Ok(account)
+    }
+}

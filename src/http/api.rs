@@ -1,0 +1,171 @@
+//! What programs read: decisions, changes, deployments, and the ledger with its proofs. All JSON but the checkpoint.
+
+use super::Doors;
+use super::problem::Problem;
+use crate::store::reading::{ChangeRow, DecisionRow};
+use crate::store::{StoreError, ledger};
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::http::header;
+use axum::response::IntoResponse;
+use countersign_core::domain::{Decision, EntryBody, RunId};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// The longest page of a list.
+const LONGEST_PAGE: u32 = 100;
+
+/// Where a list goes on, and how much of it.
+#[derive(Deserialize)]
+pub struct Paging {
+    before: Option<i64>,
+    limit: Option<u32>,
+}
+
+/// `GET /api/v1/decisions`: newest first; `?before=` the position of the last one seen.
+pub async fn decisions(State(doors): State<Doors>, Query(paging): Query<Paging>) -> Result<Json<Value>, Problem> {
+    let limit = paging.limit.unwrap_or(LONGEST_PAGE).clamp(1, LONGEST_PAGE);
+    let items = doors.store.decisions(paging.before, limit).await?;
+    let next = items.last().filter(|_| items.len() as u64 == u64::from(limit)).map(|last| last.position);
+    Ok(Json(json!({"items": items, "next_before": next, "total": doors.store.decisions_count().await?})))
+}
+
+/// `GET /api/v1/decisions/{id}`: the verdict, the facts it saw and its place in the ledger.
+pub async fn decision(State(doors): State<Doors>, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
+    let found = find(&doors, &id).await?.ok_or_else(Problem::not_found)?;
+    let mut body =
+        serde_json::to_value(&found.decision.verdict).map_err(|error| StoreError::Unreadable(error.to_string()))?;
+    let decision = found.decision;
+    if let Some(body) = body.as_object_mut() {
+        body.insert("id".into(), json!(decision.id));
+        body.insert("subject".into(), json!(decision.subject));
+        body.insert("repository".into(), json!(decision.facts.repository));
+        body.insert("decided_at".into(), json!(found.time));
+        body.insert("position".into(), json!(found.position));
+        body.insert("policy_digest".into(), json!(decision.policy_digest));
+        body.insert("settings_digest".into(), json!(decision.settings_digest));
+        body.insert("facts".into(), json!(decision.facts));
+    }
+    Ok(Json(body))
+}
+
+/// A decision as found in the ledger.
+pub(super) struct Found {
+    pub(super) position: u64,
+    pub(super) time: String,
+    pub(super) decision: Decision,
+}
+
+pub(super) async fn find(doors: &Doors, id: &str) -> Result<Option<Found>, StoreError> {
+    Ok(match doors.store.decision(id).await? {
+        Some((position, entry)) => match entry.body {
+            EntryBody::Decision(decision) => Some(Found { position, time: entry.time, decision: *decision }),
+            _ => None,
+        },
+        None => None,
+    })
+}
+
+/// `GET /api/v1/changes`: the changes judged last.
+pub async fn changes(State(doors): State<Doors>, Query(paging): Query<Paging>) -> Result<Json<Value>, Problem> {
+    let limit = paging.limit.unwrap_or(LONGEST_PAGE).clamp(1, LONGEST_PAGE);
+    Ok(Json(json!({"items": doors.store.changes(limit).await?})))
+}
+
+/// `GET /api/v1/changes/{owner}/{name}/{change}`: by pull request number or full commit id.
+pub async fn change(
+    State(doors): State<Doors>,
+    Path((owner, name, change)): Path<(String, String, String)>,
+) -> Result<Json<ChangeRow>, Problem> {
+    let found = doors.store.change(&format!("{owner}/{name}"), &change).await?;
+    found.map(Json).ok_or_else(Problem::not_found)
+}
+
+/// Which run's decisions.
+#[derive(Deserialize)]
+pub struct OfRun {
+    run: Option<u64>,
+}
+
+/// `GET /api/v1/deployments`: decisions about deployments, newest first; `?run=` those of one run.
+pub async fn deployments(State(doors): State<Doors>, Query(of): Query<OfRun>) -> Result<Json<Value>, Problem> {
+    let rows: Vec<DecisionRow> = match of.run {
+        Some(run) => doors.store.decisions_of_run(RunId(run)).await?,
+        None => doors.store.deployments(LONGEST_PAGE).await?,
+    };
+    let items: Vec<Value> = rows
+        .into_iter()
+        .map(|row| {
+            json!({
+                "decision_id": row.id, "run": row.run, "attempt": row.attempt, "environment": row.environment,
+                "commit": row.commit, "outcome": row.outcome, "decided_at": row.decided_at,
+            })
+        })
+        .collect();
+    Ok(Json(json!({"items": items})))
+}
+
+/// `GET /api/v1/ledger/key`: the key that checkpoints are checked with, as a C2SP verifier key.
+pub async fn ledger_key(State(doors): State<Doors>) -> String {
+    doors.signer.verifying_key() + "\n"
+}
+
+/// `GET /api/v1/ledger/checkpoint`: the present head, signed (C2SP `tlog-checkpoint`).
+pub async fn ledger_checkpoint(State(doors): State<Doors>) -> Result<impl IntoResponse, Problem> {
+    let note = doors.store.checkpoint(doors.signer.clone()).await?;
+    Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], note))
+}
+
+/// A run of entries.
+#[derive(Deserialize)]
+pub struct Range {
+    #[serde(default)]
+    from: u64,
+    limit: Option<u32>,
+}
+
+/// `GET /api/v1/ledger/entries?from=&limit=`: the exact bytes that were hashed, one entry a line.
+pub async fn ledger_entries(
+    State(doors): State<Doors>,
+    Query(range): Query<Range>,
+) -> Result<impl IntoResponse, Problem> {
+    let limit = range.limit.unwrap_or(LONGEST_PAGE).clamp(1, 1_000);
+    let mut lines = Vec::new();
+    for entry in doors.store.ledger_entries(range.from, limit).await? {
+        lines.extend(entry.body);
+        lines.push(b'\n');
+    }
+    Ok(([(header::CONTENT_TYPE, "application/jsonl")], lines))
+}
+
+/// Which entry, in a tree of which size.
+#[derive(Deserialize)]
+pub struct Inclusion {
+    index: u64,
+    size: Option<u64>,
+}
+
+/// `GET /api/v1/ledger/proof/inclusion?index=&size=`: that an entry is in the tree (RFC 6962).
+pub async fn inclusion_proof(
+    State(doors): State<Doors>,
+    Query(of): Query<Inclusion>,
+) -> Result<Json<ledger::Inclusion>, Problem> {
+    let proof = doors.store.prove_inclusion(of.index, of.size).await?;
+    proof.map(Json).ok_or_else(Problem::not_found)
+}
+
+/// From which size to which.
+#[derive(Deserialize)]
+pub struct Growth {
+    from: u64,
+    to: Option<u64>,
+}
+
+/// `GET /api/v1/ledger/proof/consistency?from=&to=`: that the larger tree extends the smaller (RFC 6962).
+pub async fn consistency_proof(
+    State(doors): State<Doors>,
+    Query(growth): Query<Growth>,
+) -> Result<Json<ledger::Consistency>, Problem> {
+    let proof = doors.store.prove_consistency(growth.from, growth.to).await?;
+    proof.map(Json).ok_or_else(Problem::not_found)
+}

@@ -1,0 +1,58 @@
+//! The doors: webhooks come in at [`webhook`], people and programs read at [`api`] and [`pages`].
+//!
+//! Invariant: nothing is decided here. Everything that is not open says 401 or 404 and no more; errors map to a status in
+//! one place, [`problem`].
+
+pub mod api;
+pub mod health;
+pub mod pages;
+pub mod problem;
+pub mod reader;
+pub mod webhook;
+
+use crate::metrics::Metrics;
+use crate::settings::Settings;
+use crate::store::Store;
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{get, post};
+use std::sync::Arc;
+
+/// What every door needs.
+#[derive(Clone)]
+pub struct Doors {
+    /// The database.
+    pub store: Store,
+    /// The settings in force.
+    pub settings: Arc<Settings>,
+    /// The counters.
+    pub metrics: Arc<Metrics>,
+    /// The ledger's signer.
+    pub signer: Arc<crate::store::signing::Signer>,
+}
+
+/// All routes.
+pub fn router(doors: Doors) -> Router {
+    let reading = Router::new()
+        .route("/", get(pages::overview))
+        .route("/decisions/{id}", get(pages::decision))
+        .route("/changes/{owner}/{name}/{change}", get(pages::change))
+        .route("/api/v1/decisions", get(api::decisions))
+        .route("/api/v1/decisions/{id}", get(api::decision))
+        .route("/api/v1/changes", get(api::changes))
+        .route("/api/v1/changes/{owner}/{name}/{change}", get(api::change))
+        .route("/api/v1/deployments", get(api::deployments))
+        .route("/api/v1/ledger/key", get(api::ledger_key))
+        .route("/api/v1/ledger/checkpoint", get(api::ledger_checkpoint))
+        .route("/api/v1/ledger/entries", get(api::ledger_entries))
+        .route("/api/v1/ledger/proof/inclusion", get(api::inclusion_proof))
+        .route("/api/v1/ledger/proof/consistency", get(api::consistency_proof))
+        .route_layer(axum::middleware::from_fn_with_state(doors.clone(), reader::admit));
+    Router::new()
+        .route("/webhooks/github", post(webhook::receive).layer(DefaultBodyLimit::max(webhook::LARGEST)))
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", get(health::metrics))
+        .merge(reading)
+        .with_state(doors)
+}

@@ -1,0 +1,62 @@
+//! Errors as RFC 9457 problem details: constant bodies, one place.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+/// A problem, as the client may know it. Detail goes to the log.
+#[derive(Debug)]
+pub struct Problem {
+    status: StatusCode,
+    title: &'static str,
+    detail: &'static str,
+}
+
+impl Problem {
+    /// Who are you? Also where the door is not for you: it says nothing more.
+    pub fn unauthorized() -> Self {
+        Self { status: StatusCode::UNAUTHORIZED, title: "Unauthorized", detail: "" }
+    }
+
+    /// There is no such thing.
+    pub fn not_found() -> Self {
+        Self { status: StatusCode::NOT_FOUND, title: "Not found", detail: "" }
+    }
+
+    /// The request is not of the form asked for.
+    pub fn bad_request(detail: &'static str) -> Self {
+        Self { status: StatusCode::BAD_REQUEST, title: "Bad request", detail }
+    }
+
+    /// The body is larger than anything GitHub sends.
+    pub fn too_large() -> Self {
+        Self { status: StatusCode::PAYLOAD_TOO_LARGE, title: "Payload too large", detail: "" }
+    }
+
+    /// Not now.
+    pub fn unavailable() -> Self {
+        Self { status: StatusCode::SERVICE_UNAVAILABLE, title: "Service unavailable", detail: "try again later" }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let body = serde_json::json!({
+            "type": "about:blank", "title": self.title, "status": self.status.as_u16(), "detail": self.detail,
+        });
+        let mut response = (self.status, body.to_string()).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if self.status == StatusCode::UNAUTHORIZED {
+            let ask = HeaderValue::from_static("Basic realm=\"Countersign\", charset=\"UTF-8\"");
+            headers.insert(header::WWW_AUTHENTICATE, ask);
+        }
+        response
+    }
+}
+
+impl From<crate::store::StoreError> for Problem {
+    fn from(error: crate::store::StoreError) -> Self {
+        tracing::error!(%error, "the store did not answer");
+        Self::unavailable()
+    }
+}

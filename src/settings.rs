@@ -1,0 +1,428 @@
+//! `countersign.toml`: what the operator decides.
+//!
+//! Invariant: an unknown key, a wrong type or a contradiction is an error with a place and a way out; nothing is
+//! guessed. Scalars can also come as `COUNTERSIGN_SECTION_KEY`, which wins over the file.
+
+use countersign_core::policy::Policies;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// What can be wrong with the settings.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[error(transparent)]
+#[diagnostic(transparent)]
+pub struct SettingsError(#[from] Box<Fault>);
+
+impl From<Fault> for SettingsError {
+    fn from(fault: Fault) -> Self {
+        Self(Box::new(fault))
+    }
+}
+
+/// The kinds of it.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub enum Fault {
+    /// The file cannot be read.
+    #[error("`{path}` cannot be read: {source}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is not what it should be.
+    #[error("{message}")]
+    #[diagnostic(code(settings::invalid), help("{help}"))]
+    Invalid {
+        /// What is wrong.
+        message: String,
+        /// What to do.
+        help: String,
+        /// The file's text.
+        #[source_code]
+        text: miette::NamedSource<String>,
+        /// Where.
+        #[label("here")]
+        span: Option<miette::SourceSpan>,
+    },
+    /// A value from the environment is not what it should be.
+    #[error("`{variable}`: {message}")]
+    Environment {
+        /// The variable.
+        variable: String,
+        /// What is wrong.
+        message: String,
+    },
+    /// The values contradict each other or name something that does not exist.
+    #[error("{0}")]
+    Contradiction(String),
+}
+
+/// All settings.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// The HTTP side.
+    pub server: Server,
+    /// The App and where GitHub is.
+    pub github: GitHub,
+    /// The database.
+    pub storage: Storage,
+    /// The ledger's key.
+    pub ledger: Ledger,
+    /// Which repositories, branches and environments are under control.
+    pub scope: Vec<Scope>,
+    /// What ran in production when the control started.
+    pub baseline: Vec<Baseline>,
+    /// People with several accounts, or with e-mails of their own.
+    pub person: Vec<PersonSettings>,
+    /// What is automation.
+    pub automation: AutomationSettings,
+}
+
+/// `[server]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Server {
+    /// Address and port to listen on.
+    pub listen: String,
+    /// The address under which people reach the service, for links; empty: the one it listens on.
+    pub public_url: String,
+    /// The first delay before something that failed is tried again, in milliseconds; doubled each time.
+    pub retry_base_ms: u64,
+    /// How long a subject rests between two looks, in milliseconds.
+    pub pace_ms: u64,
+    /// How many subjects are looked at side by side.
+    pub evaluations: usize,
+    /// Anyone who can reach the service may read decisions and the ledger. Meant for a demonstration on one machine.
+    pub open_reading: bool,
+    /// SHA-256 (hexadecimal) of tokens whose bearers may read decisions and the ledger.
+    pub reader_tokens: Vec<String>,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:8080".into(),
+            public_url: String::new(),
+            retry_base_ms: 1_000,
+            pace_ms: 250,
+            evaluations: 8,
+            open_reading: false,
+            reader_tokens: Vec::new(),
+        }
+    }
+}
+
+/// `[github]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct GitHub {
+    /// The REST API.
+    pub api_url: String,
+    /// The GraphQL API; on GitHub Enterprise Server it is not below the REST API.
+    pub graphql_url: String,
+    /// The web pages, for links.
+    pub web_url: String,
+    /// The App's id.
+    pub app_id: u64,
+    /// The App's private key, PEM.
+    pub private_key_file: PathBuf,
+    /// Secrets that a delivery may be signed with; several while one is being replaced.
+    #[serde(skip_serializing)]
+    pub webhook_secrets: Vec<String>,
+    /// Files that hold one such secret each.
+    pub webhook_secret_files: Vec<PathBuf>,
+}
+
+impl Default for GitHub {
+    fn default() -> Self {
+        Self {
+            api_url: "https://api.github.com".into(),
+            graphql_url: "https://api.github.com/graphql".into(),
+            web_url: "https://github.com".into(),
+            app_id: 0,
+            private_key_file: PathBuf::new(),
+            webhook_secrets: Vec::new(),
+            webhook_secret_files: Vec::new(),
+        }
+    }
+}
+
+/// `[storage]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Storage {
+    /// `sqlite://path`.
+    pub url: String,
+}
+
+impl Default for Storage {
+    fn default() -> Self {
+        Self { url: "sqlite://countersign.sqlite".into() }
+    }
+}
+
+/// `[ledger]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Ledger {
+    /// The signing key; created on the first start where there is none.
+    pub key_file: PathBuf,
+    /// The ledger's name, the first line of its checkpoints.
+    pub origin: String,
+}
+
+impl Default for Ledger {
+    fn default() -> Self {
+        Self { key_file: "countersign-ledger.key".into(), origin: "countersign.local/ledger".into() }
+    }
+}
+
+/// `[[scope]]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scope {
+    /// `owner/name`, or `owner/*`.
+    pub repositories: Vec<String>,
+    /// The production branch; default: the repository's default branch.
+    #[serde(default)]
+    pub production_branch: Option<String>,
+    /// The production environments, compared case-folded and trimmed.
+    #[serde(default = "production")]
+    pub environments: Vec<String>,
+    /// The packs of policies.
+    #[serde(default = "three_person")]
+    pub policies: Vec<String>,
+}
+
+fn production() -> Vec<String> {
+    vec!["production".into()]
+}
+
+fn three_person() -> Vec<String> {
+    vec!["three-person".into()]
+}
+
+/// `[[baseline]]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Baseline {
+    /// `owner/name`.
+    pub repository: String,
+    /// The environment.
+    pub environment: String,
+    /// The full id of the commit.
+    pub commit: String,
+}
+
+/// `[[person]]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PersonSettings {
+    /// A name for people to read.
+    pub name: String,
+    /// Logins.
+    #[serde(default)]
+    pub accounts: Vec<String>,
+    /// E-mail addresses of commits that belong to them.
+    #[serde(default)]
+    pub emails: Vec<String>,
+}
+
+/// `[automation]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AutomationSettings {
+    /// Apps that need no sponsor.
+    pub trusted: Vec<String>,
+    /// Accounts of type User at which no person types.
+    pub machine_users: Vec<String>,
+    /// Who answers for an App of ours.
+    pub sponsors: BTreeMap<String, Vec<String>>,
+}
+
+impl Default for AutomationSettings {
+    fn default() -> Self {
+        Self {
+            trusted: vec!["dependabot[bot]".into(), "renovate[bot]".into()],
+            machine_users: Vec::new(),
+            sponsors: BTreeMap::new(),
+        }
+    }
+}
+
+impl Settings {
+    /// Reads the file (all defaults where `path` is `None`), lays the environment over it and checks the whole.
+    pub fn load(
+        path: Option<&Path>,
+        environment: impl Iterator<Item = (String, String)>,
+    ) -> Result<Self, SettingsError> {
+        let (name, text) = match path {
+            Some(path) => {
+                let text = std::fs::read_to_string(path)
+                    .map_err(|source| Fault::Unreadable { path: path.to_owned(), source })?;
+                (path.display().to_string(), text)
+            }
+            None => ("defaults".to_owned(), String::new()),
+        };
+        let from_file: Self = toml::from_str(&text).map_err(|error| Fault::Invalid {
+            message: error.message().to_owned(),
+            help: "see countersign.example.toml for every key".to_owned(),
+            span: error.span().map(Into::into),
+            text: miette::NamedSource::new(name, text.clone()),
+        })?;
+        let mut settings = overlay(from_file, &text, environment)?;
+        for file in settings.github.webhook_secret_files.clone() {
+            let secret =
+                std::fs::read_to_string(&file).map_err(|source| Fault::Unreadable { path: file.clone(), source })?;
+            settings.github.webhook_secrets.push(secret.trim().to_owned());
+        }
+        settings.check()?;
+        Ok(settings)
+    }
+
+    fn check(&self) -> Result<(), SettingsError> {
+        let contradiction = |message: String| Err(Fault::Contradiction(message).into());
+        for scope in &self.scope {
+            for pattern in &scope.repositories {
+                if !pattern.contains('/') {
+                    return contradiction(format!("`{pattern}` is no repository: write `owner/name` or `owner/*`"));
+                }
+            }
+            if let Err(error) = Policies::builtin(&scope.policies) {
+                return contradiction(format!("the policies of a scope cannot be used: {error}"));
+            }
+        }
+        for baseline in &self.baseline {
+            let sha = &baseline.commit;
+            if sha.len() < 40 || !sha.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+                return contradiction(format!("the baseline `{sha}` is no full commit id (40 hexadecimal digits)"));
+            }
+        }
+        if self.github.webhook_secrets.iter().any(String::is_empty) {
+            return contradiction("an empty webhook secret would let anyone in: give it a value".to_owned());
+        }
+        Ok(())
+    }
+
+    /// The scope a repository is in; the first that matches.
+    pub fn scope_of(&self, full_name: &str) -> Option<&Scope> {
+        self.scope.iter().find(|scope| scope.repositories.iter().any(|pattern| matches_repository(pattern, full_name)))
+    }
+
+    /// The baseline of an environment.
+    pub fn baseline_of(&self, full_name: &str, environment: &str) -> Option<&Baseline> {
+        self.baseline.iter().find(|baseline| {
+            baseline.repository.eq_ignore_ascii_case(full_name) && same_environment(&baseline.environment, environment)
+        })
+    }
+
+    /// SHA-256 over the settings that judgement depends on, hexadecimal, and the text it is over. Secrets are not in it.
+    pub fn digest(&self) -> (String, String) {
+        let judged = serde_json::json!({
+            "scope": self.scope, "baseline": self.baseline, "person": self.person, "automation": self.automation,
+        });
+        let text = judged.to_string();
+        (hex::encode(Sha256::digest(text.as_bytes())), text)
+    }
+}
+
+impl Scope {
+    /// Whether an environment is under control.
+    pub fn covers(&self, environment: &str) -> bool {
+        self.environments.iter().any(|named| same_environment(named, environment))
+    }
+}
+
+/// Environments are compared case-folded and trimmed: `Production ` is `production`.
+pub fn same_environment(a: &str, b: &str) -> bool {
+    a.trim().to_lowercase() == b.trim().to_lowercase()
+}
+
+fn matches_repository(pattern: &str, full_name: &str) -> bool {
+    let pattern = pattern.to_ascii_lowercase();
+    let full_name = full_name.to_ascii_lowercase();
+    match pattern.strip_suffix("/*") {
+        Some(owner) => full_name.split_once('/').is_some_and(|(o, _)| o == owner),
+        None => pattern == full_name,
+    }
+}
+
+/// Lays `COUNTERSIGN_SECTION_KEY` over the file's scalars.
+fn overlay(
+    from_file: Settings,
+    text: &str,
+    environment: impl Iterator<Item = (String, String)>,
+) -> Result<Settings, SettingsError> {
+    let mut table: toml::Table = text.parse().unwrap_or_default();
+    let mut used = Vec::new();
+    for (variable, value) in environment {
+        let Some((section, key)) = variable.strip_prefix("COUNTERSIGN_").and_then(|rest| rest.split_once('_')) else {
+            continue;
+        };
+        let (section, key) = (section.to_ascii_lowercase(), key.to_ascii_lowercase());
+        if !["server", "github", "storage", "ledger"].contains(&section.as_str()) {
+            continue;
+        }
+        let scalar = match value.parse::<i64>() {
+            Ok(number) => toml::Value::Integer(number),
+            Err(_) if value == "true" || value == "false" => toml::Value::Boolean(value == "true"),
+            Err(_) if key == "webhook_secrets" || key == "reader_tokens" => {
+                toml::Value::Array(value.split(',').map(|one| toml::Value::String(one.trim().to_owned())).collect())
+            }
+            Err(_) => toml::Value::String(value),
+        };
+        if let Some(section) =
+            table.entry(section).or_insert_with(|| toml::Value::Table(toml::Table::new())).as_table_mut()
+        {
+            section.insert(key, scalar);
+        }
+        used.push(variable);
+    }
+    if used.is_empty() {
+        return Ok(from_file);
+    }
+    Ok(table.try_into().map_err(|error: toml::de::Error| Fault::Environment {
+        variable: used.join("`, `"),
+        message: error.message().to_owned(),
+    })?)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use super::*;
+
+    #[test]
+    fn an_unknown_key_is_an_error_with_a_place() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("countersign.toml");
+        std::fs::write(&path, "[server]\nlisten = \"127.0.0.1:1\"\nlissten = 3\n").unwrap();
+        let error = Settings::load(Some(&path), std::iter::empty()).unwrap_err();
+        let Fault::Invalid { message, span, .. } = error else { panic!("{error}") };
+        assert!(message.contains("lissten") && message.contains("listen"), "{message}");
+        assert!(span.is_some());
+    }
+
+    #[test]
+    fn the_environment_wins_over_the_file() {
+        let pairs = [("COUNTERSIGN_SERVER_LISTEN".to_owned(), "127.0.0.1:9".to_owned())];
+        let settings = Settings::load(None, pairs.into_iter()).unwrap();
+        assert_eq!(settings.server.listen, "127.0.0.1:9");
+    }
+
+    #[test]
+    fn an_empty_webhook_secret_is_refused() {
+        let pairs = [("COUNTERSIGN_GITHUB_WEBHOOK_SECRETS".to_owned(), String::new())];
+        assert!(Settings::load(None, pairs.into_iter()).is_err());
+    }
+
+    #[test]
+    fn a_look_alike_environment_is_the_environment() {
+        assert!(same_environment(" Production", "production "));
+        assert!(!same_environment("production-eu", "production"));
+    }
+}

@@ -1,0 +1,108 @@
+//! What was allowed, what went out, and so where the next release starts.
+//!
+//! Invariant: only a deployment that was allowed here *and* whose own job succeeded becomes the new starting point.
+
+use super::observations::signed;
+use super::{Store, StoreError};
+use crate::settings::same_environment;
+use countersign_core::domain::{CommitSha, RepositoryId, RunAttempt, RunId};
+use sqlx::Row;
+
+/// A decision about one attempt to deploy.
+#[derive(Debug, Clone)]
+pub struct AttemptDecision {
+    /// The decision's id.
+    pub id: String,
+    /// Its outcome, as it is written in the record.
+    pub outcome: String,
+}
+
+impl Store {
+    /// What runs in an environment now: the commit and the decision that allowed it.
+    pub async fn in_production(
+        &self,
+        repository: RepositoryId,
+        environment: &str,
+    ) -> Result<Option<(CommitSha, String)>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT environment, commit_sha, decision FROM finished_deployments WHERE repository_id = $1 \
+             AND conclusion = 'success' AND outcome = 'allow' ORDER BY position DESC",
+        )
+        .bind(signed(repository.0))
+        .fetch_all(&self.readers)
+        .await?;
+        for row in rows {
+            let named: String = row.try_get(0)?;
+            if same_environment(&named, environment) {
+                return Ok(Some((CommitSha::new(row.try_get::<String, _>(1)?), row.try_get(2)?)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The decision that allowed this very commit in this environment, if any did.
+    pub async fn allowed_before(
+        &self,
+        repository: RepositoryId,
+        environment: &str,
+        commit: &CommitSha,
+    ) -> Result<Option<String>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT environment, id FROM decisions WHERE repository_id = $1 AND commit_sha = $2 \
+             AND kind = 'deployment' AND outcome = 'allow' ORDER BY position",
+        )
+        .bind(signed(repository.0))
+        .bind(commit.as_str())
+        .fetch_all(&self.readers)
+        .await?;
+        for row in rows {
+            let named: String = row.try_get(0)?;
+            if same_environment(&named, environment) {
+                return Ok(Some(row.try_get(1)?));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The latest decision about one attempt in one environment.
+    pub async fn decision_for(
+        &self,
+        repository: RepositoryId,
+        run: RunId,
+        attempt: RunAttempt,
+        environment: &str,
+    ) -> Result<Option<AttemptDecision>, StoreError> {
+        let row = sqlx::query(
+            "SELECT id, outcome FROM decisions WHERE repository_id = $1 AND run = $2 AND attempt = $3 \
+             AND environment = $4 AND kind = 'deployment' ORDER BY position DESC LIMIT 1",
+        )
+        .bind(signed(repository.0))
+        .bind(signed(run.0))
+        .bind(signed(attempt.0))
+        .bind(environment)
+        .fetch_optional(&self.readers)
+        .await?;
+        row.map(|row| Ok(AttemptDecision { id: row.try_get(0)?, outcome: row.try_get(1)? })).transpose()
+    }
+
+    /// Whether the end of a deployment is on record.
+    pub async fn is_finished(
+        &self,
+        repository: RepositoryId,
+        run: RunId,
+        attempt: RunAttempt,
+        environment: &str,
+    ) -> Result<bool, StoreError> {
+        let row = sqlx::query(
+            "SELECT 1 FROM finished_deployments WHERE repository_id = $1 AND run = $2 AND attempt = $3 \
+             AND environment = $4",
+        )
+        .bind(signed(repository.0))
+        .bind(signed(run.0))
+        .bind(signed(attempt.0))
+        .bind(environment)
+        .fetch_optional(&self.readers)
+        .await?;
+        Ok(row.is_some())
+    }
+}

@@ -1,0 +1,57 @@
+//! What an export reads: a stretch of the ledger page by page, the hashes on both sides of it, and the texts it names.
+//!
+//! Invariant: reading changes nothing and waits for no writer; a page is bounded in bytes, so that an export of any
+//! length stays small. The next room is `evidence::export`.
+
+use super::{Store, StoreError, entries};
+use countersign_core::ledger::tree::cover;
+use countersign_core::ledger::{ConsistencyProof, Hash};
+use std::ops::Range;
+
+/// How many entries a page has at most.
+const PAGE_ENTRIES: u32 = 512;
+/// How many bytes the bodies of a page have at most, unless a single one has more.
+const PAGE_BYTES: u64 = 4 << 20;
+
+impl Store {
+    /// The next entries of a range, in order; at least one, unless the range is empty.
+    pub async fn ledger_page(&self, range: Range<u64>) -> Result<Vec<entries::StoredEntry>, StoreError> {
+        let mut connection = self.readers.acquire().await?;
+        let most = u32::try_from(range.end.saturating_sub(range.start)).unwrap_or(u32::MAX).min(PAGE_ENTRIES);
+        let count = entries::count_within(&mut connection, range.start, most, PAGE_BYTES).await?;
+        Ok(entries::read_range(&mut connection, range.start, count).await?)
+    }
+
+    /// The hashes left and right of a range in the ledger of `size` entries, as `countersign_core::ledger::tree::cover`
+    /// places them.
+    pub async fn hashes_around(&self, range: &Range<u64>, size: u64) -> Result<(Vec<Hash>, Vec<Hash>), StoreError> {
+        let mut connection = self.readers.acquire().await?;
+        let left = entries::node_hashes(&mut connection, &cover(0, range.start), size).await?;
+        let right = entries::node_hashes(&mut connection, &cover(range.end, size), size).await?;
+        Ok((left, right))
+    }
+
+    /// The proof that the ledger of `from` entries is the beginning of the ledger of `to` entries.
+    pub async fn consistency(&self, from: u64, to: u64) -> Result<ConsistencyProof, StoreError> {
+        let mut connection = self.readers.acquire().await?;
+        Ok(entries::consistency_proof(&mut connection, from, to).await?)
+    }
+
+    /// The smallest range of positions that holds every entry with `from <= time < to` (RFC 3339, UTC).
+    pub async fn positions_between(&self, from: &str, to: &str) -> Result<Option<Range<u64>>, StoreError> {
+        let mut connection = self.readers.acquire().await?;
+        Ok(entries::positions_between(&mut connection, from, to).await?)
+    }
+
+    /// The policies kept under a digest, as one JSON document.
+    pub async fn policy_text(&self, digest: &str) -> Result<Option<String>, StoreError> {
+        let mut connection = self.readers.acquire().await?;
+        Ok(entries::policy_text(&mut connection, digest).await?)
+    }
+
+    /// The settings kept under a digest.
+    pub async fn settings_text(&self, digest: &str) -> Result<Option<String>, StoreError> {
+        let mut connection = self.readers.acquire().await?;
+        Ok(entries::settings_text(&mut connection, digest).await?)
+    }
+}

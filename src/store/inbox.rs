@@ -1,0 +1,256 @@
+//! The durable inbox: a delivery's row is the work it asks for.
+//!
+//! Invariant: accepted means kept. A row leaves the inbox only by being finished in the same transaction that records
+//! what it led to. Rows of one subject are claimed together and answered by one evaluation.
+
+use super::{Store, StoreError};
+use crate::store::observations::{self, Seen};
+use sqlx::{QueryBuilder, Row, SqliteConnection};
+
+/// One webhook as GitHub sent it.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    /// GitHub's GUID; the same when it is delivered again.
+    pub id: String,
+    /// The event's name.
+    pub event: String,
+    /// The body, byte for byte.
+    pub body: Vec<u8>,
+    /// When it came, in milliseconds since 1970.
+    pub received_at: i64,
+}
+
+/// A delivery that nobody has read yet.
+#[derive(Debug)]
+pub struct UnreadDelivery {
+    /// The row.
+    pub row: i64,
+    /// GitHub's GUID.
+    pub id: String,
+    /// The event's name.
+    pub event: String,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// What a delivery was read to say: what to look at again, and what only it knows.
+#[derive(Debug, Default)]
+pub struct Read {
+    /// What to look at: the subject's key, its class (lower goes first) and what the worker needs to look at it.
+    pub subject: Option<SubjectRow>,
+    /// What to keep.
+    pub seen: Vec<Seen>,
+}
+
+/// A subject as the inbox keeps it.
+#[derive(Debug, Clone)]
+pub struct SubjectRow {
+    /// Rows with the same key are one piece of work.
+    pub key: String,
+    /// Deployments 0, pull requests 1, sweeps 2.
+    pub class: u8,
+    /// What the worker needs to look at it, as JSON.
+    pub detail: String,
+    /// Not to be looked at before, in milliseconds since 1970.
+    pub due_at: i64,
+}
+
+/// All waiting rows of one subject, claimed.
+#[derive(Debug)]
+pub struct ClaimedWork {
+    /// The subject's key.
+    pub subject: String,
+    /// What to look at, as JSON; of the newest row.
+    pub detail: String,
+    /// The rows it answers.
+    pub rows: Vec<i64>,
+    /// How often it was tried before.
+    pub attempts: u32,
+    /// GUIDs of its deliveries, for the log.
+    pub deliveries: Vec<String>,
+}
+
+impl Store {
+    /// Keeps a delivery. Once this returns, it survives a crash. A duplicate of an unfinished row wakes that row, of a
+    /// finished one changes nothing.
+    pub async fn accept(&self, delivery: Delivery) -> Result<(), StoreError> {
+        self.writer.accept(delivery).await?;
+        self.wake.notify_one();
+        Ok(())
+    }
+
+    /// Deliveries nobody has read yet, oldest first.
+    pub async fn unread(&self, limit: u32) -> Result<Vec<UnreadDelivery>, StoreError> {
+        let rows = sqlx::query("SELECT id, delivery, event, body FROM inbox WHERE state = 0 ORDER BY id LIMIT $1")
+            .bind(i64::from(limit))
+            .fetch_all(&self.readers)
+            .await?;
+        rows.into_iter()
+            .map(|row| {
+                Ok(UnreadDelivery {
+                    row: row.try_get(0)?,
+                    id: row.try_get(1)?,
+                    event: row.try_get(2)?,
+                    body: row.try_get(3)?,
+                })
+            })
+            .collect()
+    }
+
+    /// Notes what deliveries were read to say. Those that name no subject are finished.
+    pub async fn sort(&self, read: Vec<(i64, Read)>, now: i64) -> Result<(), StoreError> {
+        self.writer
+            .write(move |connection| {
+                Box::pin(async move {
+                    for (row, read) in read {
+                        observations::keep(connection, &read.seen, now).await?;
+                        match read.subject {
+                            Some(subject) => {
+                                sqlx::query(
+                                    "UPDATE inbox SET state = 1, subject = $1, class = $2, detail = $3, due_at = $4 \
+                                     WHERE id = $5 AND state = 0",
+                                )
+                                .bind(subject.key)
+                                .bind(i64::from(subject.class))
+                                .bind(subject.detail)
+                                .bind(subject.due_at)
+                                .bind(row)
+                                .execute(&mut *connection)
+                                .await?;
+                            }
+                            None => finish(connection, &[row]).await?,
+                        }
+                    }
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    /// Claims every waiting row of the first subject that is due and not being looked at already.
+    pub async fn claim(&self, now: i64) -> Result<Option<ClaimedWork>, StoreError> {
+        self.writer
+            .write(move |connection| {
+                Box::pin(async move {
+                    let Some(first) = sqlx::query(
+                        "SELECT subject FROM inbox AS waiting WHERE state = 1 AND due_at <= $1 AND NOT EXISTS \
+                         (SELECT 1 FROM inbox AS claimed WHERE claimed.subject = waiting.subject AND claimed.state = 2) \
+                         ORDER BY class, id LIMIT 1",
+                    )
+                    .bind(now)
+                    .fetch_optional(&mut *connection)
+                    .await?
+                    else {
+                        return Ok(None);
+                    };
+                    let subject: String = first.try_get(0)?;
+                    let rows = sqlx::query(
+                        "UPDATE inbox SET state = 2 WHERE subject = $1 AND state = 1 \
+                         RETURNING id, detail, attempts, delivery",
+                    )
+                    .bind(&subject)
+                    .fetch_all(&mut *connection)
+                    .await?;
+                    let mut work = ClaimedWork {
+                        subject,
+                        detail: String::new(),
+                        rows: Vec::with_capacity(rows.len()),
+                        attempts: 0,
+                        deliveries: Vec::with_capacity(rows.len()),
+                    };
+                    let mut newest = i64::MIN;
+                    for row in rows {
+                        let id: i64 = row.try_get(0)?;
+                        if id > newest {
+                            newest = id;
+                            work.detail = row.try_get(1)?;
+                        }
+                        work.attempts = work.attempts.max(u32::try_from(row.try_get::<i64, _>(2)?).unwrap_or(u32::MAX));
+                        work.rows.push(id);
+                        work.deliveries.push(row.try_get(3)?);
+                    }
+                    Ok(Some(work))
+                })
+            })
+            .await
+    }
+
+    /// When the next waiting row that is not due yet becomes due; `None` if there is none.
+    pub async fn next_due(&self, now: i64) -> Result<Option<i64>, StoreError> {
+        let row = sqlx::query("SELECT MIN(due_at) FROM inbox WHERE state = 1 AND due_at > $1")
+            .bind(now)
+            .fetch_one(&self.readers)
+            .await?;
+        Ok(row.try_get(0)?)
+    }
+
+    /// Closes rows that need nothing more.
+    pub async fn finish(&self, rows: Vec<i64>) -> Result<(), StoreError> {
+        self.writer.write(move |connection| Box::pin(async move { finish(connection, &rows).await })).await
+    }
+
+    /// Puts rows back, to be looked at again no earlier than `due_at`.
+    pub async fn postpone(&self, rows: Vec<i64>, due_at: i64) -> Result<(), StoreError> {
+        self.writer
+            .write(move |connection| {
+                Box::pin(async move {
+                    for row in rows {
+                        sqlx::query(
+                            "UPDATE inbox SET state = 1, attempts = attempts + 1, due_at = $1 WHERE id = $2 AND state = 2",
+                        )
+                        .bind(due_at)
+                        .bind(row)
+                        .execute(&mut *connection)
+                        .await?;
+                    }
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    /// Lets a subject rest: its waiting rows are not looked at before `due_at`.
+    pub async fn pace(&self, subject: String, due_at: i64) -> Result<(), StoreError> {
+        self.writer
+            .write(move |connection| {
+                Box::pin(async move {
+                    sqlx::query("UPDATE inbox SET due_at = $1 WHERE subject = $2 AND state = 1 AND due_at < $1")
+                        .bind(due_at)
+                        .bind(subject)
+                        .execute(&mut *connection)
+                        .await?;
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    /// How many deliveries are not finished.
+    pub async fn unfinished(&self) -> Result<i64, StoreError> {
+        Ok(sqlx::query("SELECT COUNT(*) FROM inbox WHERE state < 3").fetch_one(&self.readers).await?.try_get(0)?)
+    }
+}
+
+/// Closes rows within a larger unit. The body goes, the delivery's id stays: a duplicate must still be known.
+pub(super) async fn finish(connection: &mut SqliteConnection, rows: &[i64]) -> Result<(), StoreError> {
+    for row in rows {
+        sqlx::query("UPDATE inbox SET state = 3, body = x'', detail = NULL WHERE id = $1")
+            .bind(row)
+            .execute(&mut *connection)
+            .await?;
+    }
+    Ok(())
+}
+
+/// Inserts many as one statement.
+pub(super) async fn insert(connection: &mut SqliteConnection, mut rows: Vec<Delivery>) -> Result<(), StoreError> {
+    let mut seen = std::collections::BTreeSet::new();
+    rows.retain(|row| seen.insert(row.id.clone()));
+    let mut insert = QueryBuilder::new("INSERT INTO inbox (delivery, event, body, received_at) ");
+    insert.push_values(rows, |mut row, delivery| {
+        row.push_bind(delivery.id).push_bind(delivery.event).push_bind(delivery.body).push_bind(delivery.received_at);
+    });
+    insert.push(" ON CONFLICT (delivery) DO UPDATE SET due_at = 0 WHERE inbox.state < 3");
+    insert.build().execute(&mut *connection).await?;
+    Ok(())
+}

@@ -1,0 +1,68 @@
+//! What only a delivery, or the first look, knows.
+//!
+//! Invariant: first seen wins; nothing is ever overwritten.
+
+use super::{Store, StoreError};
+use countersign_core::domain::{Observation, RepositoryId};
+use sqlx::{Row, SqliteConnection};
+
+/// An observation and the repository it was made in.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    /// Where.
+    pub repository: RepositoryId,
+    /// What.
+    pub observation: Observation,
+}
+
+impl Store {
+    /// Keeps observations made while looking.
+    pub async fn observe(&self, seen: Vec<Seen>, now: i64) -> Result<(), StoreError> {
+        if seen.is_empty() {
+            return Ok(());
+        }
+        self.writer.write(move |connection| Box::pin(async move { keep(connection, &seen, now).await })).await
+    }
+
+    /// All that is known about the topics of one repository, in the order it was first seen.
+    pub async fn observed(&self, repository: RepositoryId, topics: &[String]) -> Result<Vec<Observation>, StoreError> {
+        let mut found = Vec::new();
+        for topic in topics {
+            let rows = sqlx::query(
+                "SELECT body FROM observations WHERE repository_id = $1 AND topic = $2 ORDER BY first_seen, key",
+            )
+            .bind(signed(repository.0))
+            .bind(topic)
+            .fetch_all(&self.readers)
+            .await?;
+            for row in rows {
+                let body: String = row.try_get(0)?;
+                found.push(serde_json::from_str(&body).map_err(|error| StoreError::Unreadable(error.to_string()))?);
+            }
+        }
+        Ok(found)
+    }
+}
+
+pub(super) async fn keep(connection: &mut SqliteConnection, seen: &[Seen], now: i64) -> Result<(), StoreError> {
+    for Seen { repository, observation } in seen {
+        let body = serde_json::to_string(observation).map_err(|error| StoreError::Unreadable(error.to_string()))?;
+        sqlx::query(
+            "INSERT INTO observations (repository_id, topic, key, body, first_seen) VALUES ($1, $2, $3, $4, $5) \
+             ON CONFLICT (repository_id, topic, key) DO NOTHING",
+        )
+        .bind(signed(repository.0))
+        .bind(observation.topic())
+        .bind(observation.key())
+        .bind(body)
+        .bind(now)
+        .execute(&mut *connection)
+        .await?;
+    }
+    Ok(())
+}
+
+/// GitHub's ids fit 63 bits; a database knows no unsigned numbers.
+pub(super) fn signed(id: u64) -> i64 {
+    i64::try_from(id).unwrap_or(i64::MAX)
+}

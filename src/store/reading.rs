@@ -1,0 +1,150 @@
+//! What people and programs read: decisions, changes, deployments.
+//!
+//! Invariant: reading changes nothing and waits for no writer.
+
+use super::observations::signed;
+use super::{Store, StoreError, entries};
+use countersign_core::domain::{ChangeVerdict, Entry, RunId};
+use serde::Serialize;
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+
+/// A line in a list of decisions.
+#[derive(Debug, Clone, Serialize)]
+pub struct DecisionRow {
+    /// The decision's id.
+    pub id: String,
+    /// Its place in the ledger, from 0.
+    pub position: i64,
+    /// What was asked.
+    pub subject: String,
+    /// `pull_request`, `landed` or `deployment`.
+    pub kind: String,
+    /// The pull request, of a pull request.
+    pub number: Option<i64>,
+    /// The run, of a deployment.
+    pub run: Option<i64>,
+    /// The attempt, of a deployment.
+    pub attempt: Option<i64>,
+    /// The environment, of a deployment.
+    pub environment: Option<String>,
+    /// The head or target commit.
+    pub commit: String,
+    /// The outcome.
+    pub outcome: String,
+    /// When, RFC 3339.
+    pub decided_at: String,
+}
+
+/// The latest verdict on a change.
+#[derive(Debug, Clone, Serialize)]
+pub struct ChangeRow {
+    /// `owner/name` when it was judged.
+    pub repository: String,
+    /// The decision it is part of.
+    pub decision: String,
+    /// When, RFC 3339.
+    pub decided_at: String,
+    /// The verdict itself.
+    #[serde(flatten)]
+    pub verdict: ChangeVerdict,
+}
+
+const COLUMNS: &str = "SELECT id, position, subject, kind, number, run, attempt, environment, commit_sha, outcome, decided_at FROM decisions";
+
+impl Store {
+    /// The entry of a decision, with its place in the ledger.
+    pub async fn decision(&self, id: &str) -> Result<Option<(u64, Entry)>, StoreError> {
+        let Some(row) =
+            sqlx::query("SELECT position FROM decisions WHERE id = $1").bind(id).fetch_optional(&self.readers).await?
+        else {
+            return Ok(None);
+        };
+        let position = u64::try_from(row.try_get::<i64, _>(0)?).unwrap_or(0);
+        let mut connection = self.readers.acquire().await?;
+        let entries = entries::read_range(&mut connection, position, 1).await?;
+        let Some(entry) = entries.into_iter().next() else { return Ok(None) };
+        let entry = serde_json::from_slice(&entry.body).map_err(|error| StoreError::Unreadable(error.to_string()))?;
+        Ok(Some((position, entry)))
+    }
+
+    /// The newest decisions before a place in the ledger (`None`: from the newest), newest first.
+    pub async fn decisions(&self, before: Option<i64>, limit: u32) -> Result<Vec<DecisionRow>, StoreError> {
+        let sql = format!("{COLUMNS} WHERE position < $1 ORDER BY position DESC LIMIT $2");
+        let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(before.unwrap_or(i64::MAX))
+            .bind(i64::from(limit))
+            .fetch_all(&self.readers)
+            .await?;
+        rows.iter().map(decision_row).collect()
+    }
+
+    /// How many decisions are on record.
+    pub async fn decisions_count(&self) -> Result<i64, StoreError> {
+        Ok(sqlx::query("SELECT COUNT(*) FROM decisions").fetch_one(&self.readers).await?.try_get(0)?)
+    }
+
+    /// The decisions about one run, newest first.
+    pub async fn decisions_of_run(&self, run: RunId) -> Result<Vec<DecisionRow>, StoreError> {
+        let sql = format!("{COLUMNS} WHERE run = $1 ORDER BY position DESC");
+        let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(signed(run.0)).fetch_all(&self.readers).await?;
+        rows.iter().map(decision_row).collect()
+    }
+
+    /// The newest decisions about deployments, newest first.
+    pub async fn deployments(&self, limit: u32) -> Result<Vec<DecisionRow>, StoreError> {
+        let sql = format!("{COLUMNS} WHERE kind = 'deployment' ORDER BY position DESC LIMIT $1");
+        let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(i64::from(limit)).fetch_all(&self.readers).await?;
+        rows.iter().map(decision_row).collect()
+    }
+
+    /// The latest verdict on a change, by pull request number or by commit.
+    pub async fn change(&self, full_name: &str, change: &str) -> Result<Option<ChangeRow>, StoreError> {
+        let row = sqlx::query(
+            "SELECT full_name, decision, decided_at, verdict FROM changes \
+             WHERE LOWER(full_name) = LOWER($1) AND (change = $2 OR commit_sha = $2) ORDER BY decided_at DESC LIMIT 1",
+        )
+        .bind(full_name)
+        .bind(change)
+        .fetch_optional(&self.readers)
+        .await?;
+        row.as_ref().map(change_row).transpose()
+    }
+
+    /// The changes judged last, newest first.
+    pub async fn changes(&self, limit: u32) -> Result<Vec<ChangeRow>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT full_name, decision, decided_at, verdict FROM changes ORDER BY decided_at DESC, change LIMIT $1",
+        )
+        .bind(i64::from(limit))
+        .fetch_all(&self.readers)
+        .await?;
+        rows.iter().map(change_row).collect()
+    }
+}
+
+fn decision_row(row: &SqliteRow) -> Result<DecisionRow, StoreError> {
+    Ok(DecisionRow {
+        id: row.try_get(0)?,
+        position: row.try_get(1)?,
+        subject: row.try_get(2)?,
+        kind: row.try_get(3)?,
+        number: row.try_get(4)?,
+        run: row.try_get(5)?,
+        attempt: row.try_get(6)?,
+        environment: row.try_get(7)?,
+        commit: row.try_get(8)?,
+        outcome: row.try_get(9)?,
+        decided_at: row.try_get(10)?,
+    })
+}
+
+fn change_row(row: &SqliteRow) -> Result<ChangeRow, StoreError> {
+    let verdict: String = row.try_get(3)?;
+    Ok(ChangeRow {
+        repository: row.try_get(0)?,
+        decision: row.try_get(1)?,
+        decided_at: row.try_get(2)?,
+        verdict: serde_json::from_str(&verdict).map_err(|error| StoreError::Unreadable(error.to_string()))?,
+    })
+}

@@ -1,0 +1,285 @@
+//! Record, then publish: a decision enters the ledger in the same transaction that closes the rows it answers.
+//!
+//! Invariant: entries come first; the tables beside them are derived from them and only help to find them.
+
+use super::observations::signed;
+use super::{Store, StoreError, entries};
+use countersign_core::domain::{
+    ChangeName, ChangeVerdict, CommitSha, Decision, Entry, EntryBody, PullRequestState, Repository, RepositoryId,
+    Subject,
+};
+use sha2::{Digest, Sha256};
+use sqlx::{Row, SqliteConnection};
+
+/// A decision, ready to be put on record.
+#[derive(Debug)]
+pub struct Recording {
+    /// What is recorded.
+    pub entry: Entry,
+    /// The policies by which it was decided: their digest, and their texts as one JSON document.
+    pub policy: (String, String),
+    /// The settings: their digest, and their text.
+    pub settings: (String, String),
+}
+
+/// What became of it.
+#[derive(Debug, Clone)]
+pub struct Recorded {
+    /// The decision's id: the new one, or the earlier one that says the same.
+    pub decision: String,
+    /// Whether it is new.
+    pub fresh: bool,
+    /// The ledger's size after it.
+    pub size: u64,
+    /// The ledger's root after it, hexadecimal.
+    pub root: String,
+}
+
+/// What we wrote to GitHub: a check run on a commit, or an answer for an attempt.
+#[derive(Debug, Clone)]
+pub struct PublicationTarget {
+    /// Where.
+    pub repository: RepositoryId,
+    /// What, for example `check:<commit>` or `rule:<run>/<attempt>/<environment>`.
+    pub target: String,
+}
+
+impl Store {
+    /// Puts a decision on record, unless the latest one on its subject says the very same.
+    pub async fn record(&self, recording: Recording) -> Result<Recorded, StoreError> {
+        self.writer.write(move |connection| Box::pin(async move { record(connection, recording).await })).await
+    }
+
+    /// Puts an entry on record that is no decision.
+    pub async fn note(&self, entry: Entry) -> Result<(), StoreError> {
+        self.writer
+            .write(move |connection| {
+                Box::pin(async move {
+                    let position = append(connection, &entry).await?.0;
+                    if let EntryBody::DeploymentFinished(finished) = &entry.body {
+                        let outcome: Option<String> = match &finished.decision {
+                            Some(id) => sqlx::query("SELECT outcome FROM decisions WHERE id = $1")
+                                .bind(id)
+                                .fetch_optional(&mut *connection)
+                                .await?
+                                .map(|row| row.try_get(0))
+                                .transpose()?,
+                            None => None,
+                        };
+                        sqlx::query(
+                            "INSERT INTO finished_deployments (repository_id, environment, run, attempt, deployment, \
+                             commit_sha, conclusion, decision, outcome, position) \
+                             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING",
+                        )
+                        .bind(signed(finished.repository.id.0))
+                        .bind(&finished.environment)
+                        .bind(signed(finished.run.0))
+                        .bind(signed(finished.attempt.0))
+                        .bind(signed(finished.deployment.0))
+                        .bind(finished.commit.as_str())
+                        .bind(&finished.conclusion)
+                        .bind(&finished.decision)
+                        .bind(outcome)
+                        .bind(position)
+                        .execute(&mut *connection)
+                        .await?;
+                    }
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    /// What GitHub was told last: its reference (a check run's id) and the digest of what was said.
+    pub async fn published(&self, target: &PublicationTarget) -> Result<Option<(String, String)>, StoreError> {
+        let row = sqlx::query("SELECT reference, digest FROM publications WHERE repository_id = $1 AND target = $2")
+            .bind(signed(target.repository.0))
+            .bind(&target.target)
+            .fetch_optional(&self.readers)
+            .await?;
+        row.map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).transpose()
+    }
+
+    /// Notes what GitHub was told.
+    pub async fn note_published(
+        &self,
+        target: PublicationTarget,
+        reference: String,
+        digest: String,
+    ) -> Result<(), StoreError> {
+        self.writer
+            .write(move |connection| {
+                Box::pin(async move {
+                    sqlx::query(
+                        "INSERT INTO publications (repository_id, target, reference, digest) VALUES ($1, $2, $3, $4) \
+                         ON CONFLICT (repository_id, target) DO UPDATE SET reference = $3, digest = $4",
+                    )
+                    .bind(signed(target.repository.0))
+                    .bind(target.target)
+                    .bind(reference)
+                    .bind(digest)
+                    .execute(&mut *connection)
+                    .await?;
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    /// The latest decisions on open pull requests whose head is this commit: each one's id and outcome.
+    pub async fn open_on(
+        &self,
+        repository: RepositoryId,
+        commit: &CommitSha,
+    ) -> Result<Vec<(String, String)>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT d.id, d.outcome FROM decisions AS d WHERE d.repository_id = $1 AND d.commit_sha = $2 \
+             AND d.kind = 'pull_request' AND d.open = 1 AND d.position = \
+             (SELECT MAX(later.position) FROM decisions AS later WHERE later.subject = d.subject) ORDER BY d.number",
+        )
+        .bind(signed(repository.0))
+        .bind(commit.as_str())
+        .fetch_all(&self.readers)
+        .await?;
+        rows.into_iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
+    }
+}
+
+async fn append(connection: &mut SqliteConnection, entry: &Entry) -> Result<(i64, u64, String), StoreError> {
+    let appended = entries::append(connection, &[entries::NewEntry::of(entry)?]).await?;
+    let position = i64::try_from(appended.first_position).unwrap_or(i64::MAX);
+    Ok((position, appended.size, hex::encode(appended.root)))
+}
+
+/// Where a decision is found again.
+struct Place {
+    kind: &'static str,
+    number: Option<u64>,
+    run: Option<u64>,
+    attempt: Option<u64>,
+    environment: Option<String>,
+    commit: CommitSha,
+    open: bool,
+}
+
+fn place(decision: &Decision) -> Place {
+    let mut place = Place {
+        kind: "landed",
+        number: None,
+        run: None,
+        attempt: None,
+        environment: None,
+        commit: CommitSha::new(String::new()),
+        open: false,
+    };
+    match &decision.facts.subject {
+        Subject::PullRequest(pull_request) => {
+            place.kind = "pull_request";
+            place.number = Some(pull_request.number.0);
+            place.commit = pull_request.head.clone();
+            place.open = pull_request.state == PullRequestState::Open;
+        }
+        Subject::Landed(change) => {
+            if let Some(last) = change.commits.last() {
+                place.commit = last.clone();
+            }
+        }
+        Subject::Deployment(deployment) => {
+            place.kind = "deployment";
+            place.commit = deployment.target.clone();
+            place.environment = Some(deployment.environment.clone());
+            place.run = deployment.run.as_ref().map(|run| run.id.0);
+            place.attempt = deployment.run.as_ref().map(|run| run.this.number.0);
+        }
+    }
+    place
+}
+
+async fn record(connection: &mut SqliteConnection, recording: Recording) -> Result<Recorded, StoreError> {
+    let EntryBody::Decision(decision) = &recording.entry.body else {
+        return Err(StoreError::Unreadable("no decision".to_owned()));
+    };
+    let place = place(decision);
+    let digest = digest(decision, &place)?;
+    let earlier = sqlx::query("SELECT id, digest FROM decisions WHERE subject = $1 ORDER BY position DESC LIMIT 1")
+        .bind(&decision.subject)
+        .fetch_optional(&mut *connection)
+        .await?;
+    if let Some(row) = earlier
+        && row.try_get::<String, _>(1)? == digest
+    {
+        let head = entries::head(connection).await?;
+        return Ok(Recorded { decision: row.try_get(0)?, fresh: false, size: head.size, root: hex::encode(head.root) });
+    }
+    entries::keep_policy(connection, &recording.policy.0, &recording.policy.1).await?;
+    entries::keep_settings(connection, &recording.settings.0, &recording.settings.1).await?;
+    let (position, size, root) = append(connection, &recording.entry).await?;
+    let time = &recording.entry.time;
+    sqlx::query(
+        "INSERT INTO decisions (id, position, subject, repository_id, kind, number, run, attempt, environment, \
+         commit_sha, open, digest, outcome, decided_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+    )
+    .bind(&decision.id)
+    .bind(position)
+    .bind(&decision.subject)
+    .bind(signed(decision.facts.repository.id.0))
+    .bind(place.kind)
+    .bind(place.number.map(signed))
+    .bind(place.run.map(signed))
+    .bind(place.attempt.map(signed))
+    .bind(&place.environment)
+    .bind(place.commit.as_str())
+    .bind(i64::from(place.open))
+    .bind(digest)
+    .bind(decision.verdict.outcome.to_string())
+    .bind(time)
+    .execute(&mut *connection)
+    .await?;
+    for change in &decision.verdict.changes {
+        keep_change(connection, &decision.facts.repository, &decision.id, change, time).await?;
+    }
+    Ok(Recorded { decision: decision.id.clone(), fresh: true, size, root })
+}
+
+/// What makes two decisions on one subject the same: the verdict, where it holds, and by which rules.
+fn digest(decision: &Decision, place: &Place) -> Result<String, StoreError> {
+    let said =
+        (&decision.verdict, place.commit.as_str(), place.open, &decision.policy_digest, &decision.settings_digest);
+    let said = serde_json::to_vec(&said).map_err(|error| StoreError::Unreadable(error.to_string()))?;
+    Ok(hex::encode(Sha256::digest(&said)))
+}
+
+async fn keep_change(
+    connection: &mut SqliteConnection,
+    repository: &Repository,
+    decision: &str,
+    change: &ChangeVerdict,
+    time: &str,
+) -> Result<(), StoreError> {
+    let verdict = serde_json::to_string(change).map_err(|error| StoreError::Unreadable(error.to_string()))?;
+    sqlx::query(
+        "INSERT INTO changes (repository_id, full_name, change, commit_sha, outcome, decision, verdict, decided_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (repository_id, change) DO UPDATE SET \
+         full_name = $2, commit_sha = $4, outcome = $5, decision = $6, verdict = $7, decided_at = $8",
+    )
+    .bind(signed(repository.id.0))
+    .bind(&repository.full_name)
+    .bind(change_key(&change.change))
+    .bind(change.commit.as_str())
+    .bind(change.outcome.to_string())
+    .bind(decision)
+    .bind(verdict)
+    .bind(time)
+    .execute(&mut *connection)
+    .await?;
+    Ok(())
+}
+
+/// A change's key: the pull request's number, or the commit's id.
+pub(super) fn change_key(change: &ChangeName) -> String {
+    match change {
+        ChangeName::PullRequest(number) => number.to_string(),
+        ChangeName::Commit(sha) => sha.to_string(),
+    }
+}

@@ -1,0 +1,88 @@
+//! The ledger's key and its checkpoints.
+//!
+//! Invariant: a checkpoint is signed only for a head that the database holds, and kept, so that a later one can be proved
+//! to extend it.
+
+use super::{Store, StoreError, entries};
+use crate::settings::Ledger;
+use countersign_core::ledger::checkpoint::Checkpoint;
+use countersign_core::ledger::note::SigningKey;
+use std::io::Write as _;
+use std::path::Path;
+
+/// Signs checkpoints in the ledger's name.
+pub struct Signer {
+    key: SigningKey,
+}
+
+impl Signer {
+    /// Reads the key, or makes one where there is none: readable by its owner alone.
+    pub fn open(settings: &Ledger) -> anyhow::Result<Self> {
+        let path = &settings.key_file;
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let key = SigningKey::from_seed(&settings.origin, rand::random())?;
+                let text = key.to_secret_text() + "\n";
+                create(path, &text)?;
+                tracing::info!(path = %path.display(), key = %key.verifying_key(), "a signing key was made");
+                text
+            }
+            Err(error) => anyhow::bail!("the ledger's key `{}` cannot be read: {error}", path.display()),
+        };
+        let key = SigningKey::parse(text.trim())?;
+        Ok(Self { key })
+    }
+
+    /// What auditors check signatures with.
+    pub fn verifying_key(&self) -> String {
+        self.key.verifying_key().to_string()
+    }
+
+    /// The key itself, for signing a bundle's manifest.
+    pub fn key(&self) -> &SigningKey {
+        &self.key
+    }
+}
+
+fn create(path: &Path, text: &str) -> anyhow::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options
+        .open(path)
+        .map_err(|error| anyhow::anyhow!("the ledger's key `{}` cannot be made: {error}", path.display()))?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    Ok(())
+}
+
+impl Store {
+    /// The ledger's present head.
+    pub async fn ledger_head(&self) -> Result<entries::Head, StoreError> {
+        let mut connection = self.readers.acquire().await?;
+        Ok(entries::head(&mut connection).await?)
+    }
+
+    /// A signed checkpoint of the present head; signed anew only when the ledger has grown.
+    pub async fn checkpoint(&self, signer: std::sync::Arc<Signer>) -> Result<String, StoreError> {
+        self.writer
+            .write(move |connection| {
+                Box::pin(async move {
+                    let frontier = entries::frontier(connection).await?;
+                    let checkpoint = Checkpoint::of(signer.key.name(), &frontier);
+                    if let Some(latest) = entries::latest_checkpoint(connection).await?
+                        && Checkpoint::parse(&latest).is_ok_and(|kept| kept == checkpoint)
+                    {
+                        return Ok(latest);
+                    }
+                    let note =
+                        checkpoint.sign(&signer.key).map_err(|error| StoreError::Unreadable(error.to_string()))?;
+                    entries::put_checkpoint(connection, &checkpoint, &note).await?;
+                    Ok(note)
+                })
+            })
+            .await
+    }
+}

@@ -1,0 +1,190 @@
+//! The worker: reads what came in, claims a subject, has it evaluated, closes its rows.
+//!
+//! Invariant: one subject is looked at by one evaluation at a time, and a row stays in the inbox until an evaluation that
+//! began after it came has ended well. This is the one place that tries again.
+
+use crate::evaluation::{EvaluationError, Evaluator, Next};
+use crate::github::client::millis;
+use crate::github::event::{self, Subject};
+use crate::github::{GitHubError, event::What};
+use crate::metrics::Metrics;
+use crate::store::inbox::{Read, SubjectRow};
+use crate::store::observations::Seen;
+use crate::store::{ClaimedWork, StoreError, UnreadDelivery};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tracing::Instrument;
+
+/// How often an undetermined subject is looked at again before its answer stands.
+const LOOKS: u32 = 5;
+
+/// How often something that time does not heal is tried before it is given up, loudly.
+const TRIES: u32 = 8;
+
+const LONGEST_DELAY: Duration = Duration::from_mins(5);
+
+/// The worker.
+pub struct Worker {
+    evaluator: Arc<Evaluator>,
+    metrics: Arc<Metrics>,
+    room: Arc<Semaphore>,
+    ended: Arc<Notify>,
+    /// When each subject was looked at last, in milliseconds, as far back as the pace.
+    looked: HashMap<String, i64>,
+}
+
+impl Worker {
+    /// Nothing runs yet.
+    pub fn new(evaluator: Arc<Evaluator>, metrics: Arc<Metrics>) -> Self {
+        let room = Arc::new(Semaphore::new(evaluator.settings.server.evaluations.max(1)));
+        Self { evaluator, metrics, room, ended: Arc::new(Notify::new()), looked: HashMap::new() }
+    }
+
+    /// Works until the task is dropped.
+    pub async fn run(mut self) {
+        let wake = self.evaluator.store.wake();
+        loop {
+            let due = match self.round().await {
+                Ok(due) => due,
+                Err(error) => {
+                    tracing::error!(%error, "the inbox cannot be read");
+                    Some(millis(SystemTime::now()) + 1_000)
+                }
+            };
+            let rest = due.map_or(Duration::from_mins(1), |due| {
+                Duration::from_millis(u64::try_from(due - millis(SystemTime::now())).unwrap_or(1).max(1))
+            });
+            tokio::select! {
+                () = wake.notified() => {}
+                () = self.ended.notified() => {}
+                () = tokio::time::sleep(rest) => {}
+            }
+        }
+    }
+
+    /// Starts all that can start; says when there is more to do.
+    async fn round(&mut self) -> Result<Option<i64>, StoreError> {
+        loop {
+            let unread = self.evaluator.store.unread(256).await?;
+            let full = unread.len() == 256;
+            if !unread.is_empty() {
+                self.sort(unread).await?;
+            }
+            while let Ok(permit) = self.room.clone().try_acquire_owned() {
+                let now = millis(SystemTime::now());
+                let Some(work) = self.evaluator.store.claim(now).await? else { break };
+                self.looked.insert(work.subject.clone(), now);
+                self.start(work, permit);
+            }
+            if !full {
+                return self.evaluator.store.next_due(millis(SystemTime::now())).await;
+            }
+        }
+    }
+
+    async fn sort(&mut self, unread: Vec<UnreadDelivery>) -> Result<(), StoreError> {
+        let now = millis(SystemTime::now());
+        let pace = i64::try_from(self.evaluator.settings.server.pace_ms).unwrap_or(0);
+        self.looked.retain(|_, at| *at + pace > now);
+        let read = unread
+            .into_iter()
+            .map(|delivery| {
+                let reading = event::read(&delivery.event, &delivery.body);
+                let repository = reading.repository.as_ref();
+                let scope = repository.and_then(|r| self.evaluator.settings.scope_of(&r.full_name));
+                let (Some(repository), Some(scope)) = (repository, scope) else {
+                    return (delivery.row, Read::default());
+                };
+                let subject = reading.subject.filter(|subject| match &subject.what {
+                    What::Branch { name, .. } => {
+                        name == scope.production_branch.as_deref().unwrap_or(&subject.default_branch)
+                    }
+                    What::PullRequest(_) | What::Run(_) => true,
+                });
+                tracing::debug!(delivery.id = delivery.id, event = delivery.event, ?subject, "read");
+                let subject = subject.and_then(|subject| {
+                    let key = subject.key();
+                    let due_at = self.looked.get(&key).map_or(0, |at| at + pace);
+                    let detail = serde_json::to_string(&subject).ok()?;
+                    Some(SubjectRow { key, class: subject.class(), detail, due_at })
+                });
+                let seen =
+                    reading.observations.into_iter().map(|observation| Seen { repository: repository.id, observation });
+                (delivery.row, Read { subject, seen: seen.collect() })
+            })
+            .collect();
+        self.evaluator.store.sort(read, now).await
+    }
+
+    fn start(&self, work: ClaimedWork, permit: OwnedSemaphorePermit) {
+        let evaluator = self.evaluator.clone();
+        let metrics = self.metrics.clone();
+        let ended = self.ended.clone();
+        let span = tracing::info_span!("evaluation", subject = work.subject, delivery.id = work.deliveries.join(" "));
+        tokio::spawn(
+            async move {
+                metrics.evaluations.inc();
+                if let Err(error) = one(&evaluator, &metrics, work).await {
+                    tracing::error!(%error, "the inbox cannot be written");
+                }
+                drop(permit);
+                ended.notify_one();
+            }
+            .instrument(span),
+        );
+    }
+}
+
+async fn one(evaluator: &Evaluator, metrics: &Metrics, work: ClaimedWork) -> Result<(), StoreError> {
+    let started = millis(SystemTime::now());
+    let Ok(subject) = serde_json::from_str::<Subject>(&work.detail) else {
+        tracing::error!(subject = work.subject, "a row of the inbox cannot be read");
+        return evaluator.store.finish(work.rows).await;
+    };
+    let last_try = work.attempts >= LOOKS;
+    let result = evaluator.evaluate(&subject, started, last_try).await;
+    let pace = i64::try_from(evaluator.settings.server.pace_ms).unwrap_or(0);
+    evaluator.store.pace(work.subject.clone(), started + pace).await?;
+    let again = match &result {
+        Ok(Next::Done) => None,
+        Ok(Next::LookAgain) if last_try => None,
+        Ok(Next::LookAgain) => Some(delay(evaluator, work.attempts)),
+        Err(error) => retry(evaluator, error, work.attempts),
+    };
+    if let Err(error) = &result {
+        if again.is_some() {
+            tracing::warn!(%error, attempts = work.attempts, "an evaluation failed and is tried again");
+        } else {
+            metrics.abandoned.inc();
+            tracing::error!(%error, attempts = work.attempts, "an evaluation failed and is given up");
+        }
+    }
+    match again {
+        Some(delay) => {
+            let due = millis(SystemTime::now()) + i64::try_from(delay.as_millis()).unwrap_or(i64::MAX);
+            evaluator.store.postpone(work.rows, due).await
+        }
+        None => evaluator.store.finish(work.rows).await,
+    }
+}
+
+/// How long to wait before the next try; `None` where trying again cannot help.
+fn retry(evaluator: &Evaluator, error: &EvaluationError, attempts: u32) -> Option<Duration> {
+    match error {
+        EvaluationError::GitHub(GitHubError::RateLimited { until }) => {
+            Some(until.duration_since(SystemTime::now()).unwrap_or(Duration::ZERO) + Duration::from_millis(20))
+        }
+        EvaluationError::GitHub(error) if error.passes() => Some(delay(evaluator, attempts)),
+        EvaluationError::Store(_) => Some(delay(evaluator, attempts)),
+        EvaluationError::GitHub(_) | EvaluationError::Policy(_) => {
+            (attempts < TRIES).then(|| delay(evaluator, attempts))
+        }
+    }
+}
+
+fn delay(evaluator: &Evaluator, attempts: u32) -> Duration {
+    let base = Duration::from_millis(evaluator.settings.server.retry_base_ms);
+    base.saturating_mul(2_u32.saturating_pow(attempts.min(16))).min(LONGEST_DELAY)
+}
