@@ -3,14 +3,10 @@
 use super::answer::Answer;
 use super::repositories::upstream;
 use super::{Call, shape};
-use crate::model::{Attempt, Deployment, Environment, RuleState, Run, RunStatus, World, Write};
+use crate::model::{Attempt, Deployment, Environment, RuleState, Run, RunStatus, World};
 use serde_json::{Value, json};
 
 type Answered = Result<Answer, Answer>;
-
-/// Notes that a rule may send about one deployment, and how long each may be.
-const MOST_NOTES: usize = 10;
-const LONGEST_NOTE: usize = 1024;
 
 fn run<'w>(world: &'w World, call: &Call) -> Result<&'w Run, Answer> {
     upstream(world, call)?;
@@ -170,34 +166,12 @@ pub(super) fn answer_rule(world: &mut World, call: &Call) -> Answered {
         Some("rejected") => Some(RuleState::Rejected),
         _ => return Err(Answer::unprocessable("state is not included in the list")),
     };
-    if comment.chars().count() > LONGEST_NOTE {
-        return Err(Answer::unprocessable(
-            "comment is too long (maximum is 1024 characters)",
-        ));
-    }
-    let request = world
-        .rule_requests
-        .iter()
-        .rev()
-        .find(|request| request.run == run && request.environment == environment)
-        .ok_or_else(|| Answer::unprocessable("No pending deployment protection rule for this run and environment"))?;
-    if request.state.is_some() {
-        return Err(Answer::unprocessable(
-            "The deployment protection rule was answered already",
-        ));
-    }
     if state.is_none() && comment.is_empty() {
         return Err(Answer::unprocessable("comment is missing"));
     }
-    if state.is_none() && request.notes.len() >= MOST_NOTES {
-        return Err(Answer::unprocessable("Only 10 notes are allowed"));
-    }
-    world.writes.push(Write::Rule {
-        run,
-        environment,
-        state,
-        comment,
-    });
+    world
+        .answer_rule(run, &environment, state, &comment)
+        .map_err(|error| Answer::unprocessable(&error.to_string()))?;
     Ok(Answer::no_content())
 }
 

@@ -138,6 +138,16 @@ pub(super) fn delivery(world: &mut World, call: &Call) -> Answered {
         .ok_or_else(Answer::not_found)
 }
 
+/// `POST /app/hook/deliveries/{delivery_id}/attempts`
+pub(super) fn redeliver(world: &mut World, call: &Call) -> Answered {
+    let id = call.id("delivery_id")?;
+    if world.redeliver(id) {
+        Ok(Answer::with(202, json!({})))
+    } else {
+        Err(Answer::not_found())
+    }
+}
+
 /// `GET /rate_limit`
 pub(super) fn rate_limit(world: &mut World, call: &Call) -> Answered {
     let used = world.calls.len() as u64 % HOURLY;

@@ -3,10 +3,17 @@
 use super::answer::Answer;
 use super::repositories::{commit_named, upstream};
 use super::{Call, shape};
-use crate::model::{APP_COUNTERSIGN, CheckRun, CheckSuite, CommitStatus, World, Write};
+use crate::model::{APP_COUNTERSIGN, CheckRun, World};
+use crate::steps::StepError;
+use crate::writes::CheckRunFields;
 use serde_json::{Value, json};
 
 type Answered = Result<Answer, Answer>;
+
+/// How long a summary or a text may be.
+const LONGEST_TEXT: usize = 65_535;
+
+const STATUSES: [&str; 3] = ["queued", "in_progress", "completed"];
 
 const CONCLUSIONS: [&str; 8] = [
     "action_required",
@@ -22,34 +29,12 @@ const CONCLUSIONS: [&str; 8] = [
 /// `POST /repos/{owner}/{repo}/check-runs`
 pub(super) fn create(world: &mut World, call: &Call) -> Answered {
     upstream(world, call)?;
-    let name = call.text("name").filter(|name| !name.is_empty());
-    let name = name.ok_or_else(|| missing("name"))?.to_owned();
-    let sha = call.text("head_sha").ok_or_else(|| missing("head_sha"))?.to_owned();
-    if !world.git.has_commit(&sha) {
-        return Err(Answer::error(422, &format!("No commit found for SHA: {sha}")));
+    let fields = fields(call)?;
+    if fields.name.as_ref().is_none_or(String::is_empty) {
+        return Err(missing("name"));
     }
-    let suite = suite_on(world, &sha);
-    let started_at = world.tick();
-    let mut run = CheckRun {
-        id: world.next_id(),
-        app: APP_COUNTERSIGN,
-        suite,
-        name,
-        head_sha: sha,
-        status: "queued".to_owned(),
-        conclusion: None,
-        external_id: None,
-        details_url: None,
-        title: None,
-        summary: None,
-        text: None,
-        actions: json!([]),
-        started_at,
-        completed_at: None,
-    };
-    change(&mut run, call, started_at)?;
-    let id = run.id;
-    world.check_runs.push(run);
+    let sha = call.text("head_sha").ok_or_else(|| missing("head_sha"))?;
+    let id = world.create_check_run(sha, fields).map_err(refused)?;
     shown(world, id, 201)
 }
 
@@ -57,10 +42,9 @@ pub(super) fn create(world: &mut World, call: &Call) -> Answered {
 pub(super) fn update(world: &mut World, call: &Call) -> Answered {
     upstream(world, call)?;
     let id = call.id("check_run_id")?;
-    let now = world.tick();
     let run = world
         .check_runs
-        .iter_mut()
+        .iter()
         .find(|run| run.id == id)
         .ok_or_else(Answer::not_found)?;
     if run.app != APP_COUNTERSIGN {
@@ -69,80 +53,60 @@ pub(super) fn update(world: &mut World, call: &Call) -> Answered {
             "Invalid app_id `4242` - check run can only be modified by the GitHub App that created it.",
         ));
     }
-    let mut changed = run.clone();
-    change(&mut changed, call, now)?;
-    *run = changed;
+    world.update_check_run(id, fields(call)?).map_err(refused)?;
     shown(world, id, 200)
 }
 
-/// Notes what the App wrote, and shows it.
-fn shown(world: &mut World, id: u64, status: u16) -> Answered {
+fn refused(error: StepError) -> Answer {
+    Answer::error(422, &error.to_string())
+}
+
+fn shown(world: &World, id: u64, status: u16) -> Answered {
     let run = world
         .check_runs
         .iter()
         .find(|run| run.id == id)
         .ok_or_else(Answer::not_found)?;
-    let write = Write::CheckRun {
-        id,
-        name: run.name.clone(),
-        head_sha: run.head_sha.clone(),
-        status: run.status.clone(),
-        conclusion: run.conclusion.clone(),
-        title: run.title.clone(),
-    };
-    let answer = Answer::with(status, shape::check_run(world, run));
-    world.writes.push(write);
-    Ok(answer)
+    Ok(Answer::with(status, shape::check_run(world, run)))
 }
 
-fn change(run: &mut CheckRun, call: &Call, now: i64) -> Result<(), Answer> {
+/// What the body says of the check run, held against GitHub's limits.
+fn fields(call: &Call) -> Result<CheckRunFields, Answer> {
     let text = |name: &str| call.text(name).map(str::to_owned);
-    if let Some(name) = text("name") {
-        run.name = name;
+    let (status, conclusion) = (text("status"), text("conclusion"));
+    if let Some(status) = status.as_ref().filter(|one| !STATUSES.contains(&one.as_str())) {
+        return Err(invalid("status", status));
     }
-    if let Some(status) = text("status") {
-        if !["queued", "in_progress", "completed"].contains(&status.as_str()) {
-            return Err(invalid("status", &status));
-        }
-        run.status = status;
+    if let Some(conclusion) = conclusion.as_ref().filter(|one| !CONCLUSIONS.contains(&one.as_str())) {
+        return Err(invalid("conclusion", conclusion));
     }
-    if let Some(conclusion) = text("conclusion") {
-        if !CONCLUSIONS.contains(&conclusion.as_str()) {
-            return Err(invalid("conclusion", &conclusion));
-        }
-        run.conclusion = Some(conclusion);
-        "completed".clone_into(&mut run.status);
+    if status.as_deref() == Some("completed") && conclusion.is_none() {
+        return Err(missing("conclusion"));
     }
-    if run.status == "completed" {
-        if run.conclusion.is_none() {
-            return Err(missing("conclusion"));
-        }
-        run.completed_at = Some(now);
-    } else {
-        run.conclusion = None;
-        run.completed_at = None;
-    }
-    run.external_id = text("external_id").or(run.external_id.take());
-    run.details_url = text("details_url").or(run.details_url.take());
+    let mut fields = CheckRunFields {
+        name: text("name"),
+        status,
+        conclusion,
+        external_id: text("external_id"),
+        details_url: text("details_url"),
+        ..CheckRunFields::default()
+    };
     if let Some(output) = call.body.get("output") {
         let part = |name: &str| output.get(name).and_then(Value::as_str).map(str::to_owned);
-        let (title, summary) = (part("title"), part("summary"));
-        if title.is_none() || summary.is_none() {
+        (fields.title, fields.summary, fields.text) = (part("title"), part("summary"), part("text"));
+        if fields.title.is_none() || fields.summary.is_none() {
             return Err(missing("output.title and output.summary"));
         }
-        let text = part("text");
-        if summary.as_ref().is_some_and(|text| text.len() > 65_535)
-            || text.as_ref().is_some_and(|text| text.len() > 65_535)
-        {
+        let too_long = |text: &Option<String>| text.as_ref().is_some_and(|text| text.len() > LONGEST_TEXT);
+        if too_long(&fields.summary) || too_long(&fields.text) {
             return Err(Answer::unprocessable("Only 65535 characters are allowed"));
         }
-        (run.title, run.summary, run.text) = (title, summary, text);
     }
     if let Some(actions) = call.body.get("actions") {
         check_actions(actions)?;
-        run.actions = actions.clone();
+        fields.actions = Some(actions.clone());
     }
-    Ok(())
+    Ok(fields)
 }
 
 /// At most three buttons: label of 20 characters, identifier of 20, description of 40.
@@ -169,25 +133,6 @@ fn missing(what: &str) -> Answer {
 
 fn invalid(what: &str, value: &str) -> Answer {
     Answer::error(422, &format!("Invalid request.\n\n{value} is not a valid {what}."))
-}
-
-/// Our suite on this commit; GitHub makes one where the commit was never pushed to this repository.
-fn suite_on(world: &mut World, sha: &str) -> u64 {
-    let ours = |suite: &&CheckSuite| suite.app == APP_COUNTERSIGN && suite.head_sha == sha;
-    if let Some(suite) = world.check_suites.iter().rev().find(ours) {
-        return suite.id;
-    }
-    let (id, created_at) = (world.next_id(), world.tick());
-    world.check_suites.push(CheckSuite {
-        id,
-        app: APP_COUNTERSIGN,
-        head_sha: sha.to_owned(),
-        head_branch: None,
-        before: None,
-        push: None,
-        created_at,
-    });
-    id
 }
 
 /// `GET /repos/{owner}/{repo}/check-runs/{check_run_id}`
@@ -266,29 +211,29 @@ pub(super) fn combined_status(world: &mut World, call: &Call) -> Answered {
 /// `POST /repos/{owner}/{repo}/statuses/{sha}`
 pub(super) fn post_status(world: &mut World, call: &Call) -> Answered {
     upstream(world, call)?;
-    let sha = call.param("sha").to_owned();
-    if !world.git.has_commit(&sha) {
-        return Err(Answer::error(422, &format!("No commit found for SHA: {sha}")));
+    let state = call.text("state").ok_or_else(|| missing("state"))?;
+    if !["error", "failure", "pending", "success"].contains(&state) {
+        return Err(invalid("state", state));
     }
-    let state = call.text("state").ok_or_else(|| missing("state"))?.to_owned();
-    if !["error", "failure", "pending", "success"].contains(&state.as_str()) {
-        return Err(invalid("state", &state));
-    }
-    let one = CommitStatus {
-        id: world.next_id(),
-        sha: sha.clone(),
-        state: state.clone(),
-        context: call.text("context").unwrap_or("default").to_owned(),
-        description: call.text("description").map(str::to_owned),
-        target_url: call.text("target_url").map(str::to_owned),
-        creator: world.installation.bot,
-        at: world.tick(),
-    };
-    let answer = Answer::created(shape::status(world, &one));
-    let context = one.context.clone();
-    world.statuses.push(one);
-    world.writes.push(Write::Status { sha, context, state });
-    Ok(answer)
+    let context = call.text("context").unwrap_or("default");
+    let text = |name: &str| call.text(name).map(str::to_owned);
+    let bot = world.installation.bot;
+    let id = world
+        .post_status(
+            call.param("sha"),
+            context,
+            state,
+            text("description"),
+            text("target_url"),
+            bot,
+        )
+        .map_err(refused)?;
+    let one = world
+        .statuses
+        .iter()
+        .find(|one| one.id == id)
+        .ok_or_else(Answer::not_found)?;
+    Ok(Answer::created(shape::status(world, one)))
 }
 
 fn commit(world: &World, call: &Call) -> Result<String, Answer> {

@@ -15,6 +15,7 @@ mod routes;
 pub mod shape;
 
 use crate::auth::{self, Caller};
+use crate::faults::{self, FaultAnswer};
 use crate::model::{self, PermissionLevel, Shared, World};
 use answer::Answer;
 use axum::body::{Body, Bytes};
@@ -232,9 +233,28 @@ struct Record<'a> {
     body: &'a Value,
 }
 
-/// What goes wrong with this call on demand, if anything.
-async fn fault(_world: &Shared, _record: &Record<'_>) -> Option<Answer> {
-    None
+/// What goes wrong with this call on demand, if anything: waits first where that is part of it.
+async fn fault(world: &Shared, record: &Record<'_>) -> Option<Answer> {
+    let mut call = path_and_query(record.uri);
+    if let Some(operation) = crate::graphql::operation_name(record.body) {
+        call = format!("{call} {operation}");
+    }
+    let fault = faults::next(&mut world.lock(), &call)?;
+    if !fault.latency.is_zero() {
+        tokio::time::sleep(fault.latency).await;
+    }
+    fault.answer.map(|answer| match answer {
+        FaultAnswer::Status(status) => Answer::error(status, "On demand"),
+        FaultAnswer::RateLimited { reset } => Answer::error(403, "API rate limit exceeded for installation.")
+            .header("x-ratelimit-remaining", "0".to_owned())
+            .header("x-ratelimit-reset", reset.to_string())
+            .header("retry-after", "1".to_owned()),
+    })
+}
+
+fn path_and_query(uri: &Uri) -> String {
+    uri.path_and_query()
+        .map_or_else(|| uri.path().to_owned(), ToString::to_string)
 }
 
 /// Adds what every answer carries, keeps the call on record, and answers 304 where the caller knows the body.
@@ -260,10 +280,7 @@ fn finish(world: &Shared, record: &Record<'_>, call: &Call, answer: Answer, head
     );
     let used = {
         let mut world = world.lock();
-        let path = record
-            .uri
-            .path_and_query()
-            .map_or_else(|| record.uri.path().to_owned(), ToString::to_string);
+        let path = path_and_query(record.uri);
         world.calls.push(model::Call {
             method: record.method.to_string(),
             path,

@@ -33,6 +33,7 @@ pub(super) const ROUTES: &[Route] = routes! {
     POST "/app/installations/{installation_id}/access_tokens" App => app::access_token;
     GET "/app/hook/deliveries" App => app::deliveries;
     GET "/app/hook/deliveries/{delivery_id}" App => app::delivery;
+    POST "/app/hook/deliveries/{delivery_id}/attempts" App => app::redeliver;
     GET "/repos/{owner}/{repo}/installation" App => app::of_repository;
     GET "/installation/repositories" Token => app::repositories;
     GET "/rate_limit" Nothing => app::rate_limit;
