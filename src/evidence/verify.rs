@@ -69,12 +69,10 @@ pub fn verify(bundle: &Path, trust: &Trust<'_>) -> Result<Verified, EvidenceErro
     let older = older.transpose()?.map(|signed| signed.checkpoint);
     let contents = Contents::open(bundle, trust.keys)?;
     let checkpoint = read_checkpoint(&contents, trust.keys)?;
-    let frontiers = read_frontiers(&contents, &checkpoint)?;
+    let frontiers = check_frontiers(contents.json(FRONTIERS)?, &checkpoint)?;
     let mut replay = Replay::load(&contents)?;
 
     let mut walk = Walk::new(older);
-    let from = Frontier::from_peaks(frontiers.from, frontiers.left.clone());
-    from.map_err(|error| EvidenceError::wrong(FRONTIERS, error.to_string()))?;
     for (node, hash) in cover(0, frontiers.from).into_iter().zip(&frontiers.left) {
         walk.add(node.level, *hash, FRONTIERS)?;
     }
@@ -116,9 +114,8 @@ fn read_checkpoint(contents: &Contents, keys: &[VerifyingKey]) -> Result<Checkpo
     }
 }
 
-fn read_frontiers(contents: &Contents, checkpoint: &Checkpoint) -> Result<Frontiers, EvidenceError> {
+pub(super) fn check_frontiers(frontiers: Frontiers, checkpoint: &Checkpoint) -> Result<Frontiers, EvidenceError> {
     let wrong = |what: String| Err(EvidenceError::wrong(FRONTIERS, what));
-    let frontiers: Frontiers = contents.json(FRONTIERS)?;
     let Frontiers { version, from, to, size, left, right } = &frontiers;
     if *version != BUNDLE_VERSION {
         return wrong(format!("version {version}: this build reads {BUNDLE_VERSION}"));
@@ -200,11 +197,7 @@ struct Walk {
 
 impl Walk {
     fn new(older: Option<Checkpoint>) -> Self {
-        let mut walk = Self {
-            frontier: Frontier::default(),
-            older,
-            root_then: None,
-        };
+        let mut walk = Self { frontier: Frontier::default(), older, root_then: None };
         walk.watch();
         walk
     }

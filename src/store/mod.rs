@@ -8,6 +8,7 @@
 
 pub mod deployments;
 pub mod entries;
+pub mod extract;
 pub mod inbox;
 pub mod ledger;
 pub mod observations;
