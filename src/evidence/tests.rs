@@ -18,6 +18,7 @@ use countersign_core::policy::{Policies, decide};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::{Seek as _, SeekFrom, Write as _};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
@@ -229,15 +230,19 @@ impl Bundle {
     /// Changes every byte of a file in turn and hands each changed bundle on.
     fn with_each_byte(&self, name: &str, masks: impl Fn(usize) -> Vec<u8>, mut see: impl FnMut(usize, u8)) {
         let good = fs::read(self.file(name)).unwrap();
-        for at in 0..good.len() {
+        // In place: a file system may wait for the disk when a file is cut to nothing and written again.
+        let mut file = fs::File::options().write(true).open(self.file(name)).unwrap();
+        let mut put = |at: usize, byte: u8| {
+            file.seek(SeekFrom::Start(at as u64)).unwrap();
+            file.write_all(&[byte]).unwrap();
+        };
+        for (at, byte) in good.iter().enumerate() {
             for mask in masks(at) {
-                let mut bad = good.clone();
-                bad[at] ^= mask;
-                fs::write(self.file(name), &bad).unwrap();
+                put(at, byte ^ mask);
                 see(at, mask);
             }
+            put(at, *byte);
         }
-        fs::write(self.file(name), good).unwrap();
     }
 }
 
