@@ -11,7 +11,19 @@ use std::path::{Path, PathBuf};
 
 /// What can be wrong with the settings.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
-pub enum SettingsError {
+#[error(transparent)]
+#[diagnostic(transparent)]
+pub struct SettingsError(#[from] Box<Fault>);
+
+impl From<Fault> for SettingsError {
+    fn from(fault: Fault) -> Self {
+        Self(Box::new(fault))
+    }
+}
+
+/// The kinds of it.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub enum Fault {
     /// The file cannot be read.
     #[error("`{path}` cannot be read: {source}")]
     Unreadable {
@@ -251,12 +263,12 @@ impl Settings {
         let (name, text) = match path {
             Some(path) => {
                 let text = std::fs::read_to_string(path)
-                    .map_err(|source| SettingsError::Unreadable { path: path.to_owned(), source })?;
+                    .map_err(|source| Fault::Unreadable { path: path.to_owned(), source })?;
                 (path.display().to_string(), text)
             }
             None => ("defaults".to_owned(), String::new()),
         };
-        let from_file: Self = toml::from_str(&text).map_err(|error| SettingsError::Invalid {
+        let from_file: Self = toml::from_str(&text).map_err(|error| Fault::Invalid {
             message: error.message().to_owned(),
             help: "see countersign.example.toml for every key".to_owned(),
             span: error.span().map(Into::into),
@@ -264,8 +276,8 @@ impl Settings {
         })?;
         let mut settings = overlay(from_file, &text, environment)?;
         for file in settings.github.webhook_secret_files.clone() {
-            let secret = std::fs::read_to_string(&file)
-                .map_err(|source| SettingsError::Unreadable { path: file.clone(), source })?;
+            let secret =
+                std::fs::read_to_string(&file).map_err(|source| Fault::Unreadable { path: file.clone(), source })?;
             settings.github.webhook_secrets.push(secret.trim().to_owned());
         }
         settings.check()?;
@@ -273,7 +285,7 @@ impl Settings {
     }
 
     fn check(&self) -> Result<(), SettingsError> {
-        let contradiction = |message: String| Err(SettingsError::Contradiction(message));
+        let contradiction = |message: String| Err(Fault::Contradiction(message).into());
         for scope in &self.scope {
             for pattern in &scope.repositories {
                 if !pattern.contains('/') {
@@ -373,10 +385,10 @@ fn overlay(
     if used.is_empty() {
         return Ok(from_file);
     }
-    table.try_into().map_err(|error: toml::de::Error| SettingsError::Environment {
+    Ok(table.try_into().map_err(|error: toml::de::Error| Fault::Environment {
         variable: used.join("`, `"),
         message: error.message().to_owned(),
-    })
+    })?)
 }
 
 #[cfg(test)]
@@ -390,7 +402,7 @@ mod tests {
         let path = dir.path().join("countersign.toml");
         std::fs::write(&path, "[server]\nlisten = \"127.0.0.1:1\"\nlissten = 3\n").unwrap();
         let error = Settings::load(Some(&path), std::iter::empty()).unwrap_err();
-        let SettingsError::Invalid { message, span, .. } = error else { panic!("{error}") };
+        let Fault::Invalid { message, span, .. } = error else { panic!("{error}") };
         assert!(message.contains("lissten") && message.contains("listen"), "{message}");
         assert!(span.is_some());
     }

@@ -201,6 +201,7 @@ impl Client {
     }
 
     /// The same connection, speaking for another installation.
+    #[must_use]
     pub fn for_installation(&self, installation: u64) -> Self {
         Self { installation, ..self.clone() }
     }

@@ -47,18 +47,17 @@ pub async fn check(
     if earlier.as_ref().is_some_and(|(_, told)| *told == digest) {
         return Ok(());
     }
-    let mut body = json!({
+    let body = json!({
         "name": CHECK,
         "head_sha": commit,
         "details_url": shown.page,
         "external_id": shown.decision.id,
         "status": if conclusion.is_some() { "completed" } else { "in_progress" },
+        "conclusion": conclusion,
         "output": {"title": title, "summary": summary(shown)},
         "actions": [{"label": "Look again", "description": "Read GitHub again and decide", "identifier": "look_again"}],
     });
-    if let Some(conclusion) = conclusion {
-        body["conclusion"] = json!(conclusion);
-    }
+    let body = without_null(body);
     let path = format!("/repos/{}/check-runs", repository.full_name);
     // A check that was completed is not opened again but followed by a new one: the newest of a name is the one that counts.
     let reuse = earlier.as_ref().filter(|_| conclusion.is_some()).map(|(id, _)| id);
@@ -119,10 +118,8 @@ pub async fn answer(
     }
     let notes: u32 = earlier.and_then(|(count, _)| count.parse().ok()).unwrap_or(0);
     if state.is_some() || notes < NOTES {
-        let mut body = json!({"environment_name": gate.environment, "comment": comment(shown)});
-        if let Some(state) = state {
-            body["state"] = json!(state);
-        }
+        let body = json!({"environment_name": gate.environment, "state": state, "comment": comment(shown)});
+        let body = without_null(body);
         let path = format!("/repos/{}/actions/runs/{}/deployment_protection_rule", repository.full_name, gate.run);
         match client.write("POST", &path, &body).await {
             Ok(_) => {}
@@ -142,6 +139,14 @@ fn comment(shown: &Shown<'_>) -> String {
     let root: String = recorded.root.chars().take(16).collect();
     let kept = format!("\n\n[Decision]({}) · ledger {} `{root}`", shown.page, recorded.size);
     fit(policy::short_comment(&shown.decision.verdict), 1_024, &kept)
+}
+
+/// GitHub takes a field that is null for a field of the wrong kind.
+fn without_null(mut body: Value) -> Value {
+    if let Some(fields) = body.as_object_mut() {
+        fields.retain(|_, value| !value.is_null());
+    }
+    body
 }
 
 /// The text, as much of it as fits before what must be there in any case.

@@ -230,7 +230,8 @@ pub(super) struct PageInfo {
 pub(super) struct Page<T> {
     #[serde(default)]
     pub(super) total_count: Option<u64>,
-    pub(super) page_info: PageInfo,
+    #[serde(rename = "pageInfo")]
+    pub(super) info: PageInfo,
     pub(super) nodes: Vec<T>,
 }
 

@@ -91,7 +91,7 @@ async fn transact(connection: &mut SqliteConnection, gathered: &mut Vec<Waiting>
         let (rows, senders): (Vec<_>, Vec<_>) = deliveries.into_iter().unzip();
         let kept = inbox::insert(connection, rows).await;
         for sender in senders {
-            let kept = kept.as_ref().map(|()| ()).map_err(|error| StoreError::Refused(error.to_string()));
+            let kept = kept.as_ref().copied().map_err(|error| StoreError::Refused(error.to_string()));
             answers.push(Box::new(move |committed| {
                 let _ = sender.send(committed.and(kept));
             }));

@@ -1,1 +1,7 @@
-//! x
+//! Tests of the whole: the house and its walls, the door, the real binary.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod architecture;
+mod door;
+mod service;

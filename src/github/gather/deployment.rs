@@ -70,12 +70,11 @@ pub async fn gather(
     let run = &gathered.run;
     let target = run.head_commit.clone();
     let mut missing = Vec::new();
-    let record = match asked.deployment {
-        Some(id) => Some(record(look, id).await?),
-        None => {
-            missing.push("the deployment itself".to_owned());
-            None
-        }
+    let record = if let Some(id) = asked.deployment {
+        Some(record(look, id).await?)
+    } else {
+        missing.push("the deployment itself".to_owned());
+        None
     };
     let approval = approval(look, gathered, &asked.environment, observed).await?;
     let start = starting_point(look, &asked.environment).await?;
@@ -87,7 +86,7 @@ pub async fn gather(
         line: Line::default(),
         allowed_before: look.store.allowed_before(look.repository.id, &asked.environment, &target).await?,
         changes: Vec::new(),
-        writers: writers(look, &mut missing).await?,
+        writers: writers(look).await?,
         missing,
         history_unavailable: None,
         start,
@@ -156,7 +155,7 @@ async fn starting_point(look: &Look<'_>, environment: &str) -> Result<Option<Sta
     Ok(baseline.map(|baseline| StartingPoint::Baseline { commit: CommitSha::new(baseline.commit.clone()) }))
 }
 
-async fn writers(look: &Look<'_>, missing: &mut Vec<String>) -> Result<Option<Vec<Account>>, GitHubError> {
+async fn writers(look: &Look<'_>) -> Result<Option<Vec<Account>>, GitHubError> {
     let path = look.path("/collaborators?permission=push&per_page=100");
     match look.client.get_kept::<AccountPayload>(look.store, &path, WRITERS_FRESH).await {
         Ok(list) => {
@@ -168,7 +167,6 @@ async fn writers(look: &Look<'_>, missing: &mut Vec<String>) -> Result<Option<Ve
         Err(error) => {
             // Who else could deploy is a courtesy: the decision does not need it.
             tracing::warn!(%error, "the list of writers cannot be read");
-            let _ = missing;
             Ok(None)
         }
     }
@@ -277,7 +275,7 @@ async fn commits(
 ) -> Result<BTreeMap<CommitSha, (CommitNode, Vec<String>)>, GitHubError> {
     let mut found = BTreeMap::new();
     for some in oids.chunks(TOGETHER) {
-        let data = look.client.graphql(&query::commits(some), look.variables()).await?;
+        let data = look.client.graphql(&query::commits(some), look.variables([])).await?;
         for (place, oid) in some.iter().enumerate() {
             let node = data.pointer(&format!("/repository/c{place}")).cloned().unwrap_or_default();
             if node.is_null() {
@@ -286,7 +284,7 @@ async fn commits(
             let node: CommitNode =
                 serde_json::from_value(node).map_err(|error| GitHubError::Unreadable(error.to_string()))?;
             let (_, mut gaps) = node.commit();
-            if node.associated_pull_requests.as_ref().is_some_and(|page| page.page_info.has_next_page) {
+            if node.associated_pull_requests.as_ref().is_some_and(|page| page.info.has_next_page) {
                 gaps.push(format!("all pull requests tied to {}", oid.short()));
             }
             found.insert(oid.clone(), (node, gaps));

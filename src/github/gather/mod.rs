@@ -17,6 +17,7 @@ use super::client::{Client, GitHubError};
 use crate::settings::Settings;
 use crate::store::Store;
 use countersign_core::domain::{Repository, Terms};
+use serde_json::Value;
 
 /// Everything one look at GitHub needs.
 pub struct Look<'a> {
@@ -38,10 +39,11 @@ impl Look<'_> {
         format!("/repos/{}{rest}", self.repository.full_name)
     }
 
-    /// Owner and name as GraphQL variables.
-    fn variables(&self) -> serde_json::Value {
+    /// Owner, name and `more` as GraphQL variables.
+    fn variables<const N: usize>(&self, more: [(&str, Value); N]) -> Value {
         let (owner, name) = self.repository.full_name.split_once('/').unwrap_or_default();
-        serde_json::json!({"owner": owner, "name": name})
+        let both = [("owner", Value::from(owner)), ("name", Value::from(name))];
+        both.into_iter().chain(more).map(|(key, value)| (key.to_owned(), value)).collect()
     }
 }
 

@@ -44,9 +44,7 @@ struct Named {
 pub async fn gather(look: &Look<'_>, numbers: &[PullRequestNumber]) -> Result<Gathered, GitHubError> {
     let mut gathered = Gathered { default_branch: String::new(), pull_requests: Vec::with_capacity(numbers.len()) };
     for some in numbers.chunks(TOGETHER) {
-        let mut variables = look.variables();
-        variables["app"] = json!(look.client.app_id());
-        variables["kinds"] = json!(query::KINDS);
+        let variables = look.variables([("app", json!(look.client.app_id())), ("kinds", json!(query::KINDS))]);
         let query = query::pull_requests(&some.iter().map(|number| number.0).collect::<Vec<_>>());
         let data = look.client.graphql(&query, variables).await?;
         let mut repository: RepositoryNode = read(data.get("repository").cloned().unwrap_or_default())?;
@@ -135,19 +133,20 @@ async fn complete(look: &Look<'_>, node: PullRequestNode) -> Result<PullRequest,
 
 async fn all_commits(look: &Look<'_>, node: &PullRequestNode) -> Result<Vec<PullRequestCommit>, GitHubError> {
     let mut all = node.commits.nodes.clone();
-    let mut page = node.commits.page_info.clone();
+    let mut page = node.commits.info.clone();
     while page.has_next_page {
-        let mut variables = look.variables();
-        variables["number"] = json!(node.number);
-        variables["after"] = json!(page.end_cursor);
-        variables["app"] = json!(look.client.app_id());
+        let variables = look.variables([
+            ("number", json!(node.number)),
+            ("after", json!(page.end_cursor)),
+            ("app", json!(look.client.app_id())),
+        ]);
         let data = look.client.graphql(&query::more_commits(), variables).await?;
         let more = data.pointer("/repository/pullRequest").cloned().unwrap_or_default();
         if more.get("headRefOid").and_then(Value::as_str) != Some(node.head_ref_oid.as_str()) {
             return Err(GitHubError::Unavailable("the head moved while its commits were read".to_owned()));
         }
         let more: Page<PullRequestCommit> = read(more.get("commits").cloned().unwrap_or_default())?;
-        page = more.page_info;
+        page = more.info;
         all.extend(more.nodes);
     }
     Ok(all)
@@ -156,7 +155,7 @@ async fn all_commits(look: &Look<'_>, node: &PullRequestNode) -> Result<Vec<Pull
 /// The whole timeline: from the front, until it is at its end or meets what was read from the back.
 async fn all_timeline(look: &Look<'_>, node: &PullRequestNode) -> Result<Vec<TimelineNode>, GitHubError> {
     let mut all = node.head.nodes.clone();
-    let mut page = node.head.page_info.clone();
+    let mut page = node.head.info.clone();
     loop {
         if !page.has_next_page {
             return Ok(all);
@@ -171,14 +170,15 @@ async fn all_timeline(look: &Look<'_>, node: &PullRequestNode) -> Result<Vec<Tim
             all.extend(new);
             return Ok(all);
         }
-        let mut variables = look.variables();
-        variables["number"] = json!(node.number);
-        variables["after"] = json!(page.end_cursor);
-        variables["kinds"] = json!(query::KINDS);
+        let variables = look.variables([
+            ("number", json!(node.number)),
+            ("after", json!(page.end_cursor)),
+            ("kinds", json!(query::KINDS)),
+        ]);
         let data = look.client.graphql(&query::more_timeline(), variables).await?;
         let more: Page<TimelineNode> =
             read(data.pointer("/repository/pullRequest/timelineItems").cloned().unwrap_or_default())?;
-        page = more.page_info;
+        page = more.info;
         all.extend(more.nodes);
     }
 }

@@ -18,7 +18,8 @@ use std::collections::BTreeSet;
 pub(super) struct Activity {
     before: String,
     after: String,
-    activity_type: String,
+    #[serde(rename = "activity_type")]
+    kind: String,
     actor: Option<AccountPayload>,
 }
 
@@ -27,7 +28,7 @@ impl Activity {
         Landing {
             before: CommitSha::new(self.before),
             after: CommitSha::new(self.after),
-            kind: match self.activity_type.as_str() {
+            kind: match self.kind.as_str() {
                 "pr_merge" => LandingKind::PullRequestMerge,
                 "merge_queue_merge" => LandingKind::MergeQueueMerge,
                 _ => LandingKind::Push,

@@ -1,0 +1,55 @@
+# Two commands do everything: `make demo` and `make test`. `make help` lists the rest.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+DIR ?= tests/stories
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+TWIN := $(TARGET)/debug/github-twin
+SERVICE := $(TARGET)/debug/countersign
+
+.PHONY: help demo check test test-long stories contract bench format clippy tables deny doc install programs
+
+help:  ## what there is
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+demo:  ## the main job on the embedded database, against the twin, with pages to open
+	cargo build --quiet --bin countersign -p countersign
+	cargo run --quiet --example demo
+
+check: format clippy tables stories  ## the quick one: format, clippy, tables, stories
+
+format:
+	cargo fmt --all --check
+
+clippy:
+	cargo clippy --quiet --workspace --all-targets -- -D warnings
+
+tables:  ## unit tests and tables over decide
+	cargo test --quiet --workspace --lib
+
+programs:
+	cargo build --quiet -p countersign -p github-twin --bins
+
+stories: programs  ## play every story below DIR against the real service
+	$(TWIN) play --dir $(DIR) --service $(SERVICE)
+
+contract: programs  ## hold the twin against the schemas that GitHub publishes
+	tests/contract/run
+
+deny:
+	cargo fetch --quiet --locked
+	cargo deny --offline --log-level error check bans licenses sources
+
+doc:
+	RUSTDOCFLAGS="-D warnings" cargo doc --quiet --workspace --no-deps
+
+install:
+	.ci/install
+
+test: install  ## everything; ends with `N passed, N failed`
+	.ci/test
+
+test-long:  ## crash rounds and a long look at the laws
+	.ci/test-long
+
+bench: ## speed, against the bars; builds release, writes nothing
+	cargo bench --quiet --workspace
