@@ -9,8 +9,6 @@ pub mod verify;
 
 mod contents;
 mod replay;
-#[cfg(test)]
-mod tests;
 
 pub use export::{Exported, Request, export};
 pub use verify::{Signer, Trust, Verified, verify};

@@ -114,7 +114,7 @@ fn read_checkpoint(contents: &Contents, keys: &[VerifyingKey]) -> Result<Checkpo
     }
 }
 
-pub(super) fn check_frontiers(frontiers: Frontiers, checkpoint: &Checkpoint) -> Result<Frontiers, EvidenceError> {
+fn check_frontiers(frontiers: Frontiers, checkpoint: &Checkpoint) -> Result<Frontiers, EvidenceError> {
     let wrong = |what: String| Err(EvidenceError::wrong(FRONTIERS, what));
     let Frontiers { version, from, to, size, left, right } = &frontiers;
     if *version != BUNDLE_VERSION {
@@ -243,5 +243,21 @@ fn check_older(contents: &Contents, newer: &Checkpoint, walk: Walk) -> Result<Op
     } else {
         let what = format!("it does not continue the older checkpoint of size {}", older.size);
         Err(EvidenceError::wrong(CHECKPOINT, what))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frontiers_that_cannot_be_are_refused_without_a_fall() {
+        for frontiers in [
+            Frontiers { version: 1, from: u64::MAX, to: u64::MAX, size: u64::MAX, left: Vec::new(), right: Vec::new() },
+            Frontiers { version: 1, from: 5, to: 4, size: 9, left: Vec::new(), right: Vec::new() },
+        ] {
+            let checkpoint = Checkpoint { origin: "o".to_owned(), size: frontiers.size, root: Hash::new([0; 32]) };
+            assert!(check_frontiers(frontiers, &checkpoint).is_err());
+        }
     }
 }
