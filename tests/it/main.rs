@@ -4,4 +4,5 @@
 
 mod architecture;
 mod door;
+mod evidence;
 mod service;

@@ -90,11 +90,7 @@ impl InclusionProof {
             at >>= 1;
             last >>= 1;
         }
-        if last == 0 && hash == *root {
-            Ok(())
-        } else {
-            Err(wrong())
-        }
+        if last == 0 && hash == *root { Ok(()) } else { Err(wrong()) }
     }
 }
 
@@ -123,11 +119,7 @@ impl ConsistencyProof {
     /// Both roots as the proof makes them, for `0 < from < to`.
     fn roots(&self, older: &Hash) -> Option<(Hash, Hash)> {
         let mut hashes = self.hashes.iter();
-        let first = if self.from.is_power_of_two() {
-            older
-        } else {
-            hashes.next()?
-        };
+        let first = if self.from.is_power_of_two() { older } else { hashes.next()? };
         let (mut at, mut last) = (self.from - 1, self.to - 1);
         while at & 1 == 1 {
             at >>= 1;
@@ -159,9 +151,7 @@ fn check_inclusion(index: u64, size: u64) -> Result<(), LedgerError> {
     if index < size && size <= MAX_SIZE {
         Ok(())
     } else {
-        Err(LedgerError::OutOfRange(format!(
-            "no entry {index} in a tree of size {size}"
-        )))
+        Err(LedgerError::OutOfRange(format!("no entry {index} in a tree of size {size}")))
     }
 }
 
@@ -169,9 +159,7 @@ fn check_consistency(from: u64, to: u64) -> Result<(), LedgerError> {
     if from <= to && to <= MAX_SIZE {
         Ok(())
     } else {
-        Err(LedgerError::OutOfRange(format!(
-            "a tree of size {from} is not the beginning of one of size {to}"
-        )))
+        Err(LedgerError::OutOfRange(format!("a tree of size {from} is not the beginning of one of size {to}")))
     }
 }
 
@@ -229,12 +217,7 @@ fn nodes_of(range: Range<u64>) -> Vec<Node> {
 }
 
 fn hashes_of(ranges: Vec<Range<u64>>, hash: impl Fn(Node) -> Option<Hash>) -> Result<Vec<Hash>, LedgerError> {
-    let find = |node: Node| {
-        hash(node).ok_or(LedgerError::HashMissing {
-            level: node.level,
-            index: node.index,
-        })
-    };
+    let find = |node: Node| hash(node).ok_or(LedgerError::HashMissing { level: node.level, index: node.index });
     ranges
         .into_iter()
         .map(|range| {
@@ -283,10 +266,7 @@ mod tests {
                 let proof = prove_inclusion(index, size, source(&leaves)).unwrap();
                 let leaf = &leaves[place(index)];
                 proof.verify(leaf, &root).unwrap();
-                let other = InclusionProof {
-                    index: (index + 1) % size,
-                    ..proof.clone()
-                };
+                let other = InclusionProof { index: (index + 1) % size, ..proof.clone() };
                 assert!(size == 1 || other.verify(leaf, &root).is_err(), "{index} of {size}");
                 assert!(proof.verify(&flipped(leaf, place(index)), &root).is_err());
                 assert!(proof.verify(leaf, &flipped(&root, place(index))).is_err());
@@ -353,20 +333,9 @@ mod tests {
 
     #[test]
     fn proofs_are_those_of_the_certificate_transparency_test_vectors() {
-        let entries = [
-            "",
-            "00",
-            "10",
-            "2021",
-            "3031",
-            "40414243",
-            "5051525354555657",
-            "606162636465666768696a6b6c6d6e6f",
-        ];
-        let leaves: Vec<Hash> = entries
-            .iter()
-            .map(|entry| leaf_hash(&hex::decode(entry).unwrap()))
-            .collect();
+        let entries =
+            ["", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f"];
+        let leaves: Vec<Hash> = entries.iter().map(|entry| leaf_hash(&hex::decode(entry).unwrap())).collect();
         let texts = |hashes: Vec<Hash>| hashes.iter().map(Hash::to_string).collect::<Vec<_>>();
         assert_eq!(
             texts(prove_inclusion(5, 8, source(&leaves)).unwrap().hashes),
