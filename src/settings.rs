@@ -331,6 +331,16 @@ impl Settings {
 }
 
 impl Scope {
+    /// One repository under the default policies.
+    pub fn whole(repository: &str) -> Self {
+        Self {
+            repositories: vec![repository.to_owned()],
+            production_branch: None,
+            environments: production(),
+            policies: three_person(),
+        }
+    }
+
     /// Whether an environment is under control.
     pub fn covers(&self, environment: &str) -> bool {
         self.environments.iter().any(|named| same_environment(named, environment))

@@ -8,7 +8,8 @@
 //! 2. [`decide`](decide()) takes facts and rules. `people` turns accounts into persons, automation or nobody.
 //! 3. `contributors` finds everyone whose work is in a change, `pushes` who pushed it, `opinions` what reviewers said.
 //! 4. `approvals` asks which approvals count, `change` whether the change is compliant.
-//! 5. `deployers` finds who deploys, `release` judges the whole.
+//! 5. `deployers` finds who deploys, `line` where the target lies, `release` judges the whole, `candidates` says who
+//!    could deploy instead.
 //! 6. `entities` is where Cedar is asked; [`explain`] and [`summary`] put its answers into words.
 //!
 //! The rules themselves are Cedar, under `policies/`, one per file.
@@ -21,9 +22,12 @@ pub mod summary;
 pub mod validate;
 
 mod approvals;
+mod candidates;
 mod change;
 mod contributors;
+mod deployers;
 mod entities;
+mod line;
 mod opinions;
 mod people;
 mod release;
@@ -35,3 +39,6 @@ pub use pack::{Policies, PolicyError, Sources};
 pub use pushes::push_gap;
 pub use summary::{short_comment, summary_markdown, title};
 pub use validate::{Problem, Words};
+
+#[cfg(test)]
+mod tests;

@@ -78,7 +78,7 @@ pub struct Policies {
     rules: PolicySet,
     words: BTreeMap<String, Words>,
     names: Names,
-    named: HashSet<EntityUid>,
+    spoken_of: HashSet<EntityUid>,
 }
 
 impl Policies {
@@ -124,7 +124,7 @@ impl Policies {
                 help: None,
             }])
         })?;
-        let named = valid
+        let spoken_of = valid
             .rules
             .policies()
             .flat_map(cedar_policy::Policy::entity_literals)
@@ -139,7 +139,7 @@ impl Policies {
             rules: valid.rules,
             words: valid.words,
             names,
-            named,
+            spoken_of,
         })
     }
 
@@ -172,7 +172,7 @@ impl Policies {
 
     /// Whether a rule speaks of this very person, so that nobody else may stand in for them.
     pub(crate) fn speaks_of(&self, entity: &EntityUid) -> bool {
-        self.named.contains(entity)
+        self.spoken_of.contains(entity)
     }
 }
 

@@ -64,17 +64,8 @@ impl World {
             kind: ActivityType::BranchDeletion,
             at,
         });
-        self.emit(&Event::Delete {
-            reference: reference.clone(),
-            sender: actor,
-        });
-        self.emit(&Event::Push {
-            reference,
-            before,
-            after: ZERO.to_owned(),
-            forced: false,
-            sender: actor,
-        });
+        self.emit(&Event::Delete { reference: reference.clone(), sender: actor });
+        self.emit(&Event::Push { reference, before, after: ZERO.to_owned(), forced: false, sender: actor });
         Ok(())
     }
 
@@ -99,10 +90,7 @@ impl World {
             forced: before.is_some(),
         };
         if before.is_none() {
-            self.emit(&Event::Create {
-                reference,
-                sender: actor,
-            });
+            self.emit(&Event::Create { reference, sender: actor });
         }
         self.emit_push(push);
         Ok(())
@@ -130,10 +118,7 @@ impl World {
             at,
         });
         if before.is_none() {
-            self.emit(&Event::Create {
-                reference: reference.clone(),
-                sender: actor,
-            });
+            self.emit(&Event::Create { reference: reference.clone(), sender: actor });
         }
         self.emit_push(Push {
             id: push_id,
@@ -214,32 +199,18 @@ impl World {
             }
             self.list_commits(number)?;
             if forced {
-                let moved = Timeline::HeadRefForcePushed {
-                    before: before.clone(),
-                    after: after.to_owned(),
-                };
+                let moved = Timeline::HeadRefForcePushed { before: before.clone(), after: after.to_owned() };
                 self.happened(number, Some(actor), moved);
             }
-            let now = self
-                .pulls
-                .get(&number)
-                .map(|pull| pull.commits.clone())
-                .unwrap_or_default();
+            let now = self.pulls.get(&number).map(|pull| pull.commits.clone()).unwrap_or_default();
             for sha in now.into_iter().filter(|sha| !known.contains(sha)) {
                 self.happened(number, None, Timeline::Commit(sha));
             }
             if repository != UPSTREAM {
                 self.request_suite(after, None, None, actor);
             }
-            let action = PullRequestAction::Synchronize {
-                before,
-                after: after.to_owned(),
-            };
-            self.emit(&Event::PullRequest {
-                number,
-                action,
-                sender: actor,
-            });
+            let action = PullRequestAction::Synchronize { before, after: after.to_owned() };
+            self.emit(&Event::PullRequest { number, action, sender: actor });
         }
         Ok(())
     }
@@ -286,11 +257,7 @@ impl World {
     /// Marks a pull request as merged by this commit.
     pub(crate) fn show_as_merged(&mut self, number: u64, commit: &str, by: AccountId) {
         self.mark_merged(number, commit, by);
-        self.emit(&Event::PullRequest {
-            number,
-            action: PullRequestAction::Closed,
-            sender: by,
-        });
+        self.emit(&Event::PullRequest { number, action: PullRequestAction::Closed, sender: by });
     }
 
     /// As [`World::show_as_merged`], without the webhook.
@@ -304,9 +271,7 @@ impl World {
             pull.merge_commit = Some(commit.to_owned());
             pull.queued_by = None;
         }
-        let merged = Timeline::Merged {
-            commit: commit.to_owned(),
-        };
+        let merged = Timeline::Merged { commit: commit.to_owned() };
         self.happened(number, Some(by), merged);
         self.happened(number, Some(by), Timeline::Closed);
     }

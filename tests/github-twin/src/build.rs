@@ -108,11 +108,7 @@ impl World {
         let scopes = spec.settings.get("scope").and_then(|scopes| scopes.as_array());
         for scope in scopes.into_iter().flatten() {
             let more = scope.get("environments").and_then(|names| names.as_array());
-            names.extend(
-                more.into_iter()
-                    .flatten()
-                    .filter_map(|name| Some(name.as_str()?.to_owned())),
-            );
+            names.extend(more.into_iter().flatten().filter_map(|name| Some(name.as_str()?.to_owned())));
         }
         for name in names {
             self.environment(&name).rule_enabled = true;
@@ -127,16 +123,14 @@ impl World {
     pub(crate) fn environment(&mut self, name: &str) -> &mut Environment {
         let (id, rule_id, created_at) = (self.next_id(), self.next_id(), self.clock);
         let name = name.trim();
-        self.environments
-            .entry(name.to_lowercase())
-            .or_insert_with(|| Environment {
-                id,
-                name: name.to_owned(),
-                reviewers: Vec::new(),
-                rule_enabled: false,
-                rule_id,
-                created_at,
-            })
+        self.environments.entry(name.to_lowercase()).or_insert_with(|| Environment {
+            id,
+            name: name.to_owned(),
+            reviewers: Vec::new(),
+            rule_enabled: false,
+            rule_id,
+            created_at,
+        })
     }
 
     fn first_commit(&mut self, spec: &WorldSpec) -> Result<(), StepError> {
@@ -201,10 +195,7 @@ fn accounts(spec: &WorldSpec) -> Result<BTreeMap<u64, Account>, StepError> {
     let mut accounts: BTreeMap<u64, Account> = built_in.map(|known| (known.0, account(known))).into();
     for (number, (login, spec)) in (FIRST_ACCOUNT..).zip(&spec.accounts) {
         let long = match spec {
-            AccountSpec::Permission(permission) => LongAccount {
-                permission: *permission,
-                ..LongAccount::default()
-            },
+            AccountSpec::Permission(permission) => LongAccount { permission: *permission, ..LongAccount::default() },
             AccountSpec::Long(long) => long.clone(),
         };
         let plain = login.strip_suffix("[bot]").unwrap_or(login);
@@ -219,17 +210,9 @@ fn accounts(spec: &WorldSpec) -> Result<BTreeMap<u64, Account>, StepError> {
             _ => None,
         };
         let id = long.id.or(known).unwrap_or(number);
-        let kind = long
-            .kind
-            .unwrap_or(if bot { AccountKind::Bot } else { AccountKind::User });
-        let listed = Account {
-            id,
-            login: plain.to_owned(),
-            kind,
-            permission: long.permission,
-            deleted: false,
-            built_in: false,
-        };
+        let kind = long.kind.unwrap_or(if bot { AccountKind::Bot } else { AccountKind::User });
+        let listed =
+            Account { id, login: plain.to_owned(), kind, permission: long.permission, deleted: false, built_in: false };
         if accounts.insert(id, listed).is_some_and(|before| !before.built_in) {
             return Err(StepError::Story(format!("account `{login}` has the id of another one")));
         }

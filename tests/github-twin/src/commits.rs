@@ -120,11 +120,9 @@ impl World {
         let login = spec.author.as_ref().or(spec.by.as_ref());
         let mut author = match (login, &spec.email) {
             (Some(login), _) => self.identity(self.known(login)?),
-            (None, Some(email)) => Identity {
-                name: email.split('@').next().unwrap_or_default().to_owned(),
-                email: email.clone(),
-                at,
-            },
+            (None, Some(email)) => {
+                Identity { name: email.split('@').next().unwrap_or_default().to_owned(), email: email.clone(), at }
+            }
             (None, None) => return Err(StepError::Story("a commit needs `by`, `author` or `email`".to_owned())),
         };
         if let Some(email) = &spec.email {
@@ -191,10 +189,8 @@ impl World {
         match method {
             MergeMethod::Merge => {
                 let tree = self.git.merge_tree(onto, &head)?.ok_or_else(conflict)?;
-                let message = format!(
-                    "Merge pull request #{} from acme/{}\n\n{}\n",
-                    pull.number, pull.head.branch, pull.title
-                );
+                let message =
+                    format!("Merge pull request #{} from acme/{}\n\n{}\n", pull.number, pull.head.branch, pull.title);
                 self.commit_by_github(by, message, tree, vec![onto.to_owned(), head])
             }
             MergeMethod::Squash => {

@@ -70,9 +70,7 @@ impl World {
 
     /// Whether all that is to be sent has been sent.
     pub fn all_delivered(&self) -> bool {
-        self.deliveries
-            .iter()
-            .all(|delivery| delivery.outcome != DeliveryOutcome::Waiting)
+        self.deliveries.iter().all(|delivery| delivery.outcome != DeliveryOutcome::Waiting)
     }
 
     /// Takes note of a story's step `webhooks`.
@@ -126,10 +124,7 @@ impl World {
 
 /// Sends what there is to send, for as long as it is polled.
 pub async fn send_all(world: Shared) {
-    let client = reqwest::Client::builder()
-        .timeout(Duration::from_secs(10))
-        .no_proxy()
-        .build();
+    let client = reqwest::Client::builder().timeout(Duration::from_secs(10)).no_proxy().build();
     let Ok(client) = client else { return };
     let wake = world.lock().wake.clone();
     loop {
@@ -188,12 +183,7 @@ fn next(world: &Shared) -> Option<Outgoing> {
         ("x-github-hook-installation-target-type", "integration".to_owned()),
         ("x-hub-signature-256", sign(&installation.webhook_secret, &body)),
     ];
-    Some(Outgoing {
-        id: delivery.id,
-        url: installation.webhook_url.clone(),
-        body,
-        headers,
-    })
+    Some(Outgoing { id: delivery.id, url: installation.webhook_url.clone(), body, headers })
 }
 
 /// The signature header's value: `sha256=` and the HMAC of the body in hexadecimal.

@@ -70,25 +70,16 @@ pub fn next(world: &mut World, call: &str) -> Option<Fault> {
     if let Some(until) = faults.limited_until.filter(|until| now < *until) {
         return Some(limited(until));
     }
-    let found = faults
-        .waiting
-        .iter_mut()
-        .find(|fault| fault.times > 0 && call.contains(&fault.on))?;
+    let found = faults.waiting.iter_mut().find(|fault| fault.times > 0 && call.contains(&fault.on))?;
     found.times -= 1;
     let found = found.clone();
     faults.waiting.retain(|fault| fault.times > 0);
     if found.rate_limit {
         let until = now + RATE_LIMIT;
         faults.limited_until = Some(until);
-        return Some(Fault {
-            latency: found.latency,
-            ..limited(until)
-        });
+        return Some(Fault { latency: found.latency, ..limited(until) });
     }
-    Some(Fault {
-        latency: found.latency,
-        answer: found.status.map(FaultAnswer::Status),
-    })
+    Some(Fault { latency: found.latency, answer: found.status.map(FaultAnswer::Status) })
 }
 
 /// The moment in whole seconds, rounded up: whoever waits until then is past it.

@@ -157,8 +157,7 @@ impl Git {
 
     /// Points a ref (`refs/heads/main`) at a commit.
     pub fn set_ref(&self, reference: &str, sha: &str) -> Result<()> {
-        self.repository
-            .reference(reference, Oid::from_str(sha)?, true, "twin")?;
+        self.repository.reference(reference, Oid::from_str(sha)?, true, "twin")?;
         Ok(())
     }
 
@@ -175,9 +174,7 @@ impl Git {
         if ancestor == descendant {
             return Ok(true);
         }
-        Ok(self
-            .repository
-            .graph_descendant_of(Oid::from_str(descendant)?, Oid::from_str(ancestor)?)?)
+        Ok(self.repository.graph_descendant_of(Oid::from_str(descendant)?, Oid::from_str(ancestor)?)?)
     }
 
     /// Commits reachable from `head` and from none of `not`, parents before children.
@@ -224,18 +221,14 @@ impl Git {
 
     /// How many commits the second has that the first has not, and the other way round (`ahead_by`, `behind_by`).
     pub fn ahead_behind(&self, base: &str, head: &str) -> Result<(usize, usize)> {
-        Ok(self
-            .repository
-            .graph_ahead_behind(Oid::from_str(head)?, Oid::from_str(base)?)?)
+        Ok(self.repository.graph_ahead_behind(Oid::from_str(head)?, Oid::from_str(base)?)?)
     }
 
     /// The tree of a mechanical merge of two commits; `None` where they conflict.
     pub fn merge_tree(&self, ours: &str, theirs: &str) -> Result<Option<Sha>> {
         let ours = self.repository.find_commit(Oid::from_str(ours)?)?;
         let theirs = self.repository.find_commit(Oid::from_str(theirs)?)?;
-        let index = self
-            .repository
-            .merge_commits(&ours, &theirs, Some(&MergeOptions::new()))?;
+        let index = self.repository.merge_commits(&ours, &theirs, Some(&MergeOptions::new()))?;
         self.clean_tree(index)
     }
 
@@ -244,9 +237,7 @@ impl Git {
         let commit = self.repository.find_commit(Oid::from_str(commit)?)?;
         let onto = self.repository.find_commit(Oid::from_str(onto)?)?;
         let mainline = u32::from(commit.parent_count() > 1);
-        let index = self
-            .repository
-            .cherrypick_commit(&commit, &onto, mainline, Some(&MergeOptions::new()))?;
+        let index = self.repository.cherrypick_commit(&commit, &onto, mainline, Some(&MergeOptions::new()))?;
         self.clean_tree(index)
     }
 
@@ -304,10 +295,7 @@ impl Git {
                 None => (0, 0),
             };
             changes.push(FileChange {
-                path: file
-                    .path()
-                    .map(|path| path.to_string_lossy().into_owned())
-                    .unwrap_or_default(),
+                path: file.path().map(|path| path.to_string_lossy().into_owned()).unwrap_or_default(),
                 status,
                 blob: file.id().to_string(),
                 additions,
@@ -330,11 +318,7 @@ impl Git {
 }
 
 fn signature(identity: &Identity) -> Result<Signature<'static>> {
-    Ok(Signature::new(
-        &identity.name,
-        &identity.email,
-        &git2::Time::new(identity.at, 0),
-    )?)
+    Ok(Signature::new(&identity.name, &identity.email, &git2::Time::new(identity.at, 0))?)
 }
 
 fn identity(signature: &Signature<'_>) -> Identity {
@@ -354,11 +338,7 @@ mod tests {
     fn make(git: &Git, file: &str, parents: &[&str]) -> Sha {
         let tree = parents.first().map(|parent| git.info(parent).unwrap().tree);
         let files = BTreeMap::from([(file.to_owned(), format!("{file}\n"))]);
-        let who = Identity {
-            name: "ann".to_owned(),
-            email: "ann@example.com".to_owned(),
-            at: 1_700_000_000,
-        };
+        let who = Identity { name: "ann".to_owned(), email: "ann@example.com".to_owned(), at: 1_700_000_000 };
         git.commit(&NewCommit {
             author: who.clone(),
             committer: who,

@@ -11,10 +11,15 @@ pub mod control;
 pub mod delivery;
 pub mod faults;
 pub mod git;
+mod git_http;
 pub mod graphql;
 pub mod model;
 pub mod payload;
 pub mod rest;
+pub mod runner;
+pub mod server;
+#[cfg(test)]
+mod server_tests;
 pub mod steps;
 pub mod story;
 pub mod writes;

@@ -48,9 +48,7 @@ impl World {
         }
         let at = self.tick();
         let suites = self.check_suites.iter();
-        let suite = suites
-            .rev()
-            .find(|suite| suite.app == app && suite.head_sha == head_sha);
+        let suite = suites.rev().find(|suite| suite.app == app && suite.head_sha == head_sha);
         let suite = match suite {
             Some(suite) => suite.id,
             None => self.new_suite(app, head_sha, None, None),
@@ -132,18 +130,10 @@ impl World {
             });
         }
         if action == CheckRunAction::Created {
-            self.emit(&Event::CheckRun {
-                check_run: id,
-                action,
-                sender,
-            });
+            self.emit(&Event::CheckRun { check_run: id, action, sender });
         }
         if completes {
-            self.emit(&Event::CheckRun {
-                check_run: id,
-                action: CheckRunAction::Completed,
-                sender,
-            });
+            self.emit(&Event::CheckRun { check_run: id, action: CheckRunAction::Completed, sender });
         }
         self.settle()
     }
@@ -179,10 +169,7 @@ impl World {
                 state: state.to_owned(),
             });
         }
-        self.emit(&Event::Status {
-            status: id,
-            sender: creator,
-        });
+        self.emit(&Event::Status { status: id, sender: creator });
         self.settle()?;
         Ok(id)
     }
@@ -196,17 +183,13 @@ impl World {
         comment: &str,
     ) -> Result<(), StepError> {
         if comment.chars().count() > NOTE_LENGTH {
-            return Err(StepError::Refused(format!(
-                "a note has at most {NOTE_LENGTH} characters"
-            )));
+            return Err(StepError::Refused(format!("a note has at most {NOTE_LENGTH} characters")));
         }
         let mut requests = self.rule_requests.iter_mut().rev();
         let asked = requests
             .find(|request| request.run == run && request.environment.trim().eq_ignore_ascii_case(environment.trim()));
         let Some(request) = asked else {
-            return Err(StepError::Refused(format!(
-                "no rule was asked for run {run} and `{environment}`"
-            )));
+            return Err(StepError::Refused(format!("no rule was asked for run {run} and `{environment}`")));
         };
         if request.state.is_some() {
             return Err(StepError::Refused("the rule has been answered already".to_owned()));
@@ -217,12 +200,7 @@ impl World {
         request.notes.push(comment.to_owned());
         request.state = state;
         let attempt = request.attempt;
-        self.writes.push(Write::Rule {
-            run,
-            environment: environment.to_owned(),
-            state,
-            comment: comment.to_owned(),
-        });
+        self.writes.push(Write::Rule { run, environment: environment.to_owned(), state, comment: comment.to_owned() });
         if let Some(state) = state {
             self.rule_answered(run, attempt, state);
         }

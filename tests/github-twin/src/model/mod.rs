@@ -159,9 +159,7 @@ impl World {
     /// A living account by login, with or without `[bot]`, case-insensitively.
     pub fn account_by_login(&self, login: &str) -> Option<&Account> {
         let plain = login.strip_suffix("[bot]").unwrap_or(login);
-        self.accounts
-            .values()
-            .find(|account| !account.deleted && account.login.eq_ignore_ascii_case(plain))
+        self.accounts.values().find(|account| !account.deleted && account.login.eq_ignore_ascii_case(plain))
     }
 
     /// The living account that GitHub links to a commit's e-mail: by the id in a `noreply` address, so that a renamed
@@ -177,9 +175,7 @@ impl World {
 
     /// A review by id, with the number of its pull request.
     pub fn review(&self, id: u64) -> Option<(&PullRequest, &Review)> {
-        self.pulls
-            .values()
-            .find_map(|pull| Some((pull, pull.reviews.iter().find(|review| review.id == id)?)))
+        self.pulls.values().find_map(|pull| Some((pull, pull.reviews.iter().find(|review| review.id == id)?)))
     }
 }
 

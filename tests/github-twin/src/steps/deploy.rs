@@ -44,11 +44,7 @@ impl World {
         if it.via == Via::Release {
             reference = self.release(&reference, by.unwrap_or(OWNER))?;
         }
-        let Some(sha) = self
-            .upstream()
-            .and_then(|upstream| upstream.resolve(&reference))
-            .cloned()
-        else {
+        let Some(sha) = self.upstream().and_then(|upstream| upstream.resolve(&reference)).cloned() else {
             return Err(StepError::Story(format!("there is no `{name}`")));
         };
         if it.via == Via::Run {
@@ -88,10 +84,7 @@ impl World {
             return Ok(format!("refs/tags/{name}"));
         }
         let sha = self.resolve(name)?;
-        let plain: String = name
-            .chars()
-            .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
-            .collect();
+        let plain: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
         let tag = format!("deploy-{plain}");
         let known = self.upstream().and_then(|upstream| upstream.tags.get(&tag));
         if known != Some(&sha) {
@@ -111,16 +104,8 @@ impl World {
             tag
         };
         let (id, at) = (self.next_id(), self.tick());
-        self.releases.push(Release {
-            id,
-            tag: tag.clone(),
-            author: by,
-            at,
-        });
-        self.emit(&Event::Release {
-            release: id,
-            sender: by,
-        });
+        self.releases.push(Release { id, tag: tag.clone(), author: by, at });
+        self.emit(&Event::Release { release: id, sender: by });
         Ok(format!("refs/tags/{tag}"))
     }
 
@@ -259,12 +244,7 @@ impl World {
 
     pub(super) fn run_event(&mut self, run: u64, action: WorkflowAction, sender: AccountId) {
         let attempt = self.runs.get(&run).map_or(0, |run| run.attempts.len() as u64);
-        self.emit(&Event::WorkflowRun {
-            run,
-            attempt,
-            action,
-            sender,
-        });
+        self.emit(&Event::WorkflowRun { run, attempt, action, sender });
     }
 
     /// The first commit was deployed before the story began.
@@ -292,7 +272,5 @@ impl World {
 
 fn short(reference: &str) -> &str {
     let plain = reference.strip_prefix("refs/heads/");
-    plain
-        .or_else(|| reference.strip_prefix("refs/tags/"))
-        .unwrap_or(reference)
+    plain.or_else(|| reference.strip_prefix("refs/tags/")).unwrap_or(reference)
 }

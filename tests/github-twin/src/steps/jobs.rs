@@ -69,12 +69,7 @@ impl World {
                 state: None,
                 notes: Vec::new(),
             });
-            self.emit(&Event::RuleRequested {
-                deployment,
-                run,
-                environment: environment.to_owned(),
-                sender: by,
-            });
+            self.emit(&Event::RuleRequested { deployment, run, environment: environment.to_owned(), sender: by });
         }
         Ok(())
     }
@@ -199,12 +194,7 @@ impl World {
 
     /// What ran in the environment before is inactive now; no webhook is sent for that.
     fn retire_others(&mut self, deployment: u64) {
-        let (at, environment) = (
-            self.clock,
-            self.deployments
-                .get(&deployment)
-                .map(|it| it.environment.to_lowercase()),
-        );
+        let (at, environment) = (self.clock, self.deployments.get(&deployment).map(|it| it.environment.to_lowercase()));
         let mut id = self.last_id;
         for other in self.deployments.values_mut().filter(|other| other.id != deployment) {
             let active = other.statuses.last().is_some_and(|status| status.state == "success");
@@ -233,11 +223,7 @@ impl World {
                 at,
             });
         }
-        self.emit(&Event::DeploymentStatus {
-            deployment,
-            status: id,
-            sender: creator,
-        });
+        self.emit(&Event::DeploymentStatus { deployment, status: id, sender: creator });
     }
 
     pub(super) fn approve_environment(&mut self, it: &ApproveEnvironment) -> Result<()> {
@@ -246,11 +232,7 @@ impl World {
             return Err(refused("there is no run"));
         };
         let (run, attempt) = (run.id, run.attempts.len() as u64);
-        let job = self
-            .runs
-            .get(&run)
-            .and_then(Run::latest)
-            .and_then(|attempt| attempt.jobs.last());
+        let job = self.runs.get(&run).and_then(Run::latest).and_then(|attempt| attempt.jobs.last());
         let waiting = job.filter(|job| job.status == RunStatus::Waiting && job.waits_for_approval);
         let Some(environment) = waiting.and_then(|job| job.environment.clone()) else {
             return Err(refused("no environment waits for an approval"));
@@ -293,11 +275,7 @@ impl World {
 
     /// Runs the job where nothing holds it back any more.
     fn proceed(&mut self, run: u64) {
-        let job = self
-            .runs
-            .get(&run)
-            .and_then(Run::latest)
-            .and_then(|attempt| attempt.jobs.last());
+        let job = self.runs.get(&run).and_then(Run::latest).and_then(|attempt| attempt.jobs.last());
         if job.is_some_and(|job| !job.waits_for_rule && !job.waits_for_approval) {
             self.start_job(run);
         }
@@ -310,13 +288,7 @@ impl World {
         let Some(job) = latest.jobs.last().map(|job| job.id) else {
             return;
         };
-        let event = Event::WorkflowJob {
-            run,
-            attempt: latest.number,
-            job,
-            action,
-            sender,
-        };
+        let event = Event::WorkflowJob { run, attempt: latest.number, job, action, sender };
         self.emit(&event);
     }
 
@@ -328,12 +300,6 @@ impl World {
         action: DeploymentReviewAction,
         sender: AccountId,
     ) {
-        self.emit(&Event::DeploymentReview {
-            run,
-            attempt,
-            environment: environment.to_owned(),
-            action,
-            sender,
-        });
+        self.emit(&Event::DeploymentReview { run, attempt, environment: environment.to_owned(), action, sender });
     }
 }

@@ -4,8 +4,8 @@
 
 use super::{Result, StepError, refused};
 use crate::model::{
-    AccountId, ActivityType, AutoMerge, CheckRun, MergeMethod, Permission, PullRequest, PullRequestAction, ReviewState,
-    Ruleset, Timeline, UPSTREAM, World,
+    APP_COUNTERSIGN, AccountId, ActivityType, AutoMerge, CheckRun, MergeMethod, Permission, PullRequest,
+    PullRequestAction, ReviewState, Ruleset, Timeline, UPSTREAM, World,
 };
 use crate::story::Merge;
 use std::collections::BTreeMap;
@@ -52,11 +52,7 @@ impl World {
     }
 
     fn enable_auto_merge(&mut self, it: &Merge, by: AccountId) -> Result<()> {
-        self.pull_mut(it.pr)?.auto_merge = Some(AutoMerge {
-            enabled_by: by,
-            method: it.method,
-            name: it.id.clone(),
-        });
+        self.pull_mut(it.pr)?.auto_merge = Some(AutoMerge { enabled_by: by, method: it.method, name: it.id.clone() });
         self.happened(it.pr, Some(by), Timeline::AutoMergeEnabled);
         self.pull_event(it.pr, PullRequestAction::AutoMergeEnabled, by);
         Ok(())
@@ -81,9 +77,7 @@ impl World {
     /// The active ruleset that holds for a branch.
     pub(super) fn rules_of(&self, branch: &str) -> Option<&Ruleset> {
         let default = self.upstream().map(|upstream| upstream.default_branch.as_str());
-        self.rulesets
-            .iter()
-            .find(|ruleset| ruleset.active && default == Some(branch))
+        self.rulesets.iter().find(|ruleset| ruleset.active && default == Some(branch))
     }
 
     /// Whether a branch is merged into through the queue.
@@ -109,31 +103,30 @@ impl World {
             if opinions.values().any(|state| *state == ReviewState::ChangesRequested) {
                 return Ok(Some("changes are requested".to_owned()));
             }
-            let approvals = opinions
-                .values()
-                .filter(|state| **state == ReviewState::Approved)
-                .count();
+            let approvals = opinions.values().filter(|state| **state == ReviewState::Approved).count();
             if approvals < required as usize {
-                return Ok(Some(format!(
-                    "{required} approving review is required, there are {approvals}"
-                )));
+                return Ok(Some(format!("{required} approving review is required, there are {approvals}")));
             }
         }
         Ok(match self.required_checks(ruleset, &pull.head.sha) {
             Required::Met => None,
-            Required::Waiting => Some("a required check is expected".to_owned()),
-            Required::Failed => Some("a required check failed".to_owned()),
+            Required::Waiting => Some(format!("a required check is expected{}", self.says(&pull.head.sha))),
+            Required::Failed => Some(format!("a required check failed{}", self.says(&pull.head.sha))),
         })
+    }
+
+    /// What our own check says of a commit, for whoever wonders why a merge is refused.
+    fn says(&self, sha: &str) -> String {
+        let ours = |run: &&CheckRun| run.app == APP_COUNTERSIGN && run.head_sha == sha;
+        let title = self.check_runs.iter().rev().find(ours).map(|run| run.title.clone().unwrap_or_default());
+        title.map(|title| format!(" (Countersign: {title})")).unwrap_or_default()
     }
 
     /// The latest opinion of every account that can write now.
     fn opinions(&self, pull: &PullRequest) -> BTreeMap<AccountId, ReviewState> {
         let mut opinions = BTreeMap::new();
         for review in &pull.reviews {
-            let writer = self
-                .accounts
-                .get(&review.by)
-                .is_some_and(crate::model::Account::can_write);
+            let writer = self.accounts.get(&review.by).is_some_and(crate::model::Account::can_write);
             if writer && review.state != ReviewState::Commented {
                 opinions.insert(review.by, review.state);
             }

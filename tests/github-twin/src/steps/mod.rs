@@ -4,6 +4,8 @@
 //! emits the webhooks that GitHub sends. Next: `pulls.rs` and `reviews.rs`, `merge.rs` and `queue.rs`, `deploy.rs` and
 //! `jobs.rs`, `people.rs`.
 
+#[cfg(test)]
+mod corner_tests;
 mod deploy;
 mod jobs;
 mod merge;
@@ -115,16 +117,12 @@ impl World {
 
     /// A pull request by number.
     pub(crate) fn pull(&self, number: u64) -> Result<&PullRequest> {
-        self.pulls
-            .get(&number)
-            .ok_or_else(|| StepError::Story(format!("there is no pull request {number}")))
+        self.pulls.get(&number).ok_or_else(|| StepError::Story(format!("there is no pull request {number}")))
     }
 
     /// A pull request by number, to change.
     pub(crate) fn pull_mut(&mut self, number: u64) -> Result<&mut PullRequest> {
-        self.pulls
-            .get_mut(&number)
-            .ok_or_else(|| StepError::Story(format!("there is no pull request {number}")))
+        self.pulls.get_mut(&number).ok_or_else(|| StepError::Story(format!("there is no pull request {number}")))
     }
 }
 

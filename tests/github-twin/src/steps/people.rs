@@ -25,12 +25,7 @@ impl World {
             _ => "edited",
         };
         let from = (before != Permission::None).then(|| before.role_name());
-        self.emit(&Event::Member {
-            member,
-            action,
-            from,
-            sender: by,
-        });
+        self.emit(&Event::Member { member, action, from, sender: by });
         Ok(())
     }
 
@@ -112,10 +107,7 @@ impl World {
                 return Err(refused("there is no ruleset"));
             }
         };
-        let ruleset = crate::model::Ruleset {
-            updated_at: at,
-            ..ruleset
-        };
+        let ruleset = crate::model::Ruleset { updated_at: at, ..ruleset };
         if action != RulesetAction::Deleted {
             self.rulesets = vec![ruleset.clone()];
         }

@@ -19,16 +19,8 @@ impl World {
         let Some(base_sha) = self.tip(&base) else {
             return Err(StepError::Story(format!("there is no branch `{base}`")));
         };
-        let by = if it.fork {
-            self.actor(&it.by)?
-        } else {
-            self.allowed(&it.by, Permission::Write)?
-        };
-        let assignees = it
-            .assignees
-            .iter()
-            .map(|login| self.actor(login))
-            .collect::<Result<Vec<_>>>()?;
+        let by = if it.fork { self.actor(&it.by)? } else { self.allowed(&it.by, Permission::Write)? };
+        let assignees = it.assignees.iter().map(|login| self.actor(login)).collect::<Result<Vec<_>>>()?;
         let repository = if it.fork { self.fork_of(by)? } else { UPSTREAM };
         let branch = it.head.clone().unwrap_or_else(|| format!("{}-{}", it.by, it.pr));
         let run = match &it.via_run {
@@ -40,16 +32,10 @@ impl World {
             }
             None => None,
         };
-        let existing = self
-            .repositories
-            .get(&repository)
-            .and_then(|place| place.branches.get(&branch))
-            .cloned();
+        let existing = self.repositories.get(&repository).and_then(|place| place.branches.get(&branch)).cloned();
         let head = match (&existing, it.commits.is_empty()) {
             (None, true) => {
-                return Err(StepError::Story(format!(
-                    "there is no branch `{branch}`, and no commits"
-                )));
+                return Err(StepError::Story(format!("there is no branch `{branch}`, and no commits")));
             }
             (Some(head), true) => head.clone(),
             (start, false) => {
@@ -61,17 +47,7 @@ impl World {
         if existing.as_ref() != Some(&head) {
             self.move_branch(repository, &branch, &head, by, None)?;
         }
-        self.insert_pull(
-            it,
-            by,
-            base,
-            base_sha,
-            Head {
-                repository,
-                branch,
-                sha: head,
-            },
-        )?;
+        self.insert_pull(it, by, base, base_sha, Head { repository, branch, sha: head })?;
         for who in assignees {
             self.set_assigned(it.pr, who, by, true)?;
         }
@@ -148,10 +124,7 @@ impl World {
         let Some(login) = self.accounts.get(&owner).map(|account| account.login.clone()) else {
             return Err(StepError::Story(format!("no account {owner}")));
         };
-        let branches = self
-            .upstream()
-            .map(|upstream| upstream.branches.clone())
-            .unwrap_or_default();
+        let branches = self.upstream().map(|upstream| upstream.branches.clone()).unwrap_or_default();
         let (id, at) = (self.next_id(), self.tick());
         let fork = Repository {
             id,
@@ -185,11 +158,7 @@ impl World {
         let pull = self.pull(it.pr)?;
         let (repository, branch) = (pull.head.repository, pull.head.branch.clone());
         let base = pull.base.clone();
-        let tip = self
-            .repositories
-            .get(&repository)
-            .and_then(|place| place.branches.get(&branch))
-            .cloned();
+        let tip = self.repositories.get(&repository).and_then(|place| place.branches.get(&branch)).cloned();
         let Some(tip) = tip else {
             return Err(StepError::Story(format!("there is no branch `{branch}`")));
         };
@@ -210,11 +179,7 @@ impl World {
         force: bool,
         by: AccountId,
     ) -> Result<()> {
-        let tip = self
-            .repositories
-            .get(&repository)
-            .and_then(|place| place.branches.get(branch))
-            .cloned();
+        let tip = self.repositories.get(&repository).and_then(|place| place.branches.get(branch)).cloned();
         let head = self.make_commits(commits, start)?;
         match tip {
             Some(tip) if tip == head => return Err(refused("Everything up-to-date")),
@@ -259,9 +224,7 @@ impl World {
 
     pub(super) fn tag(&mut self, it: &Tag) -> Result<()> {
         let by = self.allowed(&it.by, Permission::Write)?;
-        let exists = self
-            .upstream()
-            .is_some_and(|upstream| upstream.tags.contains_key(&it.name));
+        let exists = self.upstream().is_some_and(|upstream| upstream.tags.contains_key(&it.name));
         if exists && !it.force {
             return Err(refused(format!("tag `{}` exists already", it.name)));
         }
@@ -330,10 +293,7 @@ impl World {
         let files = BTreeMap::from([(path, format!("suggested by {}\n", it.by))]);
         let tree = self.git.tree_with(Some(&self.git.info(&head.sha)?.tree), &files)?;
         let applier = self.identity(applied_by);
-        let message = format!(
-            "Apply suggestion\n\nCo-authored-by: {} <{}>\n",
-            applier.name, applier.email
-        );
+        let message = format!("Apply suggestion\n\nCo-authored-by: {} <{}>\n", applier.name, applier.email);
         let commit = self.commit_by_github(suggested_by, message, tree, vec![head.sha])?;
         self.move_branch(head.repository, &head.branch, &commit, applied_by, None)
     }
@@ -353,10 +313,7 @@ impl World {
         pull.base.clone_from(&it.base);
         pull.base_sha = tip;
         self.list_commits(it.pr)?;
-        let changed = Timeline::BaseRefChanged {
-            from: from.clone(),
-            to: it.base.clone(),
-        };
+        let changed = Timeline::BaseRefChanged { from: from.clone(), to: it.base.clone() };
         self.happened(it.pr, Some(by), changed);
         self.pull_event(it.pr, PullRequestAction::BaseChanged { from, from_sha }, by);
         Ok(())
@@ -418,10 +375,6 @@ impl World {
     /// A pull request that is open.
     pub(super) fn open_pull(&self, number: u64) -> Result<&PullRequest> {
         let pull = self.pull(number)?;
-        if pull.is_open() {
-            Ok(pull)
-        } else {
-            Err(refused(format!("#{number} is not open")))
-        }
+        if pull.is_open() { Ok(pull) } else { Err(refused(format!("#{number} is not open"))) }
     }
 }

@@ -50,20 +50,14 @@ impl World {
     }
 
     fn group_event(&mut self, group: u64, action: MergeGroupAction) {
-        self.emit(&Event::MergeGroup {
-            group,
-            action,
-            sender: MERGE_QUEUE,
-        });
+        self.emit(&Event::MergeGroup { group, action, sender: MERGE_QUEUE });
     }
 
     /// Builds the group of one pull request on what is queued before it.
     fn build_group(&mut self, number: u64, by: AccountId) -> Result<u64> {
         let pull = self.pull(number)?.clone();
         let ahead = self.merge_groups.iter().rev().find(|group| group.waiting);
-        let onto = ahead
-            .map(|group| group.head_sha.clone())
-            .or_else(|| self.tip(&pull.base));
+        let onto = ahead.map(|group| group.head_sha.clone()).or_else(|| self.tip(&pull.base));
         let Some(onto) = onto else {
             return Err(StepError::Story(format!("there is no branch `{}`", pull.base)));
         };
@@ -110,9 +104,7 @@ impl World {
 
     fn land_group(&mut self, group: &MergeGroup, base: &str) -> Result<()> {
         for number in &group.pulls {
-            let removed = Timeline::RemovedFromMergeQueue {
-                reason: "merged".to_owned(),
-            };
+            let removed = Timeline::RemovedFromMergeQueue { reason: "merged".to_owned() };
             self.happened(*number, Some(MERGE_QUEUE), removed);
             self.mark_merged(*number, &group.head_sha, MERGE_QUEUE);
         }
@@ -128,15 +120,9 @@ impl World {
     fn drop_group(&mut self, group: &MergeGroup) -> Result<()> {
         for number in &group.pulls {
             self.pull_mut(*number)?.queued_by = None;
-            let removed = Timeline::RemovedFromMergeQueue {
-                reason: "failed_checks".to_owned(),
-            };
+            let removed = Timeline::RemovedFromMergeQueue { reason: "failed_checks".to_owned() };
             self.happened(*number, Some(MERGE_QUEUE), removed);
-            self.pull_event(
-                *number,
-                PullRequestAction::Dequeued { reason: "CI_FAILURE" },
-                MERGE_QUEUE,
-            );
+            self.pull_event(*number, PullRequestAction::Dequeued { reason: "CI_FAILURE" }, MERGE_QUEUE);
         }
         self.finish_group(group, "dequeued")?;
         self.rebuild_after(group.id)

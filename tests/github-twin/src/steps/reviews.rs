@@ -49,12 +49,7 @@ impl World {
             submitted_at: at,
         });
         self.happened(number, Some(by), Timeline::Review(id));
-        self.emit(&Event::Review {
-            number,
-            review: id,
-            action: ReviewAction::Submitted,
-            sender: by,
-        });
+        self.emit(&Event::Review { number, review: id, action: ReviewAction::Submitted, sender: by });
         Ok(())
     }
 
@@ -69,12 +64,7 @@ impl World {
         let was = std::mem::replace(&mut review.state, ReviewState::Dismissed);
         let review = review.id;
         self.happened(it.pr, Some(by), Timeline::ReviewDismissed { review, was });
-        self.emit(&Event::Review {
-            number: it.pr,
-            review,
-            action: ReviewAction::Dismissed { was },
-            sender: by,
-        });
+        self.emit(&Event::Review { number: it.pr, review, action: ReviewAction::Dismissed { was }, sender: by });
         Ok(())
     }
 
@@ -87,11 +77,7 @@ impl World {
         let (id, at) = (self.next_id(), self.tick());
         self.pull_mut(number)?.comments.push(Comment { id, by, body, at });
         self.happened(number, Some(by), Timeline::Comment(id));
-        self.emit(&Event::IssueComment {
-            number,
-            comment: id,
-            sender: by,
-        });
+        self.emit(&Event::IssueComment { number, comment: id, sender: by });
         Ok(())
     }
 

@@ -39,21 +39,9 @@ fn play_steps(world: &mut World, story: &Story) -> Result<(), String> {
                     }
                 }
                 if let Some(queued) = &it.queue_check {
-                    let group = world
-                        .merge_groups
-                        .iter()
-                        .rev()
-                        .find(|group| group.pulls.contains(&queued.pr));
+                    let group = world.merge_groups.iter().rev().find(|group| group.pulls.contains(&queued.pr));
                     let sha = group.unwrap().head_sha.clone();
-                    conclude(
-                        world,
-                        &sha,
-                        if queued.because.is_empty() {
-                            "success"
-                        } else {
-                            "failure"
-                        },
-                    );
+                    conclude(world, &sha, if queued.because.is_empty() { "success" } else { "failure" });
                 }
             }
             _ => {}
@@ -97,9 +85,7 @@ fn answer(world: &mut World, state: RuleState) {
     let open = world.rule_requests.iter().rev().find(|request| request.state.is_none());
     if let Some(request) = open {
         let (run, environment) = (request.run, request.environment.clone());
-        world
-            .answer_rule(run, &environment, Some(state), "as expected")
-            .unwrap();
+        world.answer_rule(run, &environment, Some(state), "as expected").unwrap();
     }
 }
 
@@ -132,19 +118,11 @@ fn github_refuses_what_it_refuses() {
         ("  - merge: {pr: 1, by: ben, bypass: true}\n", "lacks admin"),
         ("  - queue: {pr: 1, by: ben}\n", "queue is not on"),
         ("  - update_branch: {pr: 1, by: ben}\n", "no new commits"),
-        (
-            "  - rerun: {by: ben}\n  - deploy: {by: ben}\n  - rerun: {by: ben, jobs: failed}\n",
-            "no failed jobs",
-        ),
+        ("  - rerun: {by: ben, jobs: failed}\n", "no failed jobs"),
+        ("  - deploy: {by: ben}\n  - rerun: {by: ben}\n", "not completed"),
         ("  - approve_environment: {by: ben}\n", "waits"),
-        (
-            "  - push: {pr: 1, by: rae, commits: [{id: r1, by: rae}]}\n",
-            "lacks write",
-        ),
-        (
-            "  - direct_push: {by: ben, commits: [{id: b1, by: ben}]}\n",
-            "lacks admin",
-        ),
+        ("  - push: {pr: 1, by: rae, commits: [{id: r1, by: rae}]}\n", "lacks write"),
+        ("  - direct_push: {by: ben, commits: [{id: b1, by: ben}]}\n", "lacks admin"),
         ("  - deploy: {by: rae}\n", "lacks write"),
         (
             "  - close: {pr: 1, by: ann}\n  - push: {pr: 1, by: ann, force: true, commits: [{id: a2, by: ann}]}\n  \
@@ -207,14 +185,7 @@ fn a_queued_pull_request_lands_when_its_groups_check_succeeds() {
     conclude(&mut world, &first, "success");
     assert!(world.pulls[&1].is_merged() && world.pulls[&2].is_merged());
     assert_eq!(world.tip("main"), Some(second));
-    assert_eq!(
-        world
-            .activity
-            .iter()
-            .filter(|it| it.kind.name() == "merge_queue_merge")
-            .count(),
-        2
-    );
+    assert_eq!(world.activity.iter().filter(|it| it.kind.name() == "merge_queue_merge").count(), 2);
 }
 
 #[test]
@@ -244,12 +215,8 @@ fn a_deployment_waits_for_the_rule_and_for_the_reviewers() {
     let approve = serde_json::from_str(r#"{"approve_environment": {"by": "dee"}}"#).unwrap();
     world.play(&approve).unwrap();
     assert_eq!(status(&world), RunStatus::InProgress);
-    world
-        .play(&serde_json::from_str(r#"{"finish": {"state": "failure"}}"#).unwrap())
-        .unwrap();
-    world
-        .play(&serde_json::from_str(r#"{"rerun": {"by": "ann", "jobs": "failed"}}"#).unwrap())
-        .unwrap();
+    world.play(&serde_json::from_str(r#"{"finish": {"state": "failure"}}"#).unwrap()).unwrap();
+    world.play(&serde_json::from_str(r#"{"rerun": {"by": "ann", "jobs": "failed"}}"#).unwrap()).unwrap();
     assert_eq!(status(&world), RunStatus::InProgress);
     assert_eq!(world.rule_requests.len(), 1);
     assert_eq!(world.deployments.len(), 3);
@@ -269,12 +236,7 @@ fn deliveries_are_dropped_held_and_doubled_as_planned() {
     world.plan_webhooks(&plan);
     world.begin_webhook_plan();
     emit(&mut world);
-    assert!(
-        world
-            .deliveries
-            .iter()
-            .all(|delivery| delivery.outcome == DeliveryOutcome::Held)
-    );
+    assert!(world.deliveries.iter().all(|delivery| delivery.outcome == DeliveryOutcome::Held));
     assert_eq!(world.deliveries.len(), 2);
     assert_eq!(world.deliveries[0].guid, world.deliveries[1].guid);
     world.end_webhook_plan();
