@@ -149,13 +149,13 @@ pub async fn frontier(connection: &mut SqliteConnection) -> Result<Frontier, Ent
 pub async fn read_range(
     connection: &mut SqliteConnection,
     from: u64,
-    limit: u64,
+    limit: u32,
 ) -> Result<Vec<StoredEntry>, EntriesError> {
     let rows = sqlx::query(
         "SELECT position, leaf, kind, subject, body FROM entries WHERE position >= $1 ORDER BY position LIMIT $2",
     )
     .bind(signed(from)?)
-    .bind(signed(limit)?)
+    .bind(i64::from(limit))
     .fetch_all(connection)
     .await?;
     rows.iter()

@@ -19,7 +19,7 @@ impl Store {
         let mut connection = self.readers.acquire().await?;
         let most = u32::try_from(range.end.saturating_sub(range.start)).unwrap_or(u32::MAX).min(PAGE_ENTRIES);
         let count = entries::count_within(&mut connection, range.start, most, PAGE_BYTES).await?;
-        Ok(entries::read_range(&mut connection, range.start, u64::from(count)).await?)
+        Ok(entries::read_range(&mut connection, range.start, count).await?)
     }
 
     /// The hashes left and right of a range in the ledger of `size` entries, as `countersign_core::ledger::tree::cover`

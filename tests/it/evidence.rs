@@ -1,8 +1,7 @@
 //! The bundle: what it holds, and that nothing in it can be changed unseen, whoever signs.
 
 use countersign::evidence::bundle::{
-    CHECKPOINT, CONSISTENCY, ENTRIES, FRONTIERS, Frontiers, ListedFile, MANIFEST, MANIFEST_NOTE, Manifest,
-    manifest_text,
+    CHECKPOINT, CONSISTENCY, ENTRIES, FRONTIERS, ListedFile, MANIFEST, MANIFEST_NOTE, Manifest, manifest_text,
 };
 use countersign::evidence::{EvidenceError, Request, Signer, Trust, Verified, export, verify};
 use countersign::store::{Recording, Store};
@@ -206,7 +205,7 @@ impl Bundle {
     }
 
     fn write_lines(&self, lines: &[String]) {
-        fs::write(self.file(ENTRIES), lines.iter().map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+        fs::write(self.file(ENTRIES), lines.join("\n") + "\n").unwrap();
     }
 
     fn paths(&self) -> Vec<String> {
@@ -396,13 +395,13 @@ async fn a_forged_checkpoint_is_found() {
 
 #[tokio::test]
 async fn a_verdict_that_replay_does_not_give_is_found_although_all_signatures_hold() {
-    let allow = |decision: &mut Decision| decision.verdict.outcome = Outcome::Allow;
-    let hide = |decision: &mut Decision| decision.verdict.reasons.clear();
-    let others = |decision: &mut Decision| decision.policy_digest = "ab".repeat(32);
-    let changes: [(&dyn Fn(&mut Decision), &str); 3] = [
-        (&allow, "entries.jsonl line 2 (entry 1): the verdict on record is `allow`, and replay says `pending`"),
-        (&hide, "entries.jsonl line 2 (entry 1): replay gives another verdict than the `pending` on record"),
-        (&others, "policies/abababababababababababababababababababababababababababababababab: its digest is"),
+    let allow: fn(&mut Decision) = |decision| decision.verdict.outcome = Outcome::Allow;
+    let hide: fn(&mut Decision) = |decision| decision.verdict.reasons.clear();
+    let others: fn(&mut Decision) = |decision| decision.policy_digest = "ab".repeat(32);
+    let changes = [
+        (allow, "entries.jsonl line 2 (entry 1): the verdict on record is `allow`, and replay says `pending`"),
+        (hide, "entries.jsonl line 2 (entry 1): replay gives another verdict than the `pending` on record"),
+        (others, "policies/abababababababababababababababababababababababababababababababab: its digest is"),
     ];
     for (change, said) in changes {
         let directory = tempfile::tempdir().unwrap();

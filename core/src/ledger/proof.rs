@@ -244,11 +244,18 @@ mod tests {
         usize::try_from(index).unwrap()
     }
 
+    /// Every perfect subtree over these leaves, by level.
     fn source(leaves: &[Hash]) -> impl Fn(Node) -> Option<Hash> {
-        |node| {
-            let first = place(node.index) << node.level;
-            Some(root_of(leaves.get(first..first + (1 << node.level))?))
+        let mut levels = vec![leaves.to_vec()];
+        while let Some(pairs) = levels.last().filter(|level| level.len() > 1) {
+            let above = pairs.chunks_exact(2).map(|pair| node_hash(&pair[0], &pair[1])).collect();
+            levels.push(above);
         }
+        move |node| levels.get(usize::from(node.level))?.get(place(node.index)).copied()
+    }
+
+    fn roots(leaves: &[Hash]) -> Vec<Hash> {
+        (0..=leaves.len()).map(|size| root_of(&leaves[..size])).collect()
     }
 
     fn flipped(hash: &Hash, at: usize) -> Hash {
@@ -260,10 +267,11 @@ mod tests {
     #[test]
     fn every_leaf_of_every_size_is_proved_and_nothing_else_is() {
         let leaves = leaves();
+        let (source, roots) = (source(&leaves), roots(&leaves));
         for size in 1..SIZES {
-            let root = root_of(&leaves[..place(size)]);
+            let root = roots[place(size)];
             for index in 0..size {
-                let proof = prove_inclusion(index, size, source(&leaves)).unwrap();
+                let proof = prove_inclusion(index, size, &source).unwrap();
                 let leaf = &leaves[place(index)];
                 proof.verify(leaf, &root).unwrap();
                 let other = InclusionProof { index: (index + 1) % size, ..proof.clone() };
@@ -282,11 +290,12 @@ mod tests {
     #[test]
     fn every_size_is_proved_to_begin_every_larger_one() {
         let leaves = leaves();
+        let (source, roots) = (source(&leaves), roots(&leaves));
         for to in 0..SIZES {
-            let newer = root_of(&leaves[..place(to)]);
+            let newer = roots[place(to)];
             for from in 0..=to {
-                let older = root_of(&leaves[..place(from)]);
-                let proof = prove_consistency(from, to, source(&leaves)).unwrap();
+                let older = roots[place(from)];
+                let proof = prove_consistency(from, to, &source).unwrap();
                 proof.verify(&older, &newer).unwrap();
                 assert!(proof.verify(&flipped(&older, place(from)), &newer).is_err());
                 if from > 0 {
