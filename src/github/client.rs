@@ -349,7 +349,10 @@ impl Client {
                     until: limited_until(&answer, "rate limit").unwrap_or_else(|| reset(&answer)),
                 },
                 "NOT_FOUND" => GitHubError::NotFound(text("message")),
-                "" | "INTERNAL" | "TIMEOUT" => GitHubError::Unavailable(text("message")),
+                "INTERNAL" | "TIMEOUT" => GitHubError::Unavailable(text("message")),
+                "" if text("message").starts_with("Something went wrong") => {
+                    GitHubError::Unavailable(text("message"))
+                }
                 kind => GitHubError::Refused {
                     path: "/graphql".to_owned(),
                     status: 200,
