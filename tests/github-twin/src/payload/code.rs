@@ -92,7 +92,7 @@ fn commit(world: &World, sha: &str) -> Option<Value> {
     };
     let files = world
         .git
-        .changes(info.parents.first().map(String::as_str), sha)
+        .changed_files(info.parents.first().map(String::as_str), sha)
         .unwrap_or_default();
     let named = |status: &str| {
         let of = files.iter().filter(|file| file.status == status);
