@@ -8,7 +8,12 @@ use serde_json::{Value, json};
 /// `check_suite` `requested`
 pub(super) fn suite_requested(world: &World, id: u64) -> Rendered {
     let suite = world.check_suites.iter().find(|suite| suite.id == id);
-    let shown = suite.map(|suite| shape::without(shape::check_suite(world, suite), &["repository"]));
+    let shown = suite.map(|suite| {
+        // The published list of an App's events is shorter than the events that GitHub has.
+        let app = shape::without(shape::integration(world, suite.app), &["events"]);
+        let bare = shape::without(shape::check_suite(world, suite), &["repository"]);
+        shape::merged(bare, json!({"app": app}))
+    });
     Rendered::new("check_suite", Some("requested"), json!({"check_suite": shown}))
 }
 

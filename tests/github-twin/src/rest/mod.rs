@@ -13,6 +13,8 @@ pub mod recording;
 mod repositories;
 mod routes;
 pub mod shape;
+#[cfg(test)]
+mod tests;
 
 use crate::auth::{self, Caller};
 use crate::faults::{self, FaultAnswer};
