@@ -25,13 +25,7 @@ pub(super) fn run(world: &World, id: u64, action: CheckRunAction) -> Rendered {
         let suite = suite.map(|suite| {
             shape::without(
                 shape::check_suite(world, suite),
-                &[
-                    "latest_check_runs_count",
-                    "check_runs_url",
-                    "head_commit",
-                    "rerequestable",
-                    "runs_rerequestable",
-                ],
+                &["latest_check_runs_count", "check_runs_url", "head_commit", "rerequestable", "runs_rerequestable"],
             )
         });
         shape::merged(shape::check_run(world, run), json!({"check_suite": suite}))
@@ -40,16 +34,11 @@ pub(super) fn run(world: &World, id: u64, action: CheckRunAction) -> Rendered {
         CheckRunAction::Created => ("created", json!({})),
         CheckRunAction::Completed => ("completed", json!({})),
         CheckRunAction::Rerequested => ("rerequested", json!({})),
-        CheckRunAction::RequestedAction(identifier) => (
-            "requested_action",
-            json!({"requested_action": {"identifier": identifier}}),
-        ),
+        CheckRunAction::RequestedAction(identifier) => {
+            ("requested_action", json!({"requested_action": {"identifier": identifier}}))
+        }
     };
-    Rendered::new(
-        "check_run",
-        Some(name),
-        shape::merged(json!({"check_run": shown}), more),
-    )
+    Rendered::new("check_run", Some(name), shape::merged(json!({"check_run": shown}), more))
 }
 
 /// `status`
@@ -67,9 +56,7 @@ fn status_fields(world: &World, one: &CommitStatus) -> Value {
     });
     let branches: Vec<Value> = upstream.map_or_else(Vec::new, |upstream| {
         let with_it = upstream.branches.iter().filter(|(_, tip)| **tip == one.sha);
-        with_it
-            .map(|(name, sha)| shape::short_branch(world, upstream, name, sha))
-            .collect()
+        with_it.map(|(name, sha)| shape::short_branch(world, upstream, name, sha)).collect()
     });
     json!({
         "id": one.id,

@@ -43,11 +43,7 @@ impl Asked {
         world.installation.public_key = Some(key().public.clone());
         let serving = Serving::start(Shared::new(world), "127.0.0.1:0").await.unwrap();
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let mut asked = Self {
-            serving,
-            client,
-            token: jwt("4242", 540),
-        };
+        let mut asked = Self { serving, client, token: jwt("4242", 540) };
         let minted = asked.post(&asked.tokens(), &json!({})).await;
         assert_eq!(minted.status, 201, "{}", minted.body);
         minted.body["token"].as_str().unwrap().clone_into(&mut asked.token);
@@ -119,12 +115,9 @@ async fn the_app_proves_itself_and_its_tokens_end() {
     let mut asked = Asked::story(PLAIN).await;
     let token = asked.token.clone();
     assert_eq!(asked.get("/app").await.status, 401);
-    for (jwt, status) in [
-        (jwt("4242", 540), 200),
-        (jwt("4243", 540), 401),
-        (jwt("4242", 3600), 401),
-        (jwt("4242", -10), 401),
-    ] {
+    for (jwt, status) in
+        [(jwt("4242", 540), 200), (jwt("4243", 540), 401), (jwt("4242", 3600), 401), (jwt("4242", -10), 401)]
+    {
         asked.token = jwt;
         assert_eq!(asked.get("/app").await.status, status);
     }
@@ -207,7 +200,8 @@ async fn graphql_shows_people_and_pages_as_github_does() {
     assert_eq!(pull["head"]["nodes"].as_array().unwrap().len(), 100);
     assert_eq!(pull["tail"]["pageInfo"]["hasPreviousPage"], true);
     assert!(body["data"]["rateLimit"]["remaining"].is_number());
-    let broken = "{ repository(owner: \"acme\", name: \"shop\") { pullRequest(number: 1) { commits { totalCount } } } }";
+    let broken =
+        "{ repository(owner: \"acme\", name: \"shop\") { pullRequest(number: 1) { commits { totalCount } } } }";
     let body = asked.query(broken, json!({})).await;
     assert_eq!(body["errors"][0]["type"], "MISSING_PAGINATION_BOUNDARIES");
     let missing = "{ repository(owner: \"acme\", name: \"shop\") { pullRequest(number: 9) { number } } }";
@@ -273,10 +267,7 @@ fn paths(world: &World) -> Vec<String> {
         .chain(["/environments/production/deployment_protection_rules", "/activity?ref=main&per_page=2"].iter())
         .map(|path| format!("{REPO}{path}"))
         .collect();
-    paths.extend(
-        ["/repositories/700001", "/installation/repositories", "/rate_limit", "/meta"]
-            .map(str::to_owned),
-    );
+    paths.extend(["/repositories/700001", "/installation/repositories", "/rate_limit", "/meta"].map(str::to_owned));
     let known = |account: &&crate::model::Account| {
         !account.built_in && !account.deleted && account.kind == crate::model::AccountKind::User
     };

@@ -46,11 +46,9 @@ pub(crate) fn merged(base: Value, more: Value) -> Value {
 /// An object without the named fields.
 pub(crate) fn without(value: Value, fields: &[&str]) -> Value {
     match value {
-        Value::Object(map) => Value::Object(
-            map.into_iter()
-                .filter(|(name, _)| !fields.contains(&name.as_str()))
-                .collect::<Map<_, _>>(),
-        ),
+        Value::Object(map) => {
+            Value::Object(map.into_iter().filter(|(name, _)| !fields.contains(&name.as_str())).collect::<Map<_, _>>())
+        }
         other => other,
     }
 }
