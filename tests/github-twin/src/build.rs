@@ -183,6 +183,8 @@ fn accounts(spec: &WorldSpec) -> Result<BTreeMap<u64, Account>, StepError> {
         (ORGANIZATION, "acme", AccountKind::Organization),
         (OWNER, "acme-owner", AccountKind::User),
         (COUNTERSIGN_BOT, "countersign", AccountKind::Bot),
+        (DEPENDABOT, "dependabot", AccountKind::Bot),
+        (RENOVATE, "renovate", AccountKind::Bot),
     ];
     let account = |(id, login, kind): (u64, &str, AccountKind)| Account {
         id,

@@ -66,7 +66,7 @@ fn plain<'w>(world: &'w World, info: &CommitInfo, name: &str) -> Option<Part<'w>
         "abbreviatedOid" => Part::leaf(info.sha.get(..7).unwrap_or_default()),
         "commitResourcePath" | "resourcePath" => Part::leaf(path()),
         "commitUrl" | "url" => Part::leaf(format!("{}{}", world.url, path())),
-        "tree" => Part::One(Some(tree(world, &info.sha, &info.tree, ""))),
+        "tree" => Part::One(Some(tree(&info.sha, &info.tree, ""))),
         "treeResourcePath" => Part::leaf(tree_path()),
         "treeUrl" => Part::leaf(format!("{}{}", world.url, tree_path())),
         "message" => Part::leaf(info.message.clone()),
@@ -178,7 +178,7 @@ pub(crate) fn at_path<'w>(world: &'w World, sha: &str, path: &str) -> Option<Nod
     let path = path.trim_matches('/');
     if path.is_empty() {
         let info = world.git.info(sha).ok()?;
-        return Some(tree(world, sha, &info.tree, ""));
+        return Some(tree(sha, &info.tree, ""));
     }
     if let Some((blob, content)) = world.git.file(sha, path) {
         return Some(blob_node(world, &blob, &content));
@@ -187,7 +187,7 @@ pub(crate) fn at_path<'w>(world: &'w World, sha: &str, path: &str) -> Option<Nod
     let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
     let listed = world.git.list(sha, parent)?;
     let (_, id, _) = listed.into_iter().find(|(known, ..)| known == name)?;
-    Some(tree(world, sha, &id, path))
+    Some(tree(sha, &id, path))
 }
 
 fn git_object<'w>(world: &'w World, kind: &str, oid: &str) -> Vec<(&'static str, Part<'w>)> {
@@ -202,8 +202,24 @@ fn git_object<'w>(world: &'w World, kind: &str, oid: &str) -> Vec<(&'static str,
     ]
 }
 
-/// A `Tree` with the entries of this one directory; directories below it show no object of their own.
-fn tree<'w>(world: &'w World, sha: &str, oid: &str, path: &str) -> Node<'w> {
+/// A directory of a commit. Its entries are read when they are asked for: there may be many, and blobs behind them.
+pub(crate) struct Directory {
+    sha: String,
+    oid: String,
+    path: String,
+}
+
+fn tree<'w>(sha: &str, oid: &str, path: &str) -> Node<'w> {
+    Node::Tree(Rc::new(Directory { sha: sha.to_owned(), oid: oid.to_owned(), path: path.to_owned() }))
+}
+
+/// The fields of `Tree`: the entries of this one directory; directories below it show no object of their own.
+pub(crate) fn tree_field<'w>(context: Context<'w>, of: &Directory, name: &str) -> Option<Resolved<'w>> {
+    let (world, Directory { sha, oid, path }) = (context.world, of);
+    if name != "entries" {
+        let fields = git_object(world, "T", oid);
+        return fields.into_iter().find(|(field, _)| *field == name).map(|(_, part)| Ok(part));
+    }
     let entries = world.git.list(sha, path).unwrap_or_default();
     let entry = |(name, id, directory): &(String, String, bool)| {
         let place = if path.is_empty() { name.clone() } else { format!("{path}/{name}") };
@@ -226,9 +242,7 @@ fn tree<'w>(world: &'w World, sha: &str, oid: &str, path: &str) -> Node<'w> {
             ],
         ))
     };
-    let mut fields = git_object(world, "T", oid);
-    fields.push(("entries", Part::Many(entries.iter().map(entry).collect())));
-    Node::record("Tree", fields)
+    Some(Ok(Part::Many(entries.iter().map(entry).collect())))
 }
 
 fn blob_node<'w>(world: &'w World, oid: &str, content: &[u8]) -> Node<'w> {

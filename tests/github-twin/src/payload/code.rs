@@ -75,7 +75,7 @@ fn commit(world: &World, sha: &str) -> Option<Value> {
         }
         shown
     };
-    let files = world.git.changes(info.parents.first().map(String::as_str), sha).unwrap_or_default();
+    let files = world.git.changed_files(info.parents.first().map(String::as_str), sha).unwrap_or_default();
     let named = |status: &str| {
         let of = files.iter().filter(|file| file.status == status);
         of.map(|file| file.path.clone()).collect::<Vec<_>>()

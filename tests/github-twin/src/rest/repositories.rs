@@ -216,6 +216,14 @@ pub(super) fn ruleset(world: &mut World, call: &Call) -> Answered {
     Ok(Answer::ok(shape::repository_ruleset(world, one, may_write)))
 }
 
+/// `GET /repos/{owner}/{repo}/branches/{branch}`
+pub(super) fn branch(world: &mut World, call: &Call) -> Answered {
+    let repository = named(world, call)?;
+    let name = call.param("branch");
+    let sha = repository.branches.get(name).ok_or_else(Answer::not_found)?;
+    shape::branch_with_protection(world, repository, name, sha).map(Answer::ok).ok_or_else(Answer::not_found)
+}
+
 /// `GET /repos/{owner}/{repo}/rules/branches/{branch}`
 pub(super) fn rules_of_branch(world: &mut World, call: &Call) -> Answered {
     upstream(world, call)?;

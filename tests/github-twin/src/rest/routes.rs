@@ -53,6 +53,7 @@ pub(super) const ROUTES: &[Route] = routes! {
     GET "/repos/{owner}/{repo}/compare/{basehead}" CONTENTS => repositories::compare;
     GET "/repos/{owner}/{repo}/activity" CONTENTS => repositories::activity;
     GET "/repos/{owner}/{repo}/branches" CONTENTS => repositories::branches;
+    GET "/repos/{owner}/{repo}/branches/{branch}" CONTENTS => repositories::branch;
     GET "/repos/{owner}/{repo}/commits" CONTENTS => repositories::commits;
     GET "/repos/{owner}/{repo}/commits/{ref}" CONTENTS => repositories::commit;
     GET "/repos/{owner}/{repo}/contents/{path}" CONTENTS => repositories::contents;

@@ -263,7 +263,7 @@ fn paths(world: &World) -> Vec<String> {
         .iter()
         .chain(["/commits", "/rulesets", "/rules/branches/main", "/pulls?state=all", "/actions/runs"].iter())
         .chain(["/deployments", "/environments", "/compare/main...main", "/contents/.github/workflows"].iter())
-        .chain(["/contents/.github/workflows/deploy.yml", "/environments/production"].iter())
+        .chain(["/contents/.github/workflows/deploy.yml", "/environments/production", "/branches/main"].iter())
         .chain(["/environments/production/deployment_protection_rules", "/activity?ref=main&per_page=2"].iter())
         .map(|path| format!("{REPO}{path}"))
         .collect();

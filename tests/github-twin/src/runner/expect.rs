@@ -121,7 +121,8 @@ async fn compare_gate(stage: &Stage, expected: &ExpectGate) -> Result<()> {
     let reported = Reported::of(&decision);
     let outcome = decision.get("outcome").and_then(Value::as_str).unwrap_or_default();
     if outcome != gate_word(expected.is) {
-        return Err(format!("expected {}, seen {outcome} ({reported})", gate_word(expected.is)));
+        let why = texts(&decision);
+        return Err(format!("expected {}, seen {outcome} ({reported}): {why}", gate_word(expected.is)));
     }
     if let Some((state, _)) = answer {
         let agrees = match expected.is {
@@ -247,6 +248,12 @@ impl std::fmt::Display for Reported {
             (_, false) => write!(f, "{}; of reviews: {}", join(&self.reasons), join(&self.of_reviews)),
         }
     }
+}
+
+/// What the reasons say, for whoever reads why a story failed.
+fn texts(decision: &Value) -> String {
+    let text = |reason: &Value| reason.get("text").and_then(Value::as_str).map(str::to_owned);
+    list(decision, "reasons").iter().filter_map(text).take(3).collect::<Vec<_>>().join("; ")
 }
 
 fn gate_word(is: GateIs) -> &'static str {

@@ -192,14 +192,26 @@ impl Stage {
         self.service_url().ok_or_else(|| "the service does not run".to_owned())
     }
 
-    /// Keeps the directory beyond the runner's end, and shows the end of the service's log.
+    /// The calls that the twin refused, for whoever reads why a story failed.
+    fn refused_calls(&self) -> String {
+        let world = self.world.lock();
+        let refused = world.calls.iter().filter(|call| call.status >= 400);
+        let line = |call: &crate::model::Call| {
+            let operation = call.operation.as_deref().unwrap_or_default();
+            format!("\n  {} {} {} {operation}", call.status, call.method, call.path)
+        };
+        let lines: Vec<String> = refused.map(line).collect();
+        lines.get(lines.len().saturating_sub(20)..).unwrap_or_default().concat()
+    }
+
+    /// Keeps the directory beyond the runner's end, and shows the end of the service's log and the refused calls.
     pub(super) fn keep_for_reading(&mut self) -> String {
         self.directory.disable_cleanup(true);
         let place = log(self.directory.path());
         let text = std::fs::read_to_string(&place).unwrap_or_default();
         let lines: Vec<&str> = text.lines().collect();
         let tail = lines.get(lines.len().saturating_sub(40)..).unwrap_or_default().join("\n  ");
-        format!("\n  {}\n  {tail}", place.display())
+        format!("\n  {}\n  {tail}{}", place.display(), self.refused_calls())
     }
 }
 

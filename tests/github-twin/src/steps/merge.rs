@@ -4,8 +4,8 @@
 
 use super::{Result, StepError, refused};
 use crate::model::{
-    AccountId, ActivityType, AutoMerge, CheckRun, MergeMethod, Permission, PullRequest, PullRequestAction, ReviewState,
-    Ruleset, Timeline, UPSTREAM, World,
+    APP_COUNTERSIGN, AccountId, ActivityType, AutoMerge, CheckRun, MergeMethod, Permission, PullRequest,
+    PullRequestAction, ReviewState, Ruleset, Timeline, UPSTREAM, World,
 };
 use crate::story::Merge;
 use std::collections::BTreeMap;
@@ -110,9 +110,16 @@ impl World {
         }
         Ok(match self.required_checks(ruleset, &pull.head.sha) {
             Required::Met => None,
-            Required::Waiting => Some("a required check is expected".to_owned()),
-            Required::Failed => Some("a required check failed".to_owned()),
+            Required::Waiting => Some(format!("a required check is expected{}", self.says(&pull.head.sha))),
+            Required::Failed => Some(format!("a required check failed{}", self.says(&pull.head.sha))),
         })
+    }
+
+    /// What our own check says of a commit, for whoever wonders why a merge is refused.
+    fn says(&self, sha: &str) -> String {
+        let ours = |run: &&CheckRun| run.app == APP_COUNTERSIGN && run.head_sha == sha;
+        let title = self.check_runs.iter().rev().find(ours).map(|run| run.title.clone().unwrap_or_default());
+        title.map(|title| format!(" (Countersign: {title})")).unwrap_or_default()
     }
 
     /// The latest opinion of every account that can write now.

@@ -4,6 +4,8 @@
 //! emits the webhooks that GitHub sends. Next: `pulls.rs` and `reviews.rs`, `merge.rs` and `queue.rs`, `deploy.rs` and
 //! `jobs.rs`, `people.rs`.
 
+#[cfg(test)]
+mod corner_tests;
 mod deploy;
 mod jobs;
 mod merge;

@@ -138,6 +138,27 @@ pub fn short_branch(world: &World, repository: &Repository, name: &str, sha: &st
     })
 }
 
+/// `branch-with-protection`: the classic protection, which says nothing of rulesets.
+pub fn branch_with_protection(world: &World, repository: &Repository, name: &str, sha: &str) -> Option<Value> {
+    let info = world.git.info(sha).ok()?;
+    let full_name = repository.full_name();
+    let itself = format!("{}/repos/{full_name}/branches/{name}", world.url);
+    let mut branch = short_branch(world, repository, name, sha);
+    let more = json!({
+        "commit": commit(world, repository, &info, false),
+        "_links": {"self": itself, "html": format!("{}/{full_name}/tree/{name}", world.url)},
+        "protection": {
+            "enabled": false,
+            "required_status_checks": {"enforcement_level": "off", "contexts": [], "checks": []}
+        },
+        "protection_url": format!("{itself}/protection")
+    });
+    if let (Value::Object(branch), Value::Object(more)) = (&mut branch, more) {
+        branch.extend(more);
+    }
+    Some(branch)
+}
+
 /// Which commits a comparison is of.
 #[derive(Debug, Clone, Copy)]
 pub struct Compared<'a> {
