@@ -28,8 +28,11 @@ fn run_of(world: &World, one: &Deployment) -> (Value, Value) {
     (
         run.map_or(Value::Null, |run| shape::workflow(world, run)),
         run.map_or(Value::Null, |run| {
-            // As published, a run beside a deployment carries no head commit.
-            shape::merged(run_beside(world, run, one.attempt), json!({"head_commit": null}))
+            // As published, a run beside a deployment carries neither a head commit nor the attempt before.
+            shape::merged(
+                run_beside(world, run, one.attempt),
+                json!({"head_commit": null, "previous_attempt_url": null}),
+            )
         }),
     )
 }
