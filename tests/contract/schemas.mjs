@@ -30,6 +30,8 @@ export class Schemas {
     this.compiled = new Map();
     this.ajv = new Ajv({ strict: false, allErrors: true, validateSchema: false, logger: false });
     addFormats(this.ajv);
+    // GitHub's own addresses of bots (`1+x[bot]@users.noreply.github.com`) are none by the standard's grammar.
+    this.ajv.addFormat('email', /^[^@\s]+@[^@\s]+$/);
     this.ajv.addSchema(this.document, name);
   }
 

@@ -122,9 +122,7 @@ fn app(installation: &Installation, jwt: &str, now: i64) -> Result<(), AuthError
     let mut rules = Validation::new(Algorithm::RS256);
     rules.validate_exp = false; // checked below against the clock that was handed in
     rules.required_spec_claims.clear();
-    let claims = jsonwebtoken::decode::<AppClaims>(jwt, &key, &rules)
-        .map_err(|_| AuthError::NotDecoded)?
-        .claims;
+    let claims = jsonwebtoken::decode::<AppClaims>(jwt, &key, &rules).map_err(|_| AuthError::NotDecoded)?.claims;
     let issuer = match &claims.iss {
         serde_json::Value::String(text) => text.clone(),
         other => other.to_string(),

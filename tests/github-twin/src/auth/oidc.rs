@@ -117,11 +117,7 @@ pub fn claims(world: &World, job: &Job, audience: &str, now: i64) -> Option<Valu
 }
 
 fn reference_type(run: &Run) -> &'static str {
-    if run.reference.starts_with("refs/tags/") {
-        "tag"
-    } else {
-        "branch"
-    }
+    if run.reference.starts_with("refs/tags/") { "tag" } else { "branch" }
 }
 
 /// Signs claims with the issuer's key.
@@ -166,8 +162,7 @@ pub(crate) fn token(world: &mut World, call: &Call) -> Result<Answer, Answer> {
     let owner = world.upstream().map_or("", |upstream| upstream.owner.as_str());
     let fallback = format!("{}/{owner}", world.url);
     let audience = call.query.get("audience").unwrap_or(&fallback);
-    let token = claims(world, job, audience, call.now)
-        .and_then(|claims| sign(&claims))
-        .ok_or_else(Answer::not_found)?;
+    let token =
+        claims(world, job, audience, call.now).and_then(|claims| sign(&claims)).ok_or_else(Answer::not_found)?;
     Ok(Answer::ok(json!({"count": token.len(), "value": token})))
 }

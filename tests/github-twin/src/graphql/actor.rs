@@ -34,16 +34,8 @@ pub(crate) fn account<'w>(
     arguments: Arguments<'_>,
 ) -> Option<Resolved<'w>> {
     let world = context.world;
-    let login = if as_user {
-        account.rest_login()
-    } else {
-        account.login.clone()
-    };
-    let prefix = if as_user {
-        "U"
-    } else {
-        shape::account_prefix(account.kind)
-    };
+    let login = if as_user { account.rest_login() } else { account.login.clone() };
+    let prefix = if as_user { "U" } else { shape::account_prefix(account.kind) };
     let path = match account.kind {
         crate::model::AccountKind::Bot if !as_user => format!("/apps/{}", account.login),
         _ => format!("/{login}"),
@@ -62,9 +54,7 @@ pub(crate) fn account<'w>(
         "isViewer" => Part::leaf(account.id == world.installation.bot),
         "isSiteAdmin" => Part::leaf(false),
         "repository" => {
-            let found = arguments
-                .text("name")
-                .and_then(|name| world.repository(&account.login, name));
+            let found = arguments.text("name").and_then(|name| world.repository(&account.login, name));
             Part::One(found.map(Node::Repository))
         }
         _ => return None,

@@ -47,14 +47,7 @@ pub(crate) fn suite<'w>(
     let world = context.world;
     let (status, conclusion) = shape::suite_state(world, one);
     let push = || world.pushes.iter().find(|push| Some(push.id) == one.push);
-    let path = || {
-        format!(
-            "{}/commit/{}/checks?check_suite_id={}",
-            pull::repository_path(world),
-            one.head_sha,
-            one.id
-        )
-    };
+    let path = || format!("{}/commit/{}/checks?check_suite_id={}", pull::repository_path(world), one.head_sha, one.id);
     Some(Ok(match name {
         "id" => Part::leaf(node_id("CS", one.id)),
         "databaseId" => Part::int(one.id),
@@ -74,25 +67,14 @@ pub(crate) fn suite<'w>(
                 "Push",
                 vec![
                     ("id", Part::leaf(node_id("PSH", push.id))),
-                    (
-                        "previousSha",
-                        Part::leaf((push.before != ZERO).then(|| push.before.clone())),
-                    ),
+                    ("previousSha", Part::leaf((push.before != ZERO).then(|| push.before.clone()))),
                     ("nextSha", Part::leaf((push.after != ZERO).then(|| push.after.clone()))),
                     (
                         "permalink",
-                        Part::leaf(format!(
-                            "{}{}/pushes/{}",
-                            world.url,
-                            pull::repository_path(world),
-                            push.id
-                        )),
+                        Part::leaf(format!("{}{}/pushes/{}", world.url, pull::repository_path(world), push.id)),
                     ),
                     ("pusher", actor::certain_actor(world, push.pusher)),
-                    (
-                        "repository",
-                        Part::One(world.repositories.get(&push.repository).map(Node::Repository)),
-                    ),
+                    ("repository", Part::One(world.repositories.get(&push.repository).map(Node::Repository))),
                 ],
             )
         }),
@@ -136,9 +118,7 @@ fn runs<'w>(world: &'w World, suite: &'w CheckSuite, arguments: Arguments<'_>) -
     let mut all: Vec<&CheckRun> = Vec::new();
     for run in world.check_runs.iter().filter(|run| run.suite == suite.id) {
         let fits = name.as_ref().is_none_or(|name| *name == run.name)
-            && status
-                .as_ref()
-                .is_none_or(|status| status.eq_ignore_ascii_case(&run.status));
+            && status.as_ref().is_none_or(|status| status.eq_ignore_ascii_case(&run.status));
         if fits {
             if !every {
                 all.retain(|known| known.name != run.name);
@@ -178,10 +158,7 @@ pub(crate) fn run<'w>(context: Context<'w>, one: &'w CheckRun, name: &str) -> Op
         "isRequired" => {
             let required = |(context, _): &(String, Option<u64>)| *context == one.name;
             Part::leaf(
-                world
-                    .rulesets
-                    .iter()
-                    .any(|ruleset| ruleset.active && ruleset.required_checks.iter().any(required)),
+                world.rulesets.iter().any(|ruleset| ruleset.active && ruleset.required_checks.iter().any(required)),
             )
         }
         "repository" => repository::upstream(world),
@@ -204,10 +181,7 @@ fn latest_statuses<'w>(world: &'w World, sha: &str) -> Vec<&'w CommitStatus> {
 }
 
 fn together<'a>(mut states: impl Iterator<Item = &'a str> + Clone) -> &'static str {
-    if states
-        .clone()
-        .any(|state| !["success", "pending", "neutral", "skipped"].contains(&state))
-    {
+    if states.clone().any(|state| !["success", "pending", "neutral", "skipped"].contains(&state)) {
         "FAILURE"
     } else if states.any(|state| state == "pending") {
         "PENDING"
@@ -248,10 +222,7 @@ pub(crate) fn status<'w>(world: &'w World, sha: &str) -> Part<'w> {
             ("commit", Part::One(commit::found(world, sha))),
             ("context", Part::null()),
             ("contexts", Part::Many(contexts)),
-            (
-                "state",
-                Part::leaf(together(latest.iter().map(|one| one.state.as_str()))),
-            ),
+            ("state", Part::leaf(together(latest.iter().map(|one| one.state.as_str())))),
         ],
     )
 }
@@ -309,11 +280,7 @@ pub(crate) fn deployments<'w>(context: Context<'w>, sha: Option<&str>, arguments
         .deployments
         .values()
         .filter(|one| sha.is_none_or(|sha| sha == one.sha))
-        .filter(|one| {
-            environments
-                .as_ref()
-                .is_none_or(|wanted| wanted.contains(&one.environment))
-        })
+        .filter(|one| environments.as_ref().is_none_or(|wanted| wanted.contains(&one.environment)))
         .collect();
     if arguments.within("orderBy", "direction") == Some(Value::from("DESC")) {
         all.reverse();
@@ -355,9 +322,7 @@ pub(crate) fn deployment<'w>(
         "statuses" => {
             let named = named("statuses", "DeploymentStatusConnection", "DeploymentStatusEdge");
             let all: Vec<&DeploymentStatus> = one.statuses.iter().rev().collect();
-            return Some(connection(named, &all, arguments, |status| {
-                Some(Node::DeploymentStatus(one, status))
-            }));
+            return Some(connection(named, &all, arguments, |status| Some(Node::DeploymentStatus(one, status))));
         }
         "task" => Part::leaf("deploy"),
         _ => return None,

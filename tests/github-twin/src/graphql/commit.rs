@@ -42,14 +42,12 @@ pub(crate) fn commit<'w>(
             let all = associated(world, &info.sha);
             pull::connection_of(all, arguments)
         }),
-        "checkSuites" => context
-            .needs("checks")
-            .and_then(|()| checks::suites(world, &info.sha, arguments)),
+        "checkSuites" => context.needs("checks").and_then(|()| checks::suites(world, &info.sha, arguments)),
         "status" => context.needs("statuses").map(|()| checks::status(world, &info.sha)),
         "statusCheckRollup" => context.needs("checks").map(|()| checks::rollup(context, &info.sha)),
-        "deployments" => context
-            .needs("deployments")
-            .and_then(|()| checks::deployments(context, Some(&info.sha), arguments)),
+        "deployments" => {
+            context.needs("deployments").and_then(|()| checks::deployments(context, Some(&info.sha), arguments))
+        }
         _ => return None,
     })
 }
@@ -109,10 +107,7 @@ fn git_actor<'w>(world: &'w World, one: &Identity) -> Node<'w> {
     Node::record(
         "GitActor",
         vec![
-            (
-                "avatarUrl",
-                Part::leaf(format!("{}/avatars/u/{picture}?v=4", world.url)),
-            ),
+            ("avatarUrl", Part::leaf(format!("{}/avatars/u/{picture}?v=4", world.url))),
             ("date", Part::leaf(rfc3339(one.at))),
             ("email", Part::leaf(one.email.clone())),
             ("name", Part::leaf(one.name.clone())),
@@ -167,17 +162,10 @@ fn associated<'w>(world: &'w World, sha: &str) -> Vec<&'w PullRequest> {
 /// The commit that stands for the merge which put this one on its base, where it was one of several (a rebase).
 fn landed_with<'w>(world: &'w World, sha: &str) -> Option<&'w str> {
     use crate::model::ActivityType::{MergeQueueMerge, PrMerge};
-    if world
-        .pulls
-        .values()
-        .any(|pull| pull.merge_commit.as_deref() == Some(sha))
-    {
+    if world.pulls.values().any(|pull| pull.merge_commit.as_deref() == Some(sha)) {
         return None;
     }
-    let merges = world
-        .activity
-        .iter()
-        .filter(|one| matches!(one.kind, PrMerge | MergeQueueMerge));
+    let merges = world.activity.iter().filter(|one| matches!(one.kind, PrMerge | MergeQueueMerge));
     let of = |one: &&crate::model::Activity| {
         let brought = world.git.reachable(&one.after, &[&one.before]).unwrap_or_default();
         brought.iter().any(|known| known == sha)
@@ -210,10 +198,7 @@ fn git_object<'w>(world: &'w World, kind: &str, oid: &str) -> Vec<(&'static str,
         ("abbreviatedOid", Part::leaf(oid.get(..7).unwrap_or_default())),
         ("commitUrl", Part::leaf(format!("{}{path}", world.url))),
         ("commitResourcePath", Part::leaf(path)),
-        (
-            "repository",
-            Part::One(world.repositories.get(&UPSTREAM).map(Node::Repository)),
-        ),
+        ("repository", Part::One(world.repositories.get(&UPSTREAM).map(Node::Repository))),
     ]
 }
 
@@ -237,11 +222,7 @@ pub(crate) fn tree_field<'w>(context: Context<'w>, of: &Directory, name: &str) -
     }
     let entries = world.git.list(sha, path).unwrap_or_default();
     let entry = |(name, id, directory): &(String, String, bool)| {
-        let place = if path.is_empty() {
-            name.clone()
-        } else {
-            format!("{path}/{name}")
-        };
+        let place = if path.is_empty() { name.clone() } else { format!("{path}/{name}") };
         let file = world.git.file(sha, &place);
         let size = file.as_ref().map_or(0, |(_, content)| content.len());
         let object = file.map(|(blob, content)| blob_node(world, &blob, &content));

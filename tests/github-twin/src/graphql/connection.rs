@@ -18,11 +18,7 @@ pub(crate) struct Named {
 
 /// `Named { field: "commits", connection: "CommitConnection", edge: "CommitEdge" }`.
 pub(crate) const fn named(field: &'static str, connection: &'static str, edge: &'static str) -> Named {
-    Named {
-        field,
-        connection,
-        edge,
-    }
+    Named { field, connection, edge }
 }
 
 /// The bounds of one page within a list.
@@ -56,10 +52,7 @@ pub(crate) fn connection_with<'w, T>(
     let page: Vec<(usize, &T)> = items.iter().enumerate().take(bounds.end).skip(bounds.start).collect();
     let nodes: Vec<Option<Node<'w>>> = page.iter().map(|(_, item)| make(item)).collect();
     let edges = page.iter().zip(&nodes).map(|((place, item), node)| {
-        let mut fields = vec![
-            ("cursor", Part::leaf(cursor(*place))),
-            ("node", Part::One(node.clone())),
-        ];
+        let mut fields = vec![("cursor", Part::leaf(cursor(*place))), ("node", Part::One(node.clone()))];
         fields.extend(more(item));
         Some(Node::record(named.edge, fields))
     });
@@ -103,13 +96,7 @@ fn bounds(field: &str, total: usize, arguments: Arguments<'_>) -> Result<Bounds,
     let high = before.unwrap_or(total).clamp(low, total);
     let start = last.map_or(low, |last| high.saturating_sub(last).max(low));
     let end = first.map_or(high, |first| (low + first).min(high));
-    Ok(Bounds {
-        start,
-        end,
-        has_next: end < total,
-        has_previous: start > 0,
-        between_cursors: high - low,
-    })
+    Ok(Bounds { start, end, has_next: end < total, has_previous: start > 0, between_cursors: high - low })
 }
 
 fn size(field: &str, name: &str, asked: Option<i64>) -> Result<Option<usize>, FieldError> {
@@ -124,10 +111,9 @@ fn size(field: &str, name: &str, asked: Option<i64>) -> Result<Option<usize>, Fi
             );
             Err(error("EXCESSIVE_PAGINATION", &message))
         }
-        Err(_) => Err(error(
-            "INVALID_PAGINATION",
-            &format!("`{name}` on the `{field}` connection cannot be less than zero."),
-        )),
+        Err(_) => {
+            Err(error("INVALID_PAGINATION", &format!("`{name}` on the `{field}` connection cannot be less than zero.")))
+        }
     }
 }
 
@@ -141,10 +127,5 @@ fn place(cursor: &str) -> Result<usize, FieldError> {
         .ok()
         .and_then(|bytes| serde_json::from_slice::<(String, usize)>(&bytes).ok())
         .map(|(_, place)| place)
-        .ok_or_else(|| {
-            error(
-                "INVALID_CURSOR_ARGUMENTS",
-                &format!("`{cursor}` does not appear to be a valid cursor."),
-            )
-        })
+        .ok_or_else(|| error("INVALID_CURSOR_ARGUMENTS", &format!("`{cursor}` does not appear to be a valid cursor.")))
 }

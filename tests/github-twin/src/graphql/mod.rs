@@ -43,15 +43,8 @@ pub(crate) fn operation_name(body: &Value) -> Option<String> {
         return Some(name.to_owned());
     }
     let text = body.get("query")?.as_str()?;
-    let after = text
-        .trim_start()
-        .strip_prefix("query")
-        .or_else(|| text.trim_start().strip_prefix("mutation"))?;
-    let name: String = after
-        .trim_start()
-        .chars()
-        .take_while(|c| c.is_alphanumeric() || *c == '_')
-        .collect();
+    let after = text.trim_start().strip_prefix("query").or_else(|| text.trim_start().strip_prefix("mutation"))?;
+    let name: String = after.trim_start().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
     (!name.is_empty()).then_some(name)
 }
 
@@ -69,11 +62,7 @@ pub(crate) fn serve(world: &mut World, call: &Call) -> Result<Answer, Answer> {
         Some(Value::Object(variables)) => json_map(variables),
         _ => JsonMap::new(),
     };
-    let context = Context {
-        world,
-        caller: &call.caller,
-        now: call.now,
-    };
+    let context = Context { world, caller: &call.caller, now: call.now };
     let root = Object::new(context, Node::Query);
     let name = call.text("operationName");
     let outcome = Execution::new(schema, &document)
@@ -86,9 +75,7 @@ pub(crate) fn serve(world: &mut World, call: &Call) -> Result<Answer, Answer> {
 }
 
 fn json_map(map: Map<String, Value>) -> JsonMap {
-    map.into_iter()
-        .map(|(name, value)| (name.into(), serde_json_bytes::Value::from(value)))
-        .collect()
+    map.into_iter().map(|(name, value)| (name.into(), serde_json_bytes::Value::from(value))).collect()
 }
 
 /// Documents parsed before: programs send the same few queries again and again.
@@ -106,10 +93,7 @@ fn parsed(schema: &'static Valid<Schema>, query: &str) -> Result<&'static Valid<
     })?;
     // Queries written by programs are few, and live as long as the process.
     let document: &'static Valid<ExecutableDocument> = Box::leak(Box::new(document));
-    known
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .insert(query.to_owned(), document);
+    known.lock().unwrap_or_else(PoisonError::into_inner).insert(query.to_owned(), document);
     Ok(document)
 }
 

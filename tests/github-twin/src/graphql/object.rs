@@ -106,12 +106,7 @@ impl Arguments<'_> {
     /// A list of texts or enum values; `None` where it is not given.
     pub(crate) fn list(&self, name: &str) -> Option<Vec<String>> {
         let items = self.0.get(name)?.as_array()?;
-        Some(
-            items
-                .iter()
-                .filter_map(|item| item.as_str().map(str::to_owned))
-                .collect(),
-        )
+        Some(items.iter().filter_map(|item| item.as_str().map(str::to_owned)).collect())
     }
 
     /// A field of an input object.
@@ -126,9 +121,7 @@ pub(crate) type Resolved<'w> = Result<Part<'w>, FieldError>;
 
 /// An error with GitHub's type.
 pub(crate) fn error(kind: &str, message: &str) -> FieldError {
-    FieldError {
-        message: format!("{kind}{MARK}{message}"),
-    }
+    FieldError { message: format!("{kind}{MARK}{message}") }
 }
 
 impl Context<'_> {
@@ -173,11 +166,9 @@ impl<'w> Object<'w> {
             Node::Deployment(one) => checks::deployment(context, one, name, arguments),
             Node::DeploymentStatus(of, one) => checks::deployment_status(context, of, one, name),
             Node::WorkflowRun(one) => checks::workflow_run(context, one, name),
-            Node::Record(record) => record
-                .fields
-                .iter()
-                .find(|(field, _)| *field == name)
-                .map(|(_, part)| Ok(part.clone())),
+            Node::Record(record) => {
+                record.fields.iter().find(|(field, _)| *field == name).map(|(_, part)| Ok(part.clone()))
+            }
         }
     }
 }

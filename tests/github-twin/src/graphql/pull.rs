@@ -17,18 +17,10 @@ pub(crate) fn connection_of<'w>(all: Vec<&'w PullRequest>, arguments: Arguments<
     let labels = arguments.list("labels");
     let mut wanted: Vec<&PullRequest> = all
         .into_iter()
-        .filter(|pull| {
-            states
-                .as_ref()
-                .is_none_or(|states| states.iter().any(|one| one == state(pull)))
-        })
+        .filter(|pull| states.as_ref().is_none_or(|states| states.iter().any(|one| one == state(pull))))
         .filter(|pull| head.is_none_or(|head| head == pull.head.branch))
         .filter(|pull| base.is_none_or(|base| base == pull.base))
-        .filter(|pull| {
-            labels
-                .as_ref()
-                .is_none_or(|labels| labels.iter().any(|one| pull.labels.contains(one)))
-        })
+        .filter(|pull| labels.as_ref().is_none_or(|labels| labels.iter().any(|one| pull.labels.contains(one))))
         .collect();
     if arguments.within("orderBy", "direction") == Some(Value::from("DESC")) {
         wanted.reverse();
@@ -107,9 +99,9 @@ fn ends<'w>(context: Context<'w>, pull: &'w PullRequest, name: &str) -> Option<P
     Some(match name {
         "baseRefName" => Part::leaf(pull.base.clone()),
         "baseRefOid" => Part::leaf(pull.base_sha.clone()),
-        "baseRef" => world
-            .upstream()
-            .map_or_else(Part::null, |upstream| repository::branch_or_null(upstream, &pull.base)),
+        "baseRef" => {
+            world.upstream().map_or_else(Part::null, |upstream| repository::branch_or_null(upstream, &pull.base))
+        }
         "headRefName" => Part::leaf(pull.head.branch.clone()),
         "headRefOid" => Part::leaf(pull.head.sha.clone()),
         "headRef" => head.map_or_else(Part::null, |head| repository::branch_or_null(head, &pull.head.branch)),
@@ -133,9 +125,7 @@ fn lists<'w>(
     Some(match name {
         "assignees" => {
             let named = named("assignees", "UserConnection", "UserEdge");
-            connection(named, &pull.assignees, arguments, |id| {
-                actor::living(world, Some(*id)).map(Node::AsUser)
-            })
+            connection(named, &pull.assignees, arguments, |id| actor::living(world, Some(*id)).map(Node::AsUser))
         }
         "comments" => {
             let named = named("comments", "IssueCommentConnection", "IssueCommentEdge");
@@ -144,23 +134,17 @@ fn lists<'w>(
         }
         "commits" => {
             let named = named("commits", "PullRequestCommitConnection", "PullRequestCommitEdge");
-            connection(named, &pull.commits, arguments, |sha| {
-                pull_request_commit(world, pull, sha)
-            })
+            connection(named, &pull.commits, arguments, |sha| pull_request_commit(world, pull, sha))
         }
         "labels" => {
             let named = named("labels", "LabelConnection", "LabelEdge");
-            connection(named, &pull.labels, arguments, |label| {
-                Some(timeline::label(world, label))
-            })
+            connection(named, &pull.labels, arguments, |label| Some(timeline::label(world, label)))
         }
         "reviews" => {
             let states = arguments.list("states");
             let author = arguments.text("author").and_then(|login| world.account_by_login(login));
             let wanted = |review: &&Review| {
-                states
-                    .as_ref()
-                    .is_none_or(|states| states.iter().any(|one| one == review.state.name()))
+                states.as_ref().is_none_or(|states| states.iter().any(|one| one == review.state.name()))
                     && (arguments.text("author").is_none() || author.is_some_and(|author| author.id == review.by))
             };
             reviews("reviews", pull, pull.reviews.iter().filter(wanted).collect(), arguments)
@@ -201,9 +185,7 @@ fn latest(pull: &PullRequest, wanted: impl Fn(&Review) -> bool) -> Vec<&Review> 
 
 fn review_decision<'w>(world: &'w World, pull: &'w PullRequest) -> Part<'w> {
     let can_write = |id: AccountId| world.account(id).is_some_and(crate::model::Account::can_write);
-    let opinions = latest(pull, |review| {
-        review.state != ReviewState::Commented && can_write(review.by)
-    });
+    let opinions = latest(pull, |review| review.state != ReviewState::Commented && can_write(review.by));
     let any = |state| opinions.iter().any(|review| review.state == state);
     Part::leaf(if any(ReviewState::ChangesRequested) {
         "CHANGES_REQUESTED"
@@ -259,19 +241,10 @@ fn queue_entry<'w>(world: &'w World, pull: &'w PullRequest) -> Part<'w> {
     let Some(by) = pull.queued_by else {
         return Part::null();
     };
-    let group = world
-        .merge_groups
-        .iter()
-        .rev()
-        .find(|group| group.waiting && group.pulls.contains(&pull.number));
+    let group = world.merge_groups.iter().rev().find(|group| group.waiting && group.pulls.contains(&pull.number));
     let place = group.and_then(|group| group.pulls.iter().position(|number| *number == pull.number));
     let added = |item: &&crate::model::TimelineItem| item.what == Timeline::AddedToMergeQueue;
-    let at = pull
-        .timeline
-        .iter()
-        .rev()
-        .find(added)
-        .map_or(pull.updated_at, |item| item.at);
+    let at = pull.timeline.iter().rev().find(added).map_or(pull.updated_at, |item| item.at);
     let commit = |sha: Option<&String>| Part::One(sha.and_then(|sha| commit::found(world, sha)));
     Part::record(
         "MergeQueueEntry",
@@ -285,10 +258,7 @@ fn queue_entry<'w>(world: &'w World, pull: &'w PullRequest) -> Part<'w> {
             ("solo", Part::leaf(false)),
             ("position", Part::leaf(place.map_or(1, |place| place + 1))),
             ("pullRequest", Part::One(Some(Node::PullRequest(pull)))),
-            (
-                "state",
-                Part::leaf(if group.is_some() { "AWAITING_CHECKS" } else { "QUEUED" }),
-            ),
+            ("state", Part::leaf(if group.is_some() { "AWAITING_CHECKS" } else { "QUEUED" })),
         ],
     )
 }
@@ -302,14 +272,7 @@ pub(crate) fn review<'w>(
     arguments: Arguments<'_>,
 ) -> Option<Resolved<'w>> {
     let world = context.world;
-    let path = || {
-        format!(
-            "{}/pull/{}#pullrequestreview-{}",
-            repository_path(world),
-            pull.number,
-            one.id
-        )
-    };
+    let path = || format!("{}/pull/{}#pullrequestreview-{}", repository_path(world), pull.number, one.id);
     Some(Ok(match name {
         "id" => Part::leaf(node_id("PRR", one.id)),
         "databaseId" => Part::int(one.id),
@@ -343,14 +306,7 @@ pub(crate) fn comment<'w>(
     name: &str,
 ) -> Option<Resolved<'w>> {
     let world = context.world;
-    let path = || {
-        format!(
-            "{}/pull/{}#issuecomment-{}",
-            repository_path(world),
-            pull.number,
-            one.id
-        )
-    };
+    let path = || format!("{}/pull/{}#issuecomment-{}", repository_path(world), pull.number, one.id);
     Some(Ok(match name {
         "id" => Part::leaf(node_id("IC", one.id)),
         "databaseId" => Part::int(one.id),

@@ -22,12 +22,8 @@ pub(crate) fn query<'w>(context: Context<'w>, name: &str, arguments: Arguments<'
         }
         "user" => {
             let login = text("login");
-            let user = world
-                .account_by_login(&login)
-                .filter(|account| account.kind == AccountKind::User);
-            found(user.map(Node::AsUser), || {
-                format!("Could not resolve to a User with the login of '{login}'.")
-            })
+            let user = world.account_by_login(&login).filter(|account| account.kind == AccountKind::User);
+            found(user.map(Node::AsUser), || format!("Could not resolve to a User with the login of '{login}'."))
         }
         "organization" => {
             let login = text("login");
@@ -70,9 +66,7 @@ fn rate_limit(context: Context<'_>) -> Part<'_> {
 }
 
 fn by_node_id<'w>(context: Context<'w>, id: &str) -> Resolved<'w> {
-    found(node_of(context, id), || {
-        format!("Could not resolve to a node with the global id of '{id}'")
-    })
+    found(node_of(context, id), || format!("Could not resolve to a node with the global id of '{id}'"))
 }
 
 fn nodes<'w>(context: Context<'w>, arguments: Arguments<'_>) -> Resolved<'w> {
@@ -133,34 +127,22 @@ pub(crate) fn repository<'w>(
     let ours = one.id == UPSTREAM;
     Some(match name {
         "collaborators" => collaborators(context, arguments),
-        "deployments" => context
-            .needs("deployments")
-            .and_then(|()| checks::deployments(context, None, arguments)),
+        "deployments" => context.needs("deployments").and_then(|()| checks::deployments(context, None, arguments)),
         "environment" => Ok(environment(context.world, arguments.text("name").unwrap_or_default())),
         "environments" => environments(context.world, arguments),
-        "object" => context
-            .needs("contents")
-            .and_then(|()| object(context.world, one, arguments)),
+        "object" => context.needs("contents").and_then(|()| object(context.world, one, arguments)),
         "pullRequest" => context.needs("pull_requests").and_then(|()| {
             let number = arguments.number("number").unwrap_or_default();
-            let pull = u64::try_from(number)
-                .ok()
-                .and_then(|number| context.world.pulls.get(&number));
+            let pull = u64::try_from(number).ok().and_then(|number| context.world.pulls.get(&number));
             found(pull.filter(|_| ours).map(Node::PullRequest), || {
                 format!("Could not resolve to a PullRequest with the number of {number}.")
             })
         }),
         "pullRequests" => context.needs("pull_requests").and_then(|()| {
-            let all: Vec<&PullRequest> = if ours {
-                context.world.pulls.values().collect()
-            } else {
-                Vec::new()
-            };
+            let all: Vec<&PullRequest> = if ours { context.world.pulls.values().collect() } else { Vec::new() };
             pull::connection_of(all, arguments)
         }),
-        "defaultBranchRef" => context
-            .needs("contents")
-            .map(|()| branch_or_null(one, &one.default_branch)),
+        "defaultBranchRef" => context.needs("contents").map(|()| branch_or_null(one, &one.default_branch)),
         "ref" => context.needs("contents").map(|()| {
             let full = arguments.text("qualifiedName").unwrap_or_default();
             reference_named(one, full)
@@ -193,10 +175,7 @@ fn plain<'w>(world: &'w World, one: &'w Repository, name: &str) -> Option<Part<'
 
 fn collaborators<'w>(context: Context<'w>, arguments: Arguments<'_>) -> Resolved<'w> {
     if !context.caller.may("contents", model::PermissionLevel::Write) {
-        return Err(error(
-            "FORBIDDEN",
-            "Must have push access to view repository collaborators.",
-        ));
+        return Err(error("FORBIDDEN", "Must have push access to view repository collaborators."));
     }
     let world = context.world;
     let login = arguments.text("login");
@@ -207,35 +186,22 @@ fn collaborators<'w>(context: Context<'w>, arguments: Arguments<'_>) -> Resolved
         .filter(|account| !account.deleted && !account.built_in && account.permission > Permission::None)
         .filter(|account| account.kind == AccountKind::User)
         .filter(|account| login.is_none_or(|login| login.eq_ignore_ascii_case(&account.login)))
-        .filter(|account| {
-            part.as_ref()
-                .is_none_or(|part| account.login.to_ascii_lowercase().contains(part))
-        })
+        .filter(|account| part.as_ref().is_none_or(|part| account.login.to_ascii_lowercase().contains(part)))
         .collect();
     connection_with(
-        named(
-            "collaborators",
-            "RepositoryCollaboratorConnection",
-            "RepositoryCollaboratorEdge",
-        ),
+        named("collaborators", "RepositoryCollaboratorConnection", "RepositoryCollaboratorEdge"),
         &all,
         arguments,
         |account| Some(Node::AsUser(account)),
         |account| {
             let permission = account.permission.role_name().to_ascii_uppercase();
-            vec![
-                ("permission", Part::leaf(permission)),
-                ("permissionSources", Part::null()),
-            ]
+            vec![("permission", Part::leaf(permission)), ("permissionSources", Part::null())]
         },
     )
 }
 
 fn environment<'w>(world: &'w World, name: &str) -> Part<'w> {
-    let found = world
-        .environments
-        .values()
-        .find(|one| one.name.eq_ignore_ascii_case(name));
+    let found = world.environments.values().find(|one| one.name.eq_ignore_ascii_case(name));
     Part::One(found.map(environment_node))
 }
 
@@ -253,11 +219,8 @@ fn environment_node(one: &model::Environment) -> Node<'_> {
 
 fn environments<'w>(world: &'w World, arguments: Arguments<'_>) -> Resolved<'w> {
     let names = arguments.list("names").unwrap_or_default();
-    let all: Vec<&model::Environment> = world
-        .environments
-        .values()
-        .filter(|one| names.is_empty() || names.contains(&one.name))
-        .collect();
+    let all: Vec<&model::Environment> =
+        world.environments.values().filter(|one| names.is_empty() || names.contains(&one.name)).collect();
     let named = named("environments", "EnvironmentConnection", "EnvironmentEdge");
     connection(named, &all, arguments, |one| Some(environment_node(one)))
 }
@@ -273,11 +236,7 @@ fn object<'w>(world: &'w World, one: &'w Repository, arguments: Arguments<'_>) -
         },
         (None, None) => return Err(missing()),
     };
-    let name = if name == "HEAD" {
-        one.default_branch.as_str()
-    } else {
-        name
-    };
+    let name = if name == "HEAD" { one.default_branch.as_str() } else { name };
     let Some(sha) = resolved(world, one, name) else {
         return Ok(Part::null());
     };
@@ -288,9 +247,7 @@ fn object<'w>(world: &'w World, one: &'w Repository, arguments: Arguments<'_>) -
 }
 
 fn resolved(world: &World, one: &Repository, name: &str) -> Option<String> {
-    one.resolve(name)
-        .cloned()
-        .or_else(|| world.git.has_commit(name).then(|| name.to_owned()))
+    one.resolve(name).cloned().or_else(|| world.git.has_commit(name).then(|| name.to_owned()))
 }
 
 /// A branch as `Ref`, or null.
@@ -312,11 +269,7 @@ fn reference_named<'w>(one: &'w Repository, full: &str) -> Part<'w> {
 }
 
 fn refs<'w>(one: &'w Repository, arguments: Arguments<'_>) -> Resolved<'w> {
-    let prefix = arguments
-        .text("refPrefix")
-        .unwrap_or_default()
-        .trim_end_matches('/')
-        .to_owned();
+    let prefix = arguments.text("refPrefix").unwrap_or_default().trim_end_matches('/').to_owned();
     let names: Vec<String> = match prefix.as_str() {
         "refs/heads" => one.branches.keys().cloned().collect(),
         "refs/tags" => one.tags.keys().cloned().collect(),
@@ -348,11 +301,7 @@ pub(crate) fn reference<'w>(
         "associatedPullRequests" => {
             let from_here = |pull: &&PullRequest| pull.head.repository == owner.id && pull.head.branch == short;
             let all = context.world.pulls.values().filter(from_here).collect();
-            return Some(
-                context
-                    .needs("pull_requests")
-                    .and_then(|()| pull::connection_of(all, arguments)),
-            );
+            return Some(context.needs("pull_requests").and_then(|()| pull::connection_of(all, arguments)));
         }
         _ => return None,
     }))

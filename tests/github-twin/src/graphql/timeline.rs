@@ -16,18 +16,10 @@ pub(crate) fn items<'w>(world: &'w World, pull: &'w PullRequest, arguments: Argu
     let all: Vec<&TimelineItem> = pull
         .timeline
         .iter()
-        .filter(|item| {
-            wanted
-                .as_ref()
-                .is_none_or(|types| types.iter().any(|one| one == item_type(&item.what)))
-        })
+        .filter(|item| wanted.as_ref().is_none_or(|types| types.iter().any(|one| one == item_type(&item.what))))
         .filter(|item| since.as_ref().is_none_or(|since| rfc3339(item.at) >= *since))
         .collect();
-    let named = named(
-        "timelineItems",
-        "PullRequestTimelineItemsConnection",
-        "PullRequestTimelineItemsEdge",
-    );
+    let named = named("timelineItems", "PullRequestTimelineItemsConnection", "PullRequestTimelineItemsEdge");
     let page = connection(named, &all, arguments, |item| node(world, pull, item))?;
     let Part::One(Some(Node::Record(record))) = &page else {
         return Ok(page);
@@ -93,10 +85,7 @@ fn node<'w>(world: &'w World, pull: &'w PullRequest, item: &'w TimelineItem) -> 
         ),
         Timeline::AutomaticBaseChange { from, to } => (
             "AutomaticBaseChangeSucceededEvent",
-            vec![
-                ("oldBase", Part::leaf(from.clone())),
-                ("newBase", Part::leaf(to.clone())),
-            ],
+            vec![("oldBase", Part::leaf(from.clone())), ("newBase", Part::leaf(to.clone()))],
         ),
         Timeline::HeadRefForcePushed { before, after } => (
             "HeadRefForcePushedEvent",
@@ -108,15 +97,10 @@ fn node<'w>(world: &'w World, pull: &'w PullRequest, item: &'w TimelineItem) -> 
         ),
         Timeline::HeadRefDeleted => (
             "HeadRefDeletedEvent",
-            vec![
-                ("headRef", head_ref(world, pull)),
-                ("headRefName", Part::leaf(pull.head.branch.clone())),
-            ],
+            vec![("headRef", head_ref(world, pull)), ("headRefName", Part::leaf(pull.head.branch.clone()))],
         ),
         Timeline::Merged { commit } => {
-            let base = world
-                .upstream()
-                .map(|upstream| repository::branch_or_null(upstream, &pull.base));
+            let base = world.upstream().map(|upstream| repository::branch_or_null(upstream, &pull.base));
             let fields = vec![
                 ("commit", Part::One(commit::found(world, commit))),
                 ("mergeRef", base.unwrap_or_else(Part::null)),
@@ -147,23 +131,15 @@ fn people<'w>(
     Some(match what {
         Timeline::Closed => (
             "ClosedEvent",
-            [
-                vec![("closer", Part::null()), ("closable", this())],
-                addresses(world, pull, item),
-            ]
-            .concat(),
+            [vec![("closer", Part::null()), ("closable", this())], addresses(world, pull, item)].concat(),
         ),
         Timeline::Reopened => ("ReopenedEvent", vec![("closable", this())]),
         Timeline::Assigned(id) => ("AssignedEvent", assigned(*id)),
         Timeline::Unassigned(id) => ("UnassignedEvent", assigned(*id)),
-        Timeline::Labeled(name) => (
-            "LabeledEvent",
-            vec![("label", Part::One(Some(label(world, name)))), ("labelable", this())],
-        ),
-        Timeline::AutoMergeEnabled => (
-            "AutoMergeEnabledEvent",
-            vec![("enabler", actor::as_user(world, item.actor))],
-        ),
+        Timeline::Labeled(name) => {
+            ("LabeledEvent", vec![("label", Part::One(Some(label(world, name)))), ("labelable", this())])
+        }
+        Timeline::AutoMergeEnabled => ("AutoMergeEnabledEvent", vec![("enabler", actor::as_user(world, item.actor))]),
         Timeline::AutoMergeDisabled => (
             "AutoMergeDisabledEvent",
             vec![
@@ -172,10 +148,9 @@ fn people<'w>(
                 ("reasonCode", Part::null()),
             ],
         ),
-        Timeline::AddedToMergeQueue => (
-            "AddedToMergeQueueEvent",
-            vec![("enqueuer", actor::as_user(world, item.actor))],
-        ),
+        Timeline::AddedToMergeQueue => {
+            ("AddedToMergeQueueEvent", vec![("enqueuer", actor::as_user(world, item.actor))])
+        }
         Timeline::RemovedFromMergeQueue { reason } => {
             let added = |one: &&TimelineItem| one.what == Timeline::AddedToMergeQueue && one.id < item.id;
             let by = pull.timeline.iter().rev().find(added).and_then(|one| one.actor);
@@ -210,16 +185,8 @@ fn event<'w>(
 }
 
 fn addresses<'w>(world: &'w World, pull: &'w PullRequest, item: &'w TimelineItem) -> Vec<(&'static str, Part<'w>)> {
-    let path = format!(
-        "{}/pull/{}#event-{}",
-        pull::repository_path(world),
-        pull.number,
-        item.id
-    );
-    vec![
-        ("url", Part::leaf(format!("{}{path}", world.url))),
-        ("resourcePath", Part::leaf(path)),
-    ]
+    let path = format!("{}/pull/{}#event-{}", pull::repository_path(world), pull.number, item.id);
+    vec![("url", Part::leaf(format!("{}{path}", world.url))), ("resourcePath", Part::leaf(path))]
 }
 
 fn head_ref<'w>(world: &'w World, pull: &'w PullRequest) -> Part<'w> {
@@ -231,11 +198,7 @@ fn head_ref<'w>(world: &'w World, pull: &'w PullRequest) -> Part<'w> {
 pub(crate) fn label<'w>(world: &'w World, name: &str) -> Node<'w> {
     let shown = shape::label(world, name);
     let text = |field: &str| Part::leaf(shown.get(field).cloned().unwrap_or(Value::Null));
-    let path = format!(
-        "{}/labels/{}",
-        pull::repository_path(world),
-        crate::rest::paging::escaped(name)
-    );
+    let path = format!("{}/labels/{}", pull::repository_path(world), crate::rest::paging::escaped(name));
     let repository = world.repositories.get(&UPSTREAM).map(Node::Repository);
     Node::record(
         "Label",

@@ -18,11 +18,7 @@ fn name(action: WorkflowAction) -> &'static str {
 
 /// A run as webhooks about something else carry it.
 fn run_beside(world: &World, run: &Run, attempt: u64) -> Value {
-    let found = run
-        .attempts
-        .iter()
-        .find(|one| one.number == attempt)
-        .or_else(|| run.latest());
+    let found = run.attempts.iter().find(|one| one.number == attempt).or_else(|| run.latest());
     found.map_or(Value::Null, |attempt| shape::workflow_run(world, run, attempt))
 }
 
@@ -31,7 +27,13 @@ fn run_of(world: &World, one: &Deployment) -> (Value, Value) {
     let run = one.run.and_then(|run| world.runs.get(&run));
     (
         run.map_or(Value::Null, |run| shape::workflow(world, run)),
-        run.map_or(Value::Null, |run| run_beside(world, run, one.attempt)),
+        run.map_or(Value::Null, |run| {
+            // As published, a run beside a deployment carries neither a head commit nor the attempt before.
+            shape::merged(
+                run_beside(world, run, one.attempt),
+                json!({"head_commit": null, "previous_attempt_url": null}),
+            )
+        }),
     )
 }
 
@@ -50,9 +52,7 @@ pub(super) fn deployment_status(world: &World, id: u64, status: u64) -> Rendered
         let (workflow, run) = run_of(world, one);
         let status = one.statuses.iter().find(|known| known.id == status);
         let shown = status.map(|status| webhook_status(world, one, status));
-        let check_run = one
-            .job
-            .and_then(|job| world.check_runs.iter().find(|run| run.id == job));
+        let check_run = one.job.and_then(|job| world.check_runs.iter().find(|run| run.id == job));
         let check_run = check_run.map(|run| {
             shape::without(
                 shape::check_run(world, run),
@@ -87,10 +87,7 @@ pub(super) fn rule_requested(world: &World, id: u64, run: u64, environment: &str
         .filter(|pull| pull.is_open() && pull.head.sha == sha)
         .map(|pull| shape::pull_request(world, pull))
         .collect();
-    let callback = format!(
-        "{}/repos/{full_name}/actions/runs/{run}/deployment_protection_rule",
-        world.url
-    );
+    let callback = format!("{}/repos/{full_name}/actions/runs/{run}/deployment_protection_rule", world.url);
     Rendered::new(
         "deployment_protection_rule",
         Some("requested"),
@@ -121,13 +118,10 @@ pub(super) fn deployment_review(
     let Some(run) = world.runs.get(&asked.run) else {
         return Rendered::new("deployment_review", Some("requested"), Value::Null);
     };
-    let reviewers: Vec<Value> = world
-        .environments
-        .get(asked.environment)
-        .map_or_else(Vec::new, |environment| {
-            let shown = |id: &AccountId| json!({"type": "User", "reviewer": shape::simple_user(world, *id)});
-            environment.reviewers.iter().map(shown).collect()
-        });
+    let reviewers: Vec<Value> = world.environments.get(asked.environment).map_or_else(Vec::new, |environment| {
+        let shown = |id: &AccountId| json!({"type": "User", "reviewer": shape::simple_user(world, *id)});
+        environment.reviewers.iter().map(shown).collect()
+    });
     let jobs: Vec<Value> = run
         .attempts
         .iter()

@@ -8,7 +8,12 @@ use serde_json::{Value, json};
 /// `check_suite` `requested`
 pub(super) fn suite_requested(world: &World, id: u64) -> Rendered {
     let suite = world.check_suites.iter().find(|suite| suite.id == id);
-    let shown = suite.map(|suite| shape::without(shape::check_suite(world, suite), &["repository"]));
+    let shown = suite.map(|suite| {
+        // The published list of an App's events is shorter than the events that GitHub has.
+        let app = shape::without(shape::integration(world, suite.app), &["events"]);
+        let bare = shape::without(shape::check_suite(world, suite), &["repository"]);
+        shape::merged(bare, json!({"app": app}))
+    });
     Rendered::new("check_suite", Some("requested"), json!({"check_suite": shown}))
 }
 
@@ -20,13 +25,7 @@ pub(super) fn run(world: &World, id: u64, action: CheckRunAction) -> Rendered {
         let suite = suite.map(|suite| {
             shape::without(
                 shape::check_suite(world, suite),
-                &[
-                    "latest_check_runs_count",
-                    "check_runs_url",
-                    "head_commit",
-                    "rerequestable",
-                    "runs_rerequestable",
-                ],
+                &["latest_check_runs_count", "check_runs_url", "head_commit", "rerequestable", "runs_rerequestable"],
             )
         });
         shape::merged(shape::check_run(world, run), json!({"check_suite": suite}))
@@ -35,16 +34,11 @@ pub(super) fn run(world: &World, id: u64, action: CheckRunAction) -> Rendered {
         CheckRunAction::Created => ("created", json!({})),
         CheckRunAction::Completed => ("completed", json!({})),
         CheckRunAction::Rerequested => ("rerequested", json!({})),
-        CheckRunAction::RequestedAction(identifier) => (
-            "requested_action",
-            json!({"requested_action": {"identifier": identifier}}),
-        ),
+        CheckRunAction::RequestedAction(identifier) => {
+            ("requested_action", json!({"requested_action": {"identifier": identifier}}))
+        }
     };
-    Rendered::new(
-        "check_run",
-        Some(name),
-        shape::merged(json!({"check_run": shown}), more),
-    )
+    Rendered::new("check_run", Some(name), shape::merged(json!({"check_run": shown}), more))
 }
 
 /// `status`
@@ -62,9 +56,7 @@ fn status_fields(world: &World, one: &CommitStatus) -> Value {
     });
     let branches: Vec<Value> = upstream.map_or_else(Vec::new, |upstream| {
         let with_it = upstream.branches.iter().filter(|(_, tip)| **tip == one.sha);
-        with_it
-            .map(|(name, sha)| shape::short_branch(world, upstream, name, sha))
-            .collect()
+        with_it.map(|(name, sha)| shape::short_branch(world, upstream, name, sha)).collect()
     });
     json!({
         "id": one.id,

@@ -23,31 +23,16 @@ pub(super) fn push(world: &World, moved: &Moved<'_>, sender: AccountId) -> Rende
     let brought = if deleted {
         Vec::new()
     } else {
-        let default = world
-            .upstream()
-            .and_then(|upstream| upstream.branches.get("main"))
-            .map(String::as_str);
-        let known = if created {
-            default.filter(|tip| *tip != moved.after)
-        } else {
-            Some(moved.before)
-        };
+        let default = world.upstream().and_then(|upstream| upstream.branches.get("main")).map(String::as_str);
+        let known = if created { default.filter(|tip| *tip != moved.after) } else { Some(moved.before) };
         let not: Vec<&str> = known.into_iter().collect();
         world.git.reachable(moved.after, &not).unwrap_or_default()
     };
-    let commits: Vec<Value> = brought
-        .iter()
-        .take(MOST_COMMITS)
-        .filter_map(|sha| commit(world, sha))
-        .collect();
-    let full_name = world
-        .upstream()
-        .map(crate::model::Repository::full_name)
-        .unwrap_or_default();
-    let pusher = world.account(sender).map_or(
-        Value::Null,
-        |account| json!({"name": account.rest_login(), "email": account.email()}),
-    );
+    let commits: Vec<Value> = brought.iter().take(MOST_COMMITS).filter_map(|sha| commit(world, sha)).collect();
+    let full_name = world.upstream().map(crate::model::Repository::full_name).unwrap_or_default();
+    let pusher = world
+        .account(sender)
+        .map_or(Value::Null, |account| json!({"name": account.rest_login(), "email": account.email()}));
     let repository = world.upstream().map(|upstream| {
         shape::merged(
             shape::repository(world, upstream),
@@ -90,10 +75,7 @@ fn commit(world: &World, sha: &str) -> Option<Value> {
         }
         shown
     };
-    let files = world
-        .git
-        .changed_files(info.parents.first().map(String::as_str), sha)
-        .unwrap_or_default();
+    let files = world.git.changed_files(info.parents.first().map(String::as_str), sha).unwrap_or_default();
     let named = |status: &str| {
         let of = files.iter().filter(|file| file.status == status);
         of.map(|file| file.path.clone()).collect::<Vec<_>>()
@@ -124,9 +106,7 @@ fn named(reference: &str) -> (&str, &'static str) {
 /// `create`
 pub(super) fn create(world: &World, reference: &str) -> Rendered {
     let (name, kind) = named(reference);
-    let default = world
-        .upstream()
-        .map_or("main", |upstream| upstream.default_branch.as_str());
+    let default = world.upstream().map_or("main", |upstream| upstream.default_branch.as_str());
     let fields = json!({
         "ref": name, "ref_type": kind, "master_branch": default, "description": null, "pusher_type": "user"
     });
@@ -136,20 +116,13 @@ pub(super) fn create(world: &World, reference: &str) -> Rendered {
 /// `delete`
 pub(super) fn delete(reference: &str) -> Rendered {
     let (name, kind) = named(reference);
-    Rendered::new(
-        "delete",
-        None,
-        json!({"ref": name, "ref_type": kind, "pusher_type": "user"}),
-    )
+    Rendered::new("delete", None, json!({"ref": name, "ref_type": kind, "pusher_type": "user"}))
 }
 
 /// `release` `published`
 pub(super) fn release(world: &World, id: u64) -> Rendered {
     let shown = world.releases.iter().find(|release| release.id == id).map(|release| {
-        let full_name = world
-            .upstream()
-            .map(crate::model::Repository::full_name)
-            .unwrap_or_default();
+        let full_name = world.upstream().map(crate::model::Repository::full_name).unwrap_or_default();
         let api = format!("{}/repos/{full_name}/releases/{id}", world.url);
         let html = format!("{}/{full_name}", world.url);
         json!({
@@ -180,9 +153,7 @@ pub(super) fn release(world: &World, id: u64) -> Rendered {
 
 /// `member`
 pub(super) fn member(world: &World, id: AccountId, action: &'static str, from: Option<&'static str>) -> Rendered {
-    let now = world
-        .account(id)
-        .map_or("none", |account| account.permission.role_name());
+    let now = world.account(id).map_or("none", |account| account.permission.role_name());
     let legacy = |role: &str| match role {
         "admin" => "admin",
         "maintain" | "write" => "write",
@@ -229,11 +200,7 @@ fn changes(world: &World, now: &Ruleset, before: &Ruleset) -> Value {
     }
     let rules = |one: &Ruleset| {
         let shown = shape::repository_ruleset(world, one, false);
-        shown
-            .get("rules")
-            .and_then(Value::as_array)
-            .cloned()
-            .unwrap_or_default()
+        shown.get("rules").and_then(Value::as_array).cloned().unwrap_or_default()
     };
     let (new, old) = (rules(now), rules(before));
     let kind = |rule: &Value| rule.get("type").cloned().unwrap_or_default();
@@ -249,10 +216,7 @@ fn changes(world: &World, now: &Ruleset, before: &Ruleset) -> Value {
         .collect();
     let (added, deleted) = (only(&new, &old), only(&old, &new));
     if !(added.is_empty() && deleted.is_empty() && updated.is_empty()) {
-        fields.insert(
-            "rules".to_owned(),
-            json!({"added": added, "deleted": deleted, "updated": updated}),
-        );
+        fields.insert("rules".to_owned(), json!({"added": added, "deleted": deleted, "updated": updated}));
     }
     changes
 }

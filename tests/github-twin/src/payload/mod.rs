@@ -42,100 +42,48 @@ pub fn render(world: &World, event: &Event) -> (&'static str, Option<&'static st
         payload.insert("repository".to_owned(), shape::repository(world, upstream));
     }
     let payload = shape::merged(Value::Object(payload), rendered.fields);
-    recording::webhook(rendered.name, rendered.action, &payload);
+    if !world.url.is_empty() {
+        recording::webhook(rendered.name, rendered.action, &payload); // a world under construction tells nobody
+    }
     (rendered.name, rendered.action, payload)
 }
 
 fn rendered(world: &World, event: &Event) -> (Rendered, u64) {
     match event {
-        Event::Push {
-            reference,
-            before,
-            after,
-            forced,
-            sender,
-        } => {
-            let moved = code::Moved {
-                reference,
-                before,
-                after,
-                forced: *forced,
-            };
+        Event::Push { reference, before, after, forced, sender } => {
+            let moved = code::Moved { reference, before, after, forced: *forced };
             (code::push(world, &moved, *sender), *sender)
         }
         Event::Create { reference, sender } => (code::create(world, reference), *sender),
         Event::Delete { reference, sender } => (code::delete(reference), *sender),
         Event::Release { release, sender } => (code::release(world, *release), *sender),
-        Event::Member {
-            member,
-            action,
-            from,
-            sender,
-        } => (code::member(world, *member, action, *from), *sender),
-        Event::Ruleset {
-            ruleset,
-            before,
-            action,
-            sender,
-        } => (code::ruleset(world, ruleset, before.as_deref(), *action), *sender),
+        Event::Member { member, action, from, sender } => (code::member(world, *member, action, *from), *sender),
+        Event::Ruleset { ruleset, before, action, sender } => {
+            (code::ruleset(world, ruleset, before.as_deref(), *action), *sender)
+        }
         Event::PullRequest { number, action, sender } => (pulls::pull_request(world, *number, action), *sender),
-        Event::Review {
-            number,
-            review,
-            action,
-            sender,
-        } => (pulls::review(world, *number, *review, *action), *sender),
-        Event::IssueComment {
-            number,
-            comment,
-            sender,
-        } => (pulls::comment(world, *number, *comment), *sender),
+        Event::Review { number, review, action, sender } => (pulls::review(world, *number, *review, *action), *sender),
+        Event::IssueComment { number, comment, sender } => (pulls::comment(world, *number, *comment), *sender),
         Event::MergeGroup { group, action, sender } => (pulls::merge_group(world, *group, *action), *sender),
         Event::CheckSuiteRequested { suite, sender } => (checks::suite_requested(world, *suite), *sender),
-        Event::CheckRun {
-            check_run,
-            action,
-            sender,
-        } => (checks::run(world, *check_run, *action), *sender),
+        Event::CheckRun { check_run, action, sender } => (checks::run(world, *check_run, *action), *sender),
         Event::Status { status, sender } => (checks::status(world, *status), *sender),
         Event::Deployment { deployment, sender } => (actions::deployment(world, *deployment), *sender),
-        Event::DeploymentStatus {
-            deployment,
-            status,
-            sender,
-        } => (actions::deployment_status(world, *deployment, *status), *sender),
-        Event::RuleRequested {
-            deployment,
-            run,
-            environment,
-            sender,
-        } => (actions::rule_requested(world, *deployment, *run, environment), *sender),
-        Event::DeploymentReview {
-            run,
-            attempt,
-            environment,
-            action,
-            sender,
-        } => {
-            let asked = actions::Asked {
-                run: *run,
-                attempt: *attempt,
-                environment,
-            };
+        Event::DeploymentStatus { deployment, status, sender } => {
+            (actions::deployment_status(world, *deployment, *status), *sender)
+        }
+        Event::RuleRequested { deployment, run, environment, sender } => {
+            (actions::rule_requested(world, *deployment, *run, environment), *sender)
+        }
+        Event::DeploymentReview { run, attempt, environment, action, sender } => {
+            let asked = actions::Asked { run: *run, attempt: *attempt, environment };
             (actions::deployment_review(world, &asked, *action, *sender), *sender)
         }
-        Event::WorkflowRun {
-            run,
-            attempt,
-            action,
-            sender,
-        } => (actions::workflow_run(world, *run, *attempt, *action), *sender),
-        Event::WorkflowJob {
-            run,
-            attempt,
-            job,
-            action,
-            sender,
-        } => (actions::workflow_job(world, (*run, *attempt, *job), *action), *sender),
+        Event::WorkflowRun { run, attempt, action, sender } => {
+            (actions::workflow_run(world, *run, *attempt, *action), *sender)
+        }
+        Event::WorkflowJob { run, attempt, job, action, sender } => {
+            (actions::workflow_job(world, (*run, *attempt, *job), *action), *sender)
+        }
     }
 }

@@ -28,10 +28,9 @@ pub(super) fn pull_request(world: &World, number: u64, action: &PullRequestActio
     let (name, more) = match action {
         A::Opened => ("opened", json!({})),
         A::Synchronize { before, after } => ("synchronize", json!({"before": before, "after": after})),
-        A::BaseChanged { from, from_sha } => (
-            "edited",
-            json!({"changes": {"base": {"ref": {"from": from}, "sha": {"from": from_sha}}}}),
-        ),
+        A::BaseChanged { from, from_sha } => {
+            ("edited", json!({"changes": {"base": {"ref": {"from": from}, "sha": {"from": from_sha}}}}))
+        }
         A::Closed => ("closed", json!({})),
         A::Reopened => ("reopened", json!({})),
         A::Assigned(id) => ("assigned", json!({"assignee": shape::simple_user(world, *id)})),
@@ -60,22 +59,14 @@ pub(super) fn review(world: &World, number: u64, id: u64, action: ReviewAction) 
             ReviewAction::Submitted => review.submitted_state,
             ReviewAction::Dismissed { .. } => ReviewState::Dismissed,
         };
-        let body = if review.body.is_empty() {
-            Value::Null
-        } else {
-            json!(review.body)
-        };
+        let body = if review.body.is_empty() { Value::Null } else { json!(review.body) };
         let more = json!({
             "state": shape::lower_case(state), "body": body, "updated_at": rfc3339(review.submitted_at)
         });
         Some(shape::merged(shape::pull_request_review(world, pull, review), more))
     });
     let simple = pull.map(|pull| shape::pull_request_simple(world, pull));
-    Rendered::new(
-        "pull_request_review",
-        Some(name),
-        json!({"review": shown, "pull_request": simple}),
-    )
+    Rendered::new("pull_request_review", Some(name), json!({"review": shown, "pull_request": simple}))
 }
 
 /// `issue_comment` `created`
@@ -86,11 +77,7 @@ pub(super) fn comment(world: &World, number: u64, id: u64) -> Rendered {
         Some(shape::issue_comment(world, pull, comment))
     });
     let issue = pull.map(|pull| issue(world, pull));
-    Rendered::new(
-        "issue_comment",
-        Some("created"),
-        json!({"comment": shown, "issue": issue}),
-    )
+    Rendered::new("issue_comment", Some("created"), json!({"comment": shown, "issue": issue}))
 }
 
 /// A pull request as the issue that it also is.
@@ -158,10 +145,8 @@ pub(super) fn merge_group(world: &World, id: u64, action: MergeGroupAction) -> R
         MergeGroupAction::ChecksRequested => {
             Rendered::new("merge_group", Some("checks_requested"), json!({"merge_group": shown}))
         }
-        MergeGroupAction::Destroyed(reason) => Rendered::new(
-            "merge_group",
-            Some("destroyed"),
-            json!({"merge_group": shown, "reason": reason}),
-        ),
+        MergeGroupAction::Destroyed(reason) => {
+            Rendered::new("merge_group", Some("destroyed"), json!({"merge_group": shown, "reason": reason}))
+        }
     }
 }

@@ -42,19 +42,12 @@ pub(super) fn runs(world: &mut World, call: &Call) -> Answered {
         })
         .filter(|(run, _)| asked("created").is_none_or(|range| created_within(run.created_at, range)))
         .filter(|(_, latest)| {
-            asked("actor").is_none_or(|login| {
-                world
-                    .account_by_login(login)
-                    .is_some_and(|account| account.id == latest.actor)
-            })
+            asked("actor")
+                .is_none_or(|login| world.account_by_login(login).is_some_and(|account| account.id == latest.actor))
         })
         .map(|(run, latest)| shape::workflow_run(world, run, latest))
         .collect();
-    Ok(call.page_in(
-        world,
-        all,
-        |total, items| json!({"total_count": total, "workflow_runs": items}),
-    ))
+    Ok(call.page_in(world, all, |total, items| json!({"total_count": total, "workflow_runs": items})))
 }
 
 /// `created=>=2026-01-01T00:00:00Z`, `<=…`, `a..b` or an exact time.
@@ -64,12 +57,7 @@ fn created_within(at: i64, range: &str) -> bool {
     if let Some((from, to)) = range.split_once("..") {
         return (from == "*" || shown >= from) && (to == "*" || shown <= to);
     }
-    match (
-        range.strip_prefix(">="),
-        range.strip_prefix("<="),
-        range.strip_prefix('>'),
-        range.strip_prefix('<'),
-    ) {
+    match (range.strip_prefix(">="), range.strip_prefix("<="), range.strip_prefix('>'), range.strip_prefix('<')) {
         (Some(from), ..) => shown >= from,
         (_, Some(to), ..) => shown <= to,
         (_, _, Some(from), _) => shown > from,
@@ -108,11 +96,7 @@ pub(super) fn jobs_of_attempt(world: &mut World, call: &Call) -> Answered {
 pub(super) fn jobs_of_run(world: &mut World, call: &Call) -> Answered {
     let run = run(world, call)?;
     let all = call.query.get("filter").is_some_and(|filter| filter == "all");
-    let attempts: Vec<&Attempt> = if all {
-        run.attempts.iter().collect()
-    } else {
-        run.latest().into_iter().collect()
-    };
+    let attempts: Vec<&Attempt> = if all { run.attempts.iter().collect() } else { run.latest().into_iter().collect() };
     Ok(jobs(world, call, run, &attempts))
 }
 
@@ -122,9 +106,7 @@ pub(super) fn show_job(world: &mut World, call: &Call) -> Answered {
     let id = call.id("job_id")?;
     let found = world.runs.values().find_map(|run| {
         let of = |attempt: &Attempt| attempt.jobs.iter().position(|job| job.id == id);
-        run.attempts
-            .iter()
-            .find_map(|attempt| Some((run, attempt, attempt.jobs.get(of(attempt)?)?)))
+        run.attempts.iter().find_map(|attempt| Some((run, attempt, attempt.jobs.get(of(attempt)?)?)))
     });
     let (run, attempt, job) = found.ok_or_else(Answer::not_found)?;
     Ok(Answer::ok(shape::job(world, run, attempt, job)))
@@ -133,11 +115,7 @@ pub(super) fn show_job(world: &mut World, call: &Call) -> Answered {
 /// `GET /repos/{owner}/{repo}/actions/runs/{run_id}/approvals`
 pub(super) fn approvals(world: &mut World, call: &Call) -> Answered {
     let run = run(world, call)?;
-    let all = run
-        .approvals
-        .iter()
-        .map(|one| shape::environment_approval(world, one))
-        .collect();
+    let all = run.approvals.iter().map(|one| shape::environment_approval(world, one)).collect();
     Ok(Answer::ok(Value::Array(all)))
 }
 
@@ -155,10 +133,8 @@ pub(super) fn pending_deployments(world: &mut World, call: &Call) -> Answered {
 /// `POST /repos/{owner}/{repo}/actions/runs/{run_id}/deployment_protection_rule`
 pub(super) fn answer_rule(world: &mut World, call: &Call) -> Answered {
     let run = run(world, call)?.id;
-    let environment = call
-        .text("environment_name")
-        .ok_or_else(|| Answer::unprocessable("environment_name is missing"))?
-        .to_owned();
+    let environment =
+        call.text("environment_name").ok_or_else(|| Answer::unprocessable("environment_name is missing"))?.to_owned();
     let comment = call.text("comment").unwrap_or_default().to_owned();
     let state = match call.text("state") {
         None if call.body.get("state").is_none_or(Value::is_null) => None,
@@ -169,18 +145,13 @@ pub(super) fn answer_rule(world: &mut World, call: &Call) -> Answered {
     if state.is_none() && comment.is_empty() {
         return Err(Answer::unprocessable("comment is missing"));
     }
-    world
-        .answer_rule(run, &environment, state, &comment)
-        .map_err(|error| Answer::unprocessable(&error.to_string()))?;
+    world.answer_rule(run, &environment, state, &comment).map_err(|error| Answer::unprocessable(&error.to_string()))?;
     Ok(Answer::no_content())
 }
 
 fn deployment<'w>(world: &'w World, call: &Call) -> Result<&'w Deployment, Answer> {
     upstream(world, call)?;
-    world
-        .deployments
-        .get(&call.id("deployment_id")?)
-        .ok_or_else(Answer::not_found)
+    world.deployments.get(&call.id("deployment_id")?).ok_or_else(Answer::not_found)
 }
 
 /// `GET /repos/{owner}/{repo}/deployments`
@@ -207,38 +178,21 @@ pub(super) fn show_deployment(world: &mut World, call: &Call) -> Answered {
 /// `GET /repos/{owner}/{repo}/deployments/{deployment_id}/statuses`
 pub(super) fn deployment_statuses(world: &mut World, call: &Call) -> Answered {
     let one = deployment(world, call)?;
-    let all = one
-        .statuses
-        .iter()
-        .rev()
-        .map(|status| shape::deployment_status(world, one, status))
-        .collect();
+    let all = one.statuses.iter().rev().map(|status| shape::deployment_status(world, one, status)).collect();
     Ok(call.page(world, all))
 }
 
 fn environment<'w>(world: &'w World, call: &Call) -> Result<&'w Environment, Answer> {
     upstream(world, call)?;
     let name = call.param("environment_name");
-    world
-        .environments
-        .values()
-        .find(|one| one.name.eq_ignore_ascii_case(name))
-        .ok_or_else(Answer::not_found)
+    world.environments.values().find(|one| one.name.eq_ignore_ascii_case(name)).ok_or_else(Answer::not_found)
 }
 
 /// `GET /repos/{owner}/{repo}/environments`
 pub(super) fn environments(world: &mut World, call: &Call) -> Answered {
     upstream(world, call)?;
-    let all = world
-        .environments
-        .values()
-        .map(|one| shape::environment(world, one))
-        .collect();
-    Ok(call.page_in(
-        world,
-        all,
-        |total, items| json!({"total_count": total, "environments": items}),
-    ))
+    let all = world.environments.values().map(|one| shape::environment(world, one)).collect();
+    Ok(call.page_in(world, all, |total, items| json!({"total_count": total, "environments": items})))
 }
 
 /// `GET /repos/{owner}/{repo}/environments/{environment_name}`
@@ -251,7 +205,5 @@ pub(super) fn protection_rules(world: &mut World, call: &Call) -> Answered {
     let one = environment(world, call)?;
     let ours = one.rule_enabled.then(|| shape::deployment_protection_rule(world, one));
     let all: Vec<Value> = ours.into_iter().collect();
-    Ok(Answer::ok(
-        json!({"total_count": all.len(), "custom_deployment_protection_rules": all}),
-    ))
+    Ok(Answer::ok(json!({"total_count": all.len(), "custom_deployment_protection_rules": all})))
 }

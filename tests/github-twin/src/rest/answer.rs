@@ -35,20 +35,12 @@ impl Answer {
 
     /// A status without a body.
     pub fn bare(status: u16) -> Self {
-        Self {
-            status,
-            body: None,
-            headers: Vec::new(),
-        }
+        Self { status, body: None, headers: Vec::new() }
     }
 
     /// Any status with a body.
     pub fn with(status: u16, body: Value) -> Self {
-        Self {
-            status,
-            body: Some(body),
-            headers: Vec::new(),
-        }
+        Self { status, body: Some(body), headers: Vec::new() }
     }
 
     /// An error as GitHub words it.

@@ -11,17 +11,21 @@ type Answered = Result<Answer, Answer>;
 
 /// `GET /app`
 pub(super) fn show(world: &mut World, _: &Call) -> Answered {
-    let shown = shape::merged(
-        shape::integration(world, APP_COUNTERSIGN),
-        json!({"installations_count": 1}),
-    );
+    let shown = shape::merged(shape::integration(world, APP_COUNTERSIGN), json!({"installations_count": 1}));
     Ok(Answer::ok(shown))
 }
 
 /// `GET /app/installations`
 pub(super) fn installations(world: &mut World, call: &Call) -> Answered {
-    let all = vec![shape::installation(world)];
-    Ok(call.page(world, all))
+    // As published, the account of a list's installation has the fields of an enterprise as well.
+    let mut one = shape::installation(world);
+    if let Some(account) = one.get_mut("account") {
+        let since = rfc3339(world.upstream().map_or(0, |upstream| upstream.created_at));
+        let login = account.get("login").cloned().unwrap_or_default();
+        let more = json!({"name": login, "slug": login, "created_at": since, "updated_at": since});
+        *account = shape::merged(account.take(), more);
+    }
+    Ok(call.page(world, vec![one]))
 }
 
 /// `GET /app/installations/{installation_id}`
@@ -70,22 +74,13 @@ fn asked_for(granted: &Permissions, asked: &Value) -> Result<Permissions, Answer
     if asked.iter().all(allowed) {
         Ok(asked)
     } else {
-        Err(Answer::error(
-            422,
-            "The permissions requested are not granted to this installation.",
-        ))
+        Err(Answer::error(422, "The permissions requested are not granted to this installation."))
     }
 }
 
 /// Whether the token is asked for certain repositories; they must all be ours.
 fn selected(world: &World, call: &Call) -> Result<bool, Answer> {
-    let list = |name: &str| {
-        call.body
-            .get(name)
-            .and_then(Value::as_array)
-            .cloned()
-            .unwrap_or_default()
-    };
+    let list = |name: &str| call.body.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
     let (ids, names) = (list("repository_ids"), list("repositories"));
     let Some(upstream) = world.upstream() else {
         return Err(Answer::not_found());
@@ -114,12 +109,7 @@ pub(super) fn repositories(world: &mut World, call: &Call) -> Answered {
 
 /// `GET /app/hook/deliveries`
 pub(super) fn deliveries(world: &mut World, call: &Call) -> Answered {
-    let all: Vec<Value> = world
-        .deliveries
-        .iter()
-        .rev()
-        .map(|one| shape::hook_delivery_item(world, one))
-        .collect();
+    let all: Vec<Value> = world.deliveries.iter().rev().map(|one| shape::hook_delivery_item(world, one)).collect();
     let key = |one: &Value| one.get("id").map(ToString::to_string).unwrap_or_default();
     let base = format!("{}{}", world.url, call.path);
     let (page, link) = by_cursor(all, key, &base, &call.query, ("cursor", None));
@@ -134,18 +124,13 @@ pub(super) fn deliveries(world: &mut World, call: &Call) -> Answered {
 pub(super) fn delivery(world: &mut World, call: &Call) -> Answered {
     let id = call.id("delivery_id")?;
     let one = world.deliveries.iter().find(|one| one.id == id);
-    one.map(|one| Answer::ok(shape::hook_delivery(world, one)))
-        .ok_or_else(Answer::not_found)
+    one.map(|one| Answer::ok(shape::hook_delivery(world, one))).ok_or_else(Answer::not_found)
 }
 
 /// `POST /app/hook/deliveries/{delivery_id}/attempts`
 pub(super) fn redeliver(world: &mut World, call: &Call) -> Answered {
     let id = call.id("delivery_id")?;
-    if world.redeliver(id) {
-        Ok(Answer::with(202, json!({})))
-    } else {
-        Err(Answer::not_found())
-    }
+    if world.redeliver(id) { Ok(Answer::with(202, json!({}))) } else { Err(Answer::not_found()) }
 }
 
 /// `GET /rate_limit`

@@ -15,16 +15,8 @@ const LONGEST_TEXT: usize = 65_535;
 
 const STATUSES: [&str; 3] = ["queued", "in_progress", "completed"];
 
-const CONCLUSIONS: [&str; 8] = [
-    "action_required",
-    "cancelled",
-    "failure",
-    "neutral",
-    "success",
-    "skipped",
-    "stale",
-    "timed_out",
-];
+const CONCLUSIONS: [&str; 8] =
+    ["action_required", "cancelled", "failure", "neutral", "success", "skipped", "stale", "timed_out"];
 
 /// `POST /repos/{owner}/{repo}/check-runs`
 pub(super) fn create(world: &mut World, call: &Call) -> Answered {
@@ -42,11 +34,7 @@ pub(super) fn create(world: &mut World, call: &Call) -> Answered {
 pub(super) fn update(world: &mut World, call: &Call) -> Answered {
     upstream(world, call)?;
     let id = call.id("check_run_id")?;
-    let run = world
-        .check_runs
-        .iter()
-        .find(|run| run.id == id)
-        .ok_or_else(Answer::not_found)?;
+    let run = world.check_runs.iter().find(|run| run.id == id).ok_or_else(Answer::not_found)?;
     if run.app != APP_COUNTERSIGN {
         return Err(Answer::error(
             403,
@@ -62,11 +50,7 @@ fn refused(error: StepError) -> Answer {
 }
 
 fn shown(world: &World, id: u64, status: u16) -> Answered {
-    let run = world
-        .check_runs
-        .iter()
-        .find(|run| run.id == id)
-        .ok_or_else(Answer::not_found)?;
+    let run = world.check_runs.iter().find(|run| run.id == id).ok_or_else(Answer::not_found)?;
     Ok(Answer::with(status, shape::check_run(world, run)))
 }
 
@@ -113,18 +97,11 @@ fn fields(call: &Call) -> Result<CheckRunFields, Answer> {
 fn check_actions(actions: &Value) -> Result<(), Answer> {
     let list = actions.as_array().ok_or_else(|| missing("actions"))?;
     let fits = |action: &Value, name: &str, most: usize| {
-        action
-            .get(name)
-            .and_then(Value::as_str)
-            .is_some_and(|text| !text.is_empty() && text.chars().count() <= most)
+        action.get(name).and_then(Value::as_str).is_some_and(|text| !text.is_empty() && text.chars().count() <= most)
     };
     let fine =
         |action: &Value| fits(action, "label", 20) && fits(action, "identifier", 20) && fits(action, "description", 40);
-    if list.len() <= 3 && list.iter().all(fine) {
-        Ok(())
-    } else {
-        Err(Answer::unprocessable("actions is invalid"))
-    }
+    if list.len() <= 3 && list.iter().all(fine) { Ok(()) } else { Err(Answer::unprocessable("actions is invalid")) }
 }
 
 fn missing(what: &str) -> Answer {
@@ -139,11 +116,7 @@ fn invalid(what: &str, value: &str) -> Answer {
 pub(super) fn show(world: &mut World, call: &Call) -> Answered {
     upstream(world, call)?;
     let id = call.id("check_run_id")?;
-    let run = world
-        .check_runs
-        .iter()
-        .find(|run| run.id == id)
-        .ok_or_else(Answer::not_found)?;
+    let run = world.check_runs.iter().find(|run| run.id == id).ok_or_else(Answer::not_found)?;
     Ok(Answer::ok(shape::check_run(world, run)))
 }
 
@@ -157,19 +130,14 @@ pub(super) fn of_commit(world: &mut World, call: &Call) -> Answered {
         let wanted = app.is_none_or(|app| run.app == app)
             && call.query.get("check_name").is_none_or(|name| *name == run.name)
             && call.query.get("status").is_none_or(|status| *status == run.status);
-        let known = newest
-            .iter()
-            .any(|other| other.app == run.app && other.name == run.name && other.suite == run.suite);
+        let known =
+            newest.iter().any(|other| other.app == run.app && other.name == run.name && other.suite == run.suite);
         if wanted && !(latest && known) {
             newest.push(run);
         }
     }
     let all = newest.iter().map(|run| shape::check_run(world, run)).collect();
-    Ok(call.page_in(
-        world,
-        all,
-        |total, items| json!({"total_count": total, "check_runs": items}),
-    ))
+    Ok(call.page_in(world, all, |total, items| json!({"total_count": total, "check_runs": items})))
 }
 
 /// `GET /repos/{owner}/{repo}/commits/{ref}/check-suites`
@@ -182,23 +150,13 @@ pub(super) fn suites_of_commit(world: &mut World, call: &Call) -> Answered {
         .filter(|suite| suite.head_sha == sha && app.is_none_or(|app| suite.app == app))
         .map(|suite| shape::check_suite(world, suite))
         .collect();
-    Ok(call.page_in(
-        world,
-        all,
-        |total, items| json!({"total_count": total, "check_suites": items}),
-    ))
+    Ok(call.page_in(world, all, |total, items| json!({"total_count": total, "check_suites": items})))
 }
 
 /// `GET /repos/{owner}/{repo}/commits/{ref}/statuses`
 pub(super) fn statuses(world: &mut World, call: &Call) -> Answered {
     let sha = commit(world, call)?;
-    let all = world
-        .statuses
-        .iter()
-        .rev()
-        .filter(|one| one.sha == sha)
-        .map(|one| shape::status(world, one))
-        .collect();
+    let all = world.statuses.iter().rev().filter(|one| one.sha == sha).map(|one| shape::status(world, one)).collect();
     Ok(call.page(world, all))
 }
 
@@ -219,20 +177,9 @@ pub(super) fn post_status(world: &mut World, call: &Call) -> Answered {
     let text = |name: &str| call.text(name).map(str::to_owned);
     let bot = world.installation.bot;
     let id = world
-        .post_status(
-            call.param("sha"),
-            context,
-            state,
-            text("description"),
-            text("target_url"),
-            bot,
-        )
+        .post_status(call.param("sha"), context, state, text("description"), text("target_url"), bot)
         .map_err(refused)?;
-    let one = world
-        .statuses
-        .iter()
-        .find(|one| one.id == id)
-        .ok_or_else(Answer::not_found)?;
+    let one = world.statuses.iter().find(|one| one.id == id).ok_or_else(Answer::not_found)?;
     Ok(Answer::created(shape::status(world, one)))
 }
 

@@ -13,6 +13,8 @@ pub mod recording;
 mod repositories;
 mod routes;
 pub mod shape;
+#[cfg(test)]
+mod tests;
 
 use crate::auth::{self, Caller};
 use crate::faults::{self, FaultAnswer};
@@ -124,12 +126,7 @@ fn axum_path(path: &'static str) -> String {
 async fn unknown(State(world): State<Shared>, request: Request) -> Response {
     let (parts, _) = request.into_parts();
     let answer = Answer::not_found();
-    let record = Record {
-        method: &parts.method,
-        uri: &parts.uri,
-        template: None,
-        body: &Value::Null,
-    };
+    let record = Record { method: &parts.method, uri: &parts.uri, template: None, body: &Value::Null };
     finish(&world, &record, &Call::empty(), answer, &parts.headers)
 }
 
@@ -148,9 +145,7 @@ impl Call {
 
 /// Seconds since 1970, by the real clock.
 pub(crate) fn now() -> i64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
 }
 
 async fn serve(world: Shared, route: &'static Route, request: Request) -> Response {
@@ -158,19 +153,10 @@ async fn serve(world: Shared, route: &'static Route, request: Request) -> Respon
     let params = parts
         .extract::<RawPathParams>()
         .await
-        .map(|params| {
-            params
-                .iter()
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .collect()
-        })
+        .map(|params| params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
         .unwrap_or_default();
     let bytes = axum::body::to_bytes(body, 10_000_000).await.unwrap_or_default();
-    let parsed = if bytes.is_empty() {
-        Ok(Value::Null)
-    } else {
-        serde_json::from_slice(&bytes)
-    };
+    let parsed = if bytes.is_empty() { Ok(Value::Null) } else { serde_json::from_slice(&bytes) };
     let mut call = Call {
         caller: Caller::Nobody,
         path: parts.uri.path().to_owned(),
@@ -179,12 +165,8 @@ async fn serve(world: Shared, route: &'static Route, request: Request) -> Respon
         body: parsed.as_ref().cloned().unwrap_or_default(),
         now: now(),
     };
-    let record = Record {
-        method: &parts.method,
-        uri: &parts.uri,
-        template: Some(route.path),
-        body: &call.body.clone(),
-    };
+    let record =
+        Record { method: &parts.method, uri: &parts.uri, template: Some(route.path), body: &call.body.clone() };
     let answer = match fault(&world, &record).await {
         Some(answer) => answer,
         None if parsed.is_err() => Answer::error(400, "Problems parsing JSON"),
@@ -198,12 +180,7 @@ fn query(uri: &Uri) -> Query {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         (paging::unescaped(name, true), paging::unescaped(value, true))
     };
-    uri.query()
-        .unwrap_or_default()
-        .split('&')
-        .filter(|text| !text.is_empty())
-        .map(pair)
-        .collect()
+    uri.query().unwrap_or_default().split('&').filter(|text| !text.is_empty()).map(pair).collect()
 }
 
 fn answered(world: &Shared, route: &Route, call: &mut Call, headers: &HeaderMap) -> Result<Answer, Answer> {
@@ -253,17 +230,14 @@ async fn fault(world: &Shared, record: &Record<'_>) -> Option<Answer> {
 }
 
 fn path_and_query(uri: &Uri) -> String {
-    uri.path_and_query()
-        .map_or_else(|| uri.path().to_owned(), ToString::to_string)
+    uri.path_and_query().map_or_else(|| uri.path().to_owned(), ToString::to_string)
 }
 
 /// Adds what every answer carries, keeps the call on record, and answers 304 where the caller knows the body.
 fn finish(world: &Shared, record: &Record<'_>, call: &Call, answer: Answer, headers: &HeaderMap) -> Response {
     let graphql = record.uri.path() == "/graphql";
     let text = answer.body.as_ref().map(ToString::to_string);
-    let tag = text
-        .as_ref()
-        .map(|text| format!("W/\"{}\"", hex::encode(Sha256::digest(text.as_bytes()))));
+    let tag = text.as_ref().map(|text| format!("W/\"{}\"", hex::encode(Sha256::digest(text.as_bytes()))));
     let known = headers.get("if-none-match").and_then(|value| value.to_str().ok());
     let unchanged = record.method == Method::GET && answer.status == 200 && tag.is_some() && tag.as_deref() == known;
     let status = if unchanged { 304 } else { answer.status };
@@ -305,10 +279,7 @@ fn finish(world: &Shared, record: &Record<'_>, call: &Call, answer: Answer, head
     set("x-github-request-id", &format!("{used:04X}:{:X}", call.now));
     set("x-github-media-type", "github.v3; format=json");
     set("x-ratelimit-limit", &HOURLY.to_string());
-    set(
-        "x-ratelimit-remaining",
-        &HOURLY.saturating_sub(used % HOURLY).to_string(),
-    );
+    set("x-ratelimit-remaining", &HOURLY.saturating_sub(used % HOURLY).to_string());
     set("x-ratelimit-used", &(used % HOURLY).to_string());
     set("x-ratelimit-reset", &(call.now + 3600).to_string());
     set("x-ratelimit-resource", if graphql { "graphql" } else { "core" });

@@ -19,10 +19,7 @@ pub struct Page {
 impl Page {
     /// What the query asks for; nonsense counts as nothing asked, as on GitHub.
     pub fn asked(query: &Query) -> Self {
-        Self {
-            number: number(query, "page").unwrap_or(1).max(1),
-            size: page_size(query),
-        }
+        Self { number: number(query, "page").unwrap_or(1).max(1), size: page_size(query) }
     }
 
     /// The items of this page.
@@ -67,11 +64,7 @@ pub fn by_cursor<T>(
 ) -> (Vec<T>, Option<String>) {
     let (after_name, before_name) = names;
     let size = page_size(query);
-    let place = |name: &str| {
-        query
-            .get(name)
-            .and_then(|cursor| items.iter().position(|item| key(item) == *cursor))
-    };
+    let place = |name: &str| query.get(name).and_then(|cursor| items.iter().position(|item| key(item) == *cursor));
     let before = before_name.and_then(place);
     let start = match (place(after_name), before) {
         (Some(found), _) => found + 1,
@@ -135,9 +128,9 @@ pub fn unescaped(text: &str, plus_is_blank: bool) -> String {
     while let Some((byte, after)) = rest.split_first() {
         rest = after;
         let decoded = match (byte, after) {
-            (b'%', [high, low, ..]) => std::str::from_utf8(&[*high, *low])
-                .ok()
-                .and_then(|hex| u8::from_str_radix(hex, 16).ok()),
+            (b'%', [high, low, ..]) => {
+                std::str::from_utf8(&[*high, *low]).ok().and_then(|hex| u8::from_str_radix(hex, 16).ok())
+            }
             _ => None,
         };
         match (decoded, byte) {

@@ -22,12 +22,7 @@ pub(super) fn list(world: &mut World, call: &Call) -> Answered {
         "closed" => !pull.is_open(),
         _ => pull.is_open(),
     };
-    let owner_of = |pull: &PullRequest| {
-        world
-            .repositories
-            .get(&pull.head.repository)
-            .map(|repo| repo.owner.clone())
-    };
+    let owner_of = |pull: &PullRequest| world.repositories.get(&pull.head.repository).map(|repo| repo.owner.clone());
     let mut all: Vec<&PullRequest> = world
         .pulls
         .values()
@@ -55,11 +50,7 @@ pub(super) fn show(world: &mut World, call: &Call) -> Answered {
 /// `GET /repos/{owner}/{repo}/pulls/{pull_number}/reviews`
 pub(super) fn reviews(world: &mut World, call: &Call) -> Answered {
     let pull = named(world, call)?;
-    let all = pull
-        .reviews
-        .iter()
-        .map(|review| shape::pull_request_review(world, pull, review))
-        .collect();
+    let all = pull.reviews.iter().map(|review| shape::pull_request_review(world, pull, review)).collect();
     Ok(call.page(world, all))
 }
 
@@ -81,47 +72,31 @@ pub(super) fn commits(world: &mut World, call: &Call) -> Answered {
 pub(super) fn files(world: &mut World, call: &Call) -> Answered {
     let pull = named(world, call)?;
     let repository = upstream(world, call)?;
-    let compared = shape::Compared {
-        basehead: "",
-        base: &pull.base_sha,
-        head: &pull.head.sha,
-    };
+    let compared = shape::Compared { basehead: "", base: &pull.base_sha, head: &pull.head.sha };
     let first = super::paging::Page { number: 1, size: 1 };
     let (comparison, _) = shape::commit_comparison(world, repository, compared, first).ok_or_else(Answer::not_found)?;
-    let all = comparison
-        .get("files")
-        .and_then(Value::as_array)
-        .cloned()
-        .unwrap_or_default();
+    let all = comparison.get("files").and_then(Value::as_array).cloned().unwrap_or_default();
     Ok(call.page(world, all))
 }
 
 /// `GET /repos/{owner}/{repo}/issues/{issue_number}/labels`
 pub(super) fn labels(world: &mut World, call: &Call) -> Answered {
     upstream(world, call)?;
-    let pull = world
-        .pulls
-        .get(&call.id("issue_number")?)
-        .ok_or_else(Answer::not_found)?;
+    let pull = world.pulls.get(&call.id("issue_number")?).ok_or_else(Answer::not_found)?;
     let all = pull.labels.iter().map(|name| shape::label(world, name)).collect();
     Ok(call.page(world, all))
 }
 
 /// `GET /users/{username}`
 pub(super) fn user(world: &mut World, call: &Call) -> Answered {
-    let account = world
-        .account_by_login(call.param("username"))
-        .ok_or_else(Answer::not_found)?;
+    let account = world.account_by_login(call.param("username")).ok_or_else(Answer::not_found)?;
     Ok(Answer::ok(shape::user(world, account)))
 }
 
 /// `GET /user/{account_id}`
 pub(super) fn user_by_id(world: &mut World, call: &Call) -> Answered {
     let id = call.id("account_id")?;
-    let account = world
-        .account(id)
-        .filter(|account| !account.deleted)
-        .ok_or_else(Answer::not_found)?;
+    let account = world.account(id).filter(|account| !account.deleted).ok_or_else(Answer::not_found)?;
     Ok(Answer::ok(shape::user(world, account)))
 }
 

@@ -16,12 +16,7 @@ fn file() -> Option<&'static Mutex<File>> {
         std::fs::create_dir_all(&directory).ok()?;
         let name = format!("{}-{:016x}.jsonl", std::process::id(), rand::random::<u64>());
         let path = Path::new(&directory).join(name);
-        OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(path)
-            .ok()
-            .map(Mutex::new)
+        OpenOptions::new().create(true).append(true).open(path).ok().map(Mutex::new)
     })
     .as_ref()
 }

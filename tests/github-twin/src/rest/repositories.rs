@@ -10,19 +10,13 @@ type Answered = Result<Answer, Answer>;
 
 /// The repository that the path names.
 pub(super) fn named<'w>(world: &'w World, call: &Call) -> Result<&'w Repository, Answer> {
-    world
-        .repository(call.param("owner"), call.param("repo"))
-        .ok_or_else(Answer::not_found)
+    world.repository(call.param("owner"), call.param("repo")).ok_or_else(Answer::not_found)
 }
 
 /// The repository that the path names, where it is the one the App is installed on.
 pub(super) fn upstream<'w>(world: &'w World, call: &Call) -> Result<&'w Repository, Answer> {
     let found = named(world, call)?;
-    if found.id == UPSTREAM {
-        Ok(found)
-    } else {
-        Err(Answer::not_found())
-    }
+    if found.id == UPSTREAM { Ok(found) } else { Err(Answer::not_found()) }
 }
 
 /// The commit that a branch, a tag, a full ref or a commit id names.
@@ -74,9 +68,7 @@ pub(super) fn collaborators(world: &mut World, call: &Call) -> Answered {
 /// `GET /repos/{owner}/{repo}/collaborators/{username}/permission`
 pub(super) fn permission(world: &mut World, call: &Call) -> Answered {
     upstream(world, call)?;
-    let account = world
-        .account_by_login(call.param("username"))
-        .ok_or_else(Answer::not_found)?;
+    let account = world.account_by_login(call.param("username")).ok_or_else(Answer::not_found)?;
     let least = account.permission.max(Permission::Read); // the repository is public
     Ok(Answer::ok(json!({
         "permission": least.legacy(),
@@ -99,53 +91,35 @@ pub(super) fn compare(world: &mut World, call: &Call) -> Answered {
     };
     let (base, head) = find(base).zip(find(head)).ok_or_else(Answer::not_found)?;
     let page = Page::asked(&call.query);
-    let compared = shape::Compared {
-        basehead,
-        base: &base,
-        head: &head,
-    };
+    let compared = shape::Compared { basehead, base: &base, head: &head };
     let (shown, total) = shape::commit_comparison(world, repository, compared, page)
         .ok_or_else(|| Answer::error(404, &format!("No common ancestor between {base} and {head}.")))?;
     let answer = Answer::ok(shown);
-    Ok(
-        match page.link(&format!("{}{}", world.url, call.path), &call.query, total) {
-            Some(link) => answer.header("link", link),
-            None => answer,
-        },
-    )
+    Ok(match page.link(&format!("{}{}", world.url, call.path), &call.query, total) {
+        Some(link) => answer.header("link", link),
+        None => answer,
+    })
 }
 
 /// `GET /repos/{owner}/{repo}/activity`
 pub(super) fn activity(world: &mut World, call: &Call) -> Answered {
     upstream(world, call)?;
-    let wanted_ref = call.query.get("ref").map(|name| {
-        if name.starts_with("refs/") {
-            name.clone()
-        } else {
-            format!("refs/heads/{name}")
-        }
-    });
+    let wanted_ref = call
+        .query
+        .get("ref")
+        .map(|name| if name.starts_with("refs/") { name.clone() } else { format!("refs/heads/{name}") });
     let wanted_kind = call.query.get("activity_type");
     let known = |kind: &str| {
         use ActivityType as A;
-        [
-            A::Push,
-            A::ForcePush,
-            A::BranchCreation,
-            A::BranchDeletion,
-            A::PrMerge,
-            A::MergeQueueMerge,
-        ]
-        .iter()
-        .any(|one| one.name() == kind)
+        [A::Push, A::ForcePush, A::BranchCreation, A::BranchDeletion, A::PrMerge, A::MergeQueueMerge]
+            .iter()
+            .any(|one| one.name() == kind)
     };
     if wanted_kind.is_some_and(|kind| !known(kind)) {
         return Err(Answer::unprocessable("activity_type is not valid"));
     }
     let actor = call.query.get("actor");
-    let actor_id = actor
-        .and_then(|login| world.account_by_login(login))
-        .map(|account| account.id);
+    let actor_id = actor.and_then(|login| world.account_by_login(login)).map(|account| account.id);
     let mut all: Vec<Value> = world
         .activity
         .iter()
@@ -200,11 +174,7 @@ pub(super) fn commit(world: &mut World, call: &Call) -> Answered {
 /// `GET /repos/{owner}/{repo}/branches`
 pub(super) fn branches(world: &mut World, call: &Call) -> Answered {
     let repository = named(world, call)?;
-    let all = repository
-        .branches
-        .iter()
-        .map(|(name, sha)| shape::short_branch(world, repository, name, sha))
-        .collect();
+    let all = repository.branches.iter().map(|(name, sha)| shape::short_branch(world, repository, name, sha)).collect();
     Ok(call.page(world, all))
 }
 
@@ -216,24 +186,15 @@ pub(super) fn contents(world: &mut World, call: &Call) -> Answered {
     let sha = commit_named(world, repository, &at)
         .ok_or_else(|| Answer::error(404, &format!("No commit found for the ref {at}")))?;
     if let Some((blob, content)) = world.git.file(&sha, path) {
-        return Ok(Answer::ok(shape::content_file(
-            world, repository, path, &at, &blob, &content,
-        )));
+        return Ok(Answer::ok(shape::content_file(world, repository, path, &at, &blob, &content)));
     }
     let entries = world.git.list(&sha, path).ok_or_else(Answer::not_found)?;
     let listed = entries.iter().map(|(name, blob, directory)| {
-        let place = if path.is_empty() {
-            name.clone()
-        } else {
-            format!("{path}/{name}")
-        };
+        let place = if path.is_empty() { name.clone() } else { format!("{path}/{name}") };
         let size = world.git.file(&sha, &place).map_or(0, |(_, content)| content.len());
         let file = shape::content_file(world, repository, &place, &at, blob, b"");
         let kind = if *directory { "dir" } else { "file" };
-        shape::merged(
-            shape::without(file, &["content", "encoding"]),
-            json!({"type": kind, "size": size}),
-        )
+        shape::merged(shape::without(file, &["content", "encoding"]), json!({"type": kind, "size": size}))
     });
     Ok(Answer::ok(Value::Array(listed.collect())))
 }
@@ -250,11 +211,7 @@ pub(super) fn rulesets(world: &mut World, call: &Call) -> Answered {
 pub(super) fn ruleset(world: &mut World, call: &Call) -> Answered {
     upstream(world, call)?;
     let id = call.id("ruleset_id")?;
-    let one = world
-        .rulesets
-        .iter()
-        .find(|one| one.id == id)
-        .ok_or_else(Answer::not_found)?;
+    let one = world.rulesets.iter().find(|one| one.id == id).ok_or_else(Answer::not_found)?;
     let may_write = call.caller.may("administration", PermissionLevel::Write);
     Ok(Answer::ok(shape::repository_ruleset(world, one, may_write)))
 }

@@ -14,7 +14,7 @@ mod pulls;
 mod queue;
 mod reviews;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use crate::git::GitError;
 use crate::model::{Account, AccountId, Permission, PullRequest, World};

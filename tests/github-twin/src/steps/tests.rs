@@ -8,10 +8,11 @@ use crate::story::{GateIs, Step, Story};
 use crate::writes::CheckRunFields;
 use std::path::Path;
 
-fn play_all(text: &str) -> (World, Result<(), String>) {
+pub(crate) fn play_all(text: &str) -> (World, Result<(), String>) {
     let story = Story::parse(text).unwrap();
     let directory = tempfile::tempdir().unwrap();
     let mut world = World::build(&story.world, directory.path()).unwrap();
+    "http://twin.test".clone_into(&mut world.url);
     let result = play_steps(&mut world, &story);
     // The repository is read by tests afterwards; the system cleans its temporary directory.
     let _ = directory.keep();

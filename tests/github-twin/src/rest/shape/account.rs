@@ -9,10 +9,7 @@ use serde_json::{Value, json};
 
 /// `simple-user`; a deleted account is shown as `ghost`.
 pub fn simple_user(world: &World, id: AccountId) -> Value {
-    let shown = world
-        .account(id)
-        .filter(|account| !account.deleted)
-        .or_else(|| world.account(GHOST));
+    let shown = world.account(id).filter(|account| !account.deleted).or_else(|| world.account(GHOST));
     shown.map_or(Value::Null, |account| user_fields(world, account))
 }
 
@@ -97,9 +94,7 @@ pub fn collaborator(world: &World, account: &Account) -> Value {
 
 /// `organization-simple`.
 pub fn organization_simple(world: &World) -> Value {
-    let login = world
-        .account(ORGANIZATION)
-        .map_or("", |organization| organization.login.as_str());
+    let login = world.account(ORGANIZATION).map_or("", |organization| organization.login.as_str());
     let api = format!("{}/orgs/{login}", world.url);
     json!({
         "login": login,
@@ -126,11 +121,7 @@ pub fn integration(world: &World, app: u64) -> Value {
     };
     let since = rfc3339(world.upstream().map_or(0, |repository| repository.created_at));
     let ours = app == APP_COUNTERSIGN;
-    let events = if ours {
-        json!(world.installation.events)
-    } else {
-        json!([])
-    };
+    let events = if ours { json!(world.installation.events) } else { json!([]) };
     json!({
         "id": app,
         "slug": slug,

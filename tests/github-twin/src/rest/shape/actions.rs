@@ -240,10 +240,13 @@ pub fn deployment(world: &World, one: &Deployment) -> Value {
 /// `deployment-status`. The published states have no `waiting`: REST shows it as `pending`.
 pub fn deployment_status(world: &World, one: &Deployment, status: &DeploymentStatus) -> Value {
     let api = format!("{}/deployments/{}", repo_api(world), one.id);
-    let log = one.run.map_or_else(String::new, |run| {
-        let job = one.job.map_or_else(String::new, |job| format!("/job/{job}"));
-        format!("{}/actions/runs/{run}{job}", repo_html(world))
-    });
+    let log = one.run.map_or_else(
+        || format!("{}/deployments", repo_html(world)),
+        |run| {
+            let job = one.job.map_or_else(String::new, |job| format!("/job/{job}"));
+            format!("{}/actions/runs/{run}{job}", repo_html(world))
+        },
+    );
     json!({
         "url": format!("{api}/statuses/{}", status.id),
         "id": status.id,
@@ -257,7 +260,6 @@ pub fn deployment_status(world: &World, one: &Deployment, status: &DeploymentSta
         "updated_at": rfc3339(status.at),
         "deployment_url": api,
         "repository_url": repo_api(world),
-        "environment_url": "",
         "log_url": log,
         "performed_via_github_app": one.run.map(|_| integration(world, APP_GITHUB_ACTIONS))
     })

@@ -44,10 +44,7 @@ pub fn check_run(world: &World, run: &CheckRun) -> Value {
 
 /// The deployment that a job (which shares its check run's id) makes.
 pub(crate) fn deployment_of(world: &World, job: u64) -> Option<&crate::model::Deployment> {
-    world
-        .deployments
-        .values()
-        .find(|deployment| deployment.job == Some(job))
+    world.deployments.values().find(|deployment| deployment.job == Some(job))
 }
 
 /// Where a suite stands as a whole: the runs in it together.
@@ -59,9 +56,7 @@ pub(crate) fn suite_state(world: &World, suite: &CheckSuite) -> (&'static str, O
     if runs.iter().any(|run| run.status != "completed") {
         return ("in_progress", None);
     }
-    let failed = runs
-        .iter()
-        .any(|run| !matches!(run.conclusion.as_deref(), Some("success" | "neutral" | "skipped")));
+    let failed = runs.iter().any(|run| !matches!(run.conclusion.as_deref(), Some("success" | "neutral" | "skipped")));
     ("completed", Some(if failed { "failure" } else { "success" }))
 }
 

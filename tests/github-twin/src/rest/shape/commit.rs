@@ -63,20 +63,14 @@ pub fn commit(world: &World, repository: &Repository, info: &CommitInfo, with_fi
         "parents": parents
     });
     if let (true, Value::Object(fields)) = (with_files, &mut shown) {
-        let files = world
-            .git
-            .changes(info.parents.first().map(String::as_str), sha)
-            .unwrap_or_default();
+        let files = world.git.changes(info.parents.first().map(String::as_str), sha).unwrap_or_default();
         let additions: usize = files.iter().map(|file| file.additions).sum();
         let deletions: usize = files.iter().map(|file| file.deletions).sum();
         fields.insert(
             "stats".to_owned(),
             json!({"additions": additions, "deletions": deletions, "total": additions + deletions}),
         );
-        let entries = files
-            .iter()
-            .map(|file| diff_entry(world, &full_name, sha, file))
-            .collect::<Vec<_>>();
+        let entries = files.iter().map(|file| diff_entry(world, &full_name, sha, file)).collect::<Vec<_>>();
         fields.insert("files".to_owned(), Value::Array(entries));
     }
     shown
@@ -87,9 +81,7 @@ fn git_user(one: &Identity) -> Value {
 }
 
 fn linked(world: &World, email: &str) -> Value {
-    world
-        .account_by_email(email)
-        .map_or(Value::Null, |account| simple_user(world, account.id))
+    world.account_by_email(email).map_or(Value::Null, |account| simple_user(world, account.id))
 }
 
 fn verification(world: &World, info: &CommitInfo) -> Value {
@@ -219,11 +211,7 @@ pub fn commit_comparison(
     });
     if let (1, Value::Object(fields)) = (page.number, &mut comparison) {
         let files = world.git.changes(Some(&merge_base), head).unwrap_or_default();
-        let entries = files
-            .iter()
-            .take(300)
-            .map(|file| diff_entry(world, &full_name, head, file))
-            .collect();
+        let entries = files.iter().take(300).map(|file| diff_entry(world, &full_name, head, file)).collect();
         fields.insert("files".to_owned(), Value::Array(entries));
     }
     Some((comparison, total))

@@ -20,7 +20,7 @@ pub use actions::{
 };
 pub use checks::{check_run, check_suite, combined_status, status};
 pub(crate) use checks::{deployment_of, suite_state};
-pub use commit::{Compared, commit, commit_comparison, nullable_simple_commit, branch_with_protection, short_branch};
+pub use commit::{Compared, branch_with_protection, commit, commit_comparison, nullable_simple_commit, short_branch};
 pub(crate) use commit::{commit_node_id, size_of_change};
 pub use hook::{hook_delivery, hook_delivery_item};
 pub use pull::{
@@ -46,11 +46,9 @@ pub(crate) fn merged(base: Value, more: Value) -> Value {
 /// An object without the named fields.
 pub(crate) fn without(value: Value, fields: &[&str]) -> Value {
     match value {
-        Value::Object(map) => Value::Object(
-            map.into_iter()
-                .filter(|(name, _)| !fields.contains(&name.as_str()))
-                .collect::<Map<_, _>>(),
-        ),
+        Value::Object(map) => {
+            Value::Object(map.into_iter().filter(|(name, _)| !fields.contains(&name.as_str())).collect::<Map<_, _>>())
+        }
         other => other,
     }
 }

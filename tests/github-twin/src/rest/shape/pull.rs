@@ -123,9 +123,7 @@ pub fn pull_request_minimal(world: &World, pull: &PullRequest) -> Value {
         let (name, full_name) = world
             .repositories
             .get(&repo)
-            .map_or((String::new(), String::new()), |repo| {
-                (repo.name.clone(), repo.full_name())
-            });
+            .map_or((String::new(), String::new()), |repo| (repo.name.clone(), repo.full_name()));
         let url = format!("{}/repos/{full_name}", world.url);
         json!({"ref": branch, "sha": sha, "repo": {"id": repo, "url": url, "name": name}})
     };
@@ -152,10 +150,7 @@ pub fn pulls_of_head(world: &World, sha: &str) -> Vec<Value> {
 /// `pull-request-review`. Webhooks write the state in lower case.
 pub fn pull_request_review(world: &World, pull: &PullRequest, review: &Review) -> Value {
     let full_name = world.upstream().map(Repository::full_name).unwrap_or_default();
-    let html = format!(
-        "{}/{full_name}/pull/{}#pullrequestreview-{}",
-        world.url, pull.number, review.id
-    );
+    let html = format!("{}/{full_name}/pull/{}#pullrequestreview-{}", world.url, pull.number, review.id);
     let api = format!("{}/repos/{full_name}/pulls/{}", world.url, pull.number);
     json!({
         "id": review.id,
@@ -198,9 +193,7 @@ pub fn issue_comment(world: &World, pull: &PullRequest, comment: &Comment) -> Va
 
 /// `label`. Its id is made from its name, which is all the model knows.
 pub fn label(world: &World, name: &str) -> Value {
-    let id = name
-        .bytes()
-        .fold(7_u64, |sum, byte| (sum * 31 + u64::from(byte)) % 1_000_000_007);
+    let id = name.bytes().fold(7_u64, |sum, byte| (sum * 31 + u64::from(byte)) % 1_000_000_007);
     let full_name = world.upstream().map(Repository::full_name).unwrap_or_default();
     json!({
         "id": id,

@@ -67,20 +67,10 @@ pub fn repository(world: &World, repository: &Repository) -> Value {
     let full_name = repository.full_name();
     let api = format!("{}/repos/{full_name}", world.url);
     let html = format!("{}/{full_name}", world.url);
-    let open = if repository.id == UPSTREAM {
-        world.pulls.values().filter(|pull| pull.is_open()).count()
-    } else {
-        0
-    };
-    let forks = world
-        .repositories
-        .values()
-        .filter(|other| other.fork_of == Some(repository.id))
-        .count();
-    let links: Map<String, Value> = LINKS
-        .iter()
-        .map(|(field, ending)| ((*field).to_owned(), json!(format!("{api}{ending}"))))
-        .collect();
+    let open = if repository.id == UPSTREAM { world.pulls.values().filter(|pull| pull.is_open()).count() } else { 0 };
+    let forks = world.repositories.values().filter(|other| other.fork_of == Some(repository.id)).count();
+    let links: Map<String, Value> =
+        LINKS.iter().map(|(field, ending)| ((*field).to_owned(), json!(format!("{api}{ending}")))).collect();
     let settings = json!({
         "allow_merge_commit": true,
         "allow_squash_merge": true,

@@ -88,10 +88,7 @@ pub fn detailed_rules(world: &World, branch: &str) -> Vec<Value> {
         let from = json!({
             "ruleset_source_type": "Repository", "ruleset_source": source, "ruleset_id": one.id
         });
-        rules(one)
-            .into_iter()
-            .map(move |rule| super::merged(rule, from.clone()))
-            .collect::<Vec<_>>()
+        rules(one).into_iter().map(move |rule| super::merged(rule, from.clone())).collect::<Vec<_>>()
     };
     world.rulesets.iter().filter(|one| one.active).flat_map(of).collect()
 }
