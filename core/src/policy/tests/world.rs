@@ -1,14 +1,15 @@
 //! A small world in facts: accounts by name, pull requests step by step, releases from what was merged.
 
-use crate::domain::Verdict;
 use crate::domain::facts::FACTS_VERSION;
 use crate::domain::{
     Account, AccountId, AccountKind, Attempt, Automation, ChangeInRelease, Commit, CommitIdentity, CommitSha,
     Deployment, DeploymentId, DeploymentRecord, EnvironmentApproval, Facts, Landing, LandingKind, Line, PullRequest,
     PullRequestNumber, PullRequestState, Push, PushSource, Repository, RepositoryId, Review, ReviewId, ReviewState,
-    Run, RunAttempt, RunId, StartingPoint, Subject, Terms, TimelineEvent,
+    Run, RunAttempt, RunId, StartingPoint, Subject, Terms, TimelineEvent, Verdict,
 };
+
 use crate::policy::{Policies, decide};
+use std::sync::LazyLock;
 
 /// A person's account. Names in use: ann, ben, cat, dee, eve, and ann-work.
 pub fn user(login: &str) -> Account {
@@ -400,7 +401,8 @@ pub fn three_person() -> Policies {
 }
 
 pub fn judge(facts: &Facts) -> Verdict {
-    decide(facts, &three_person())
+    static POLICIES: LazyLock<Policies> = LazyLock::new(three_person);
+    decide(facts, &POLICIES)
 }
 
 /// Every code the verdict carries, on changes, on reviews or on the whole.
