@@ -174,6 +174,10 @@ fn with_one_hidden(pr: &PullRequest, pick: usize) -> Vec<PullRequest> {
         let at = pick % pr.commits.len();
         pr.commits[at].author.account = None;
     });
+    hide(&|pr| {
+        let at = pick % pr.commits.len();
+        pr.commits.remove(at);
+    });
     hide(&|pr| pr.missing.push("something".to_owned()));
     hide(&|pr| pr.merge_base = None);
     let reviews = pr
@@ -214,7 +218,7 @@ fn with_one_hidden(pr: &PullRequest, pick: usize) -> Vec<PullRequest> {
     {
         hide(&|pr| {
             pr.timeline
-                .retain(|event| !matches!(event, TimelineEvent::Merged { .. }))
+                .retain(|event| !matches!(event, TimelineEvent::Merged { .. }));
         });
     }
     ways

@@ -234,6 +234,7 @@ pub fn facts(subject: Subject) -> Facts {
 
 /// What one merge or push put on main.
 #[derive(Debug, Clone)]
+#[allow(clippy::large_enum_variant)]
 pub enum Landed {
     /// A pull request that GitHub merged, as one commit of this id.
     Merge(&'static str, Pull),
