@@ -10,7 +10,7 @@
 //! 4. `approvals` asks which approvals count, `change` whether the change is compliant.
 //! 5. `deployers` finds who deploys, `line` where the target lies, `release` judges the whole, `candidates` says who
 //!    could deploy instead.
-//! 6. `entities` is where Cedar is asked; [`explain`] and [`summary`] put its answers into words.
+//! 6. `entities` is where Cedar is asked, by the page of `rulebook` that applies; [`explain`] and [`summary`] put its answers into words.
 //!
 //! The rules themselves are Cedar, under `policies/`, one per file.
 
@@ -31,6 +31,7 @@ mod line;
 mod opinions;
 mod people;
 mod release;
+mod rulebook;
 mod timeline;
 
 pub use decide::decide;

@@ -181,23 +181,37 @@ impl Page<'_> {
             .as_ref()
             .map_or_else(String::new, |name| format!(" ({})", plain(name)));
         let automation = if contributor.automation { " (automation)" } else { "" };
-        let because: Vec<String> = contributor.because.iter().map(|how| self.contribution(how)).collect();
-        let because = list(&because, 5);
+        let because = self.evidence(&contributor.because);
         format!(
             "| {}{person}{automation} | {because} |",
             plain(&at(&contributor.account))
         )
     }
 
-    fn contribution(&self, how: &Contribution) -> String {
-        match how {
-            Contribution::Opened => "opened it".to_owned(),
-            Contribution::Authored { commit } => format!("author of {}", self.commit(commit)),
-            Contribution::Committed { commit } => format!("committer of {}", self.commit(commit)),
-            Contribution::CoAuthored { commit } => format!("co-author of {}", self.commit(commit)),
-            Contribution::Pushed { commit } => format!("pushed {}", self.commit(commit)),
-            Contribution::Sponsors { automation } => format!("answers for automation (account {automation})"),
+    /// The evidence, by kind; of each the first three commits.
+    fn evidence(&self, because: &[Contribution]) -> String {
+        let mut kinds: Vec<(&str, Vec<String>)> = Vec::new();
+        for how in because {
+            let (kind, what) = match how {
+                Contribution::Opened => ("opened it", None),
+                Contribution::Authored { commit } => ("author of", Some(self.commit(commit))),
+                Contribution::Committed { commit } => ("committer of", Some(self.commit(commit))),
+                Contribution::CoAuthored { commit } => ("co-author of", Some(self.commit(commit))),
+                Contribution::Pushed { commit } => ("pushed", Some(self.commit(commit))),
+                Contribution::Sponsors { automation } => {
+                    ("answers for automation", Some(format!("account {automation}")))
+                }
+            };
+            match kinds.last_mut() {
+                Some((last, all)) if *last == kind => all.extend(what),
+                _ => kinds.push((kind, what.into_iter().collect())),
+            }
         }
+        let said = kinds.iter().map(|(kind, what)| match what.as_slice() {
+            [] => (*kind).to_owned(),
+            what => format!("{kind} {}", list(what, 3)),
+        });
+        said.collect::<Vec<_>>().join("; ")
     }
 
     fn review(&self, review: &ReviewVerdict) -> String {

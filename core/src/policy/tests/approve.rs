@@ -93,6 +93,7 @@ pub(super) const CASES: &[Case] = &[
                 .with(|pr| {
                     pr.head_tree = sha("tree-a1");
                     pr.merge_base = Some(sha("newer"));
+                    pr.commits[1].parents.push(sha("newer"));
                 })
                 .facts()
         },

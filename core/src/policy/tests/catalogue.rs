@@ -5,6 +5,7 @@ use super::{Case, approve, deploy, merge};
 use crate::domain::Outcome;
 use crate::policy::{Origin, codes};
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 fn cases() -> impl Iterator<Item = &'static Case> {
     approve::CASES.iter().chain(merge::CASES).chain(deploy::CASES)
@@ -89,4 +90,49 @@ fn every_file_of_a_pack_is_in_the_build() {
         .collect();
     let built: BTreeSet<String> = three_person().sources().files.keys().cloned().collect();
     assert_eq!(on_disk, built);
+}
+
+const CATALOGUE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../policies/README.md");
+
+/// The control catalogue, from the rules' annotations and the cases that prove them.
+fn catalogue() -> String {
+    let mut page = String::from(
+        "# Rules and controls\n\n\
+         Every reason code, where it comes from, which controls it serves, and the cases that prove that it works.\n\
+         Generated from the rules' annotations and the tests: `UPDATE_CATALOGUE=1 cargo test -p countersign-core \
+         catalogue`\nwrites it again, and a test fails while it is out of date.\n",
+    );
+    for code in codes(&three_person()) {
+        let origin = match &code.origin {
+            Origin::Rule(file) => format!("rule [`{file}`]({file})"),
+            Origin::Branch(place) => format!("branch in `{place}`"),
+        };
+        write!(page, "\n## `{}`\n\n{}. From {origin}.\n\n", code.code, code.summary).unwrap();
+        for control in code.controls.split("; ") {
+            writeln!(page, "- {control}").unwrap();
+        }
+        page.push_str("\nProved by:\n\n");
+        let mut proved = 0;
+        for case in cases().filter(|case| case.code == code.code) {
+            writeln!(page, "- {}: {}", case.is, case.shows).unwrap();
+            proved += 1;
+        }
+        if proved == 0 {
+            page.push_str("- undetermined: a rule that fails when it is asked, and an empty policy\n");
+        }
+    }
+    page
+}
+
+#[test]
+fn the_control_catalogue_is_up_to_date() {
+    let page = catalogue();
+    if std::env::var_os("UPDATE_CATALOGUE").is_some() {
+        std::fs::write(CATALOGUE, &page).unwrap();
+    }
+    let written = std::fs::read_to_string(CATALOGUE).unwrap_or_default();
+    assert!(
+        written == page,
+        "policies/README.md is out of date: run with UPDATE_CATALOGUE=1"
+    );
 }

@@ -218,3 +218,23 @@ fn commits_that_name_automation_and_were_pushed_by_a_person_need_nobody_else() {
     let pull = open().push(&user("ann"), "c1", &bot("codegen")).approved(&user("ben"));
     assert_eq!(judge(&pull.facts()).outcome, Allow);
 }
+
+#[test]
+fn a_commit_that_was_left_out_is_missed() {
+    let pull = open()
+        .push(&user("ben"), "b1", &user("ben"))
+        .push(&user("ann"), "a2", &user("ann"));
+    let pull = pull.approved(&user("cat"));
+    assert_eq!(judge(&pull.clone().facts()).outcome, Allow);
+    for left_out in 0..3 {
+        let less = pull.clone().with(|pr| drop(pr.commits.remove(left_out)));
+        assert_eq!(judge(&less.facts()).outcome, Undetermined, "{left_out}");
+    }
+}
+
+#[test]
+fn a_commit_that_the_merge_put_on_the_base_is_still_one_of_the_pull_request() {
+    let pull = open().push(&user("ben"), "b1", &user("ann")).merged(&user("cat"));
+    let pull = pull.with(|pr| pr.on_base.extend([sha("a1"), sha("b1")]));
+    assert_eq!(contributors(&pull.facts()), ["ann", "ben"]);
+}

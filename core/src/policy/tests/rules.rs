@@ -94,7 +94,7 @@ fn a_rule_of_ones_own_denies_under_its_own_code() {
     assert_eq!(verdict.outcome, Outcome::Deny);
     assert_eq!(
         (verdict.reasons[0].code.as_str(), verdict.reasons[0].text.as_str()),
-        ("own", "S")
+        ("own", "s")
     );
     assert_eq!(verdict.can_deploy, [user("cat")]);
     assert_eq!(judge(&Release::good().facts()).can_deploy, [user("cat"), user("dee")]);

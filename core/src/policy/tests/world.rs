@@ -1,14 +1,15 @@
 //! A small world in facts: accounts by name, pull requests step by step, releases from what was merged.
 
-use crate::domain::Verdict;
 use crate::domain::facts::FACTS_VERSION;
 use crate::domain::{
     Account, AccountId, AccountKind, Attempt, Automation, ChangeInRelease, Commit, CommitIdentity, CommitSha,
     Deployment, DeploymentId, DeploymentRecord, EnvironmentApproval, Facts, Landing, LandingKind, Line, PullRequest,
     PullRequestNumber, PullRequestState, Push, PushSource, Repository, RepositoryId, Review, ReviewId, ReviewState,
-    Run, RunAttempt, RunId, StartingPoint, Subject, Terms, TimelineEvent,
+    Run, RunAttempt, RunId, StartingPoint, Subject, Terms, TimelineEvent, Verdict,
 };
+
 use crate::policy::{Policies, decide};
+use std::sync::LazyLock;
 
 /// A person's account. Names in use: ann, ben, cat, dee, eve, and ann-work.
 pub fn user(login: &str) -> Account {
@@ -233,6 +234,7 @@ pub fn facts(subject: Subject) -> Facts {
 
 /// What one merge or push put on main.
 #[derive(Debug, Clone)]
+#[allow(clippy::large_enum_variant)]
 pub enum Landed {
     /// A pull request that GitHub merged, as one commit of this id.
     Merge(&'static str, Pull),
@@ -400,7 +402,8 @@ pub fn three_person() -> Policies {
 }
 
 pub fn judge(facts: &Facts) -> Verdict {
-    decide(facts, &three_person())
+    static POLICIES: LazyLock<Policies> = LazyLock::new(three_person);
+    decide(facts, &POLICIES)
 }
 
 /// Every code the verdict carries, on changes, on reviews or on the whole.
