@@ -20,12 +20,22 @@ const ROOMS: &[(&str, &[&str])] = &[
 ];
 
 /// Each room of the core, and the rooms of the core it may use.
-const CORE: &[(&str, &[&str])] =
-    &[("domain", &[]), ("ledger", &[]), ("policy", &["domain"]), ("lib", &[])];
+const CORE: &[(&str, &[&str])] = &[("domain", &[]), ("ledger", &[]), ("policy", &["domain"]), ("lib", &[])];
 
 /// What the core may never know.
-const OUTSIDE: &[&str] =
-    &["tokio", "axum", "octocrab", "sqlx", "std::fs", "std::net", "std::env", "std::process", "SystemTime", "Instant::now", "rand::"];
+const OUTSIDE: &[&str] = &[
+    "tokio",
+    "axum",
+    "octocrab",
+    "sqlx",
+    "std::fs",
+    "std::net",
+    "std::env",
+    "std::process",
+    "SystemTime",
+    "Instant::now",
+    "rand::",
+];
 
 const LONGEST_FILE: usize = 400;
 
@@ -103,7 +113,9 @@ fn no_room_knows_a_room_it_should_not() {
 
 #[test]
 fn a_wall_that_is_broken_is_found() {
-    let used = rooms_used("use crate::store::Store;\nuse crate::{http, github::Client};\n// crate::cli\nlet a = crate::worker::X;");
+    let used = rooms_used(
+        "use crate::store::Store;\nuse crate::{http, github::Client};\n// crate::cli\nlet a = crate::worker::X;",
+    );
     assert_eq!(used.into_iter().collect::<Vec<_>>(), ["github", "http", "store", "worker"]);
 }
 
