@@ -6,7 +6,7 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 #[error(transparent)]
 #[diagnostic(transparent)]
-pub struct SettingsError(#[from] Box<Fault>);
+pub struct SettingsError(#[from] pub(super) Box<Fault>);
 
 impl From<Fault> for SettingsError {
     fn from(fault: Fault) -> Self {
