@@ -12,8 +12,8 @@ help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 demo:  ## the main job on the embedded database, against the twin, with pages to open
-	cargo build --quiet --bin countersign -p countersign
-	cargo run --quiet --example demo
+	cargo build --quiet --workspace --all-targets
+	$(TARGET)/debug/examples/demo
 
 check: format clippy tables stories  ## the quick one: format, clippy, tables, stories
 
@@ -27,7 +27,8 @@ tables:  ## unit tests and tables over decide
 	cargo test --quiet --workspace --lib
 
 programs:
-	cargo build --quiet -p countersign -p github-twin --bins
+	# The same selection everywhere: another one would build the dependencies again.
+	cargo build --quiet --workspace --all-targets
 
 stories: programs  ## play every story below DIR against the real service
 	$(TWIN) play --dir $(DIR) --service $(SERVICE)

@@ -16,6 +16,7 @@
 
 pub mod cli;
 pub mod evaluation;
+pub mod evidence;
 pub mod github;
 pub mod http;
 pub mod metrics;

@@ -331,6 +331,16 @@ impl Settings {
 }
 
 impl Scope {
+    /// One repository under the default policies.
+    pub fn whole(repository: &str) -> Self {
+        Self {
+            repositories: vec![repository.to_owned()],
+            production_branch: None,
+            environments: production(),
+            policies: three_person(),
+        }
+    }
+
     /// Whether an environment is under control.
     pub fn covers(&self, environment: &str) -> bool {
         self.environments.iter().any(|named| same_environment(named, environment))
@@ -402,7 +412,7 @@ mod tests {
         let path = dir.path().join("countersign.toml");
         std::fs::write(&path, "[server]\nlisten = \"127.0.0.1:1\"\nlissten = 3\n").unwrap();
         let error = Settings::load(Some(&path), std::iter::empty()).unwrap_err();
-        let Fault::Invalid { message, span, .. } = error else { panic!("{error}") };
+        let Fault::Invalid { message, span, .. } = *error.0 else { panic!("not about a key") };
         assert!(message.contains("lissten") && message.contains("listen"), "{message}");
         assert!(span.is_some());
     }

@@ -2,6 +2,8 @@
 //!
 //! Invariant: data goes to stdout, everything else to stderr.
 
+mod check;
+mod evidence;
 mod serve;
 
 use crate::settings::{Settings, SettingsError};
@@ -20,6 +22,10 @@ pub enum Exit {
     Deny = 2,
     /// Settings or policies are invalid.
     Invalid = 3,
+    /// The facts are incomplete: cannot tell.
+    Undetermined = 4,
+    /// Something is still to come.
+    Pending = 5,
 }
 
 /// Nothing reaches production unless three different people stood behind it.
@@ -35,7 +41,9 @@ Exit codes:
   0  allowed, or done
   1  an error
   2  denied; evidence that does not verify
-  3  settings or policies are invalid";
+  3  settings or policies are invalid
+  4  undetermined: the facts are incomplete
+  5  pending: something is still to come";
 
 #[derive(Debug, Subcommand)]
 enum Verb {
@@ -46,12 +54,20 @@ enum Verb {
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
     },
+    /// Judge one pull request now, with a token, and explain.
+    #[command(after_help = "Example: GITHUB_TOKEN=… countersign check --repo acme/shop --pr 7")]
+    Check(check::Check),
+    /// Export and verify evidence.
+    #[command(subcommand)]
+    Evidence(evidence::Evidence),
 }
 
 /// Runs the program.
 pub fn run(arguments: Arguments) -> ExitCode {
     let result = match arguments.verb {
         Verb::Serve { config } => serve::serve(config.as_deref()),
+        Verb::Check(check) => check::check(&check),
+        Verb::Evidence(verb) => evidence::run(verb),
     };
     let exit = match result {
         Ok(exit) => exit,

@@ -33,7 +33,7 @@ async fn run(settings: Arc<crate::settings::Settings>) -> anyhow::Result<()> {
     let signer = Arc::new(Signer::open(&settings.ledger)?);
     let store = Store::open(&settings.storage.url).await.context("the database cannot be opened")?;
     let app = Arc::new(App::load(&settings.github)?);
-    let client = Client::new(&settings.github, app, 0)?;
+    let client = Client::new(&settings.github, app)?;
     let metrics = Arc::new(Metrics::default());
     let listener = TcpListener::bind(&settings.server.listen)
         .await

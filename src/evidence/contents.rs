@@ -5,8 +5,8 @@
 
 use super::EvidenceError;
 use super::bundle::{
-    BUNDLE_VERSION, CHECKPOINT, CONSISTENCY, ENTRIES, FRONTIERS, MANIFEST, MANIFEST_NOTE, Manifest, POLICIES, SETTINGS,
-    is_plain, manifest_text,
+    BUNDLE_VERSION, CHECKPOINT, CONSISTENCY, ENTRIES, FRONTIERS, ListedFile, MANIFEST, MANIFEST_NOTE, Manifest,
+    POLICIES, SETTINGS, is_plain, manifest_text,
 };
 use super::verify::Signer;
 use countersign_core::ledger::{Checkpoint, Hash, LedgerError, Note, VerifyingKey};
@@ -45,15 +45,11 @@ impl Contents {
         check_manifest(&manifest)?;
         let paths: BTreeSet<String> = manifest.files.iter().map(|file| file.path.clone()).collect();
         check_directory(root, &paths)?;
+        let mut buffer = vec![0; 1 << 16];
         for file in &manifest.files {
-            check_file(root, &file.path, file.size, &file.sha256)?;
+            check_file(root, file, &mut buffer)?;
         }
-        Ok(Self {
-            root: root.to_owned(),
-            paths,
-            origin: origin.to_owned(),
-            signer: signed.signer,
-        })
+        Ok(Self { root: root.to_owned(), paths, origin: origin.to_owned(), signer: signed.signer })
     }
 
     /// Whether the bundle has this file.
@@ -141,16 +137,16 @@ fn is_known(path: &str) -> bool {
     [CHECKPOINT, CONSISTENCY, ENTRIES, FRONTIERS].contains(&path) || under(POLICIES) || under(SETTINGS)
 }
 
-/// Every file that is there is listed, and is a plain file; every file that is listed is there.
+/// Every file that is listed is there; every file that is there is listed, and is a plain file.
 fn check_directory(root: &Path, listed: &BTreeSet<String>) -> Result<(), EvidenceError> {
     let mut found = BTreeSet::new();
     walk(root, "", &mut found)?;
-    let expected = |path: &str| listed.contains(path) || path == MANIFEST || path == MANIFEST_NOTE;
-    if let Some(path) = found.iter().find(|path| !expected(path)) {
-        return Err(wrong(path, "it is not in the manifest"));
+    if let Some(path) = listed.iter().find(|path| !found.contains(*path)) {
+        return Err(wrong(path, "it is missing"));
     }
-    match listed.iter().find(|path| !found.contains(*path)) {
-        Some(path) => Err(wrong(path, "it is missing")),
+    let expected = |path: &str| listed.contains(path) || path == MANIFEST || path == MANIFEST_NOTE;
+    match found.iter().find(|path| !expected(path)) {
+        Some(path) => Err(wrong(path, "it is not in the manifest")),
         None => Ok(()),
     }
 }
@@ -180,17 +176,17 @@ fn walk(directory: &Path, prefix: &str, found: &mut BTreeSet<String>) -> Result<
     Ok(())
 }
 
-fn check_file(root: &Path, path: &str, size: u64, sha256: &Hash) -> Result<(), EvidenceError> {
+fn check_file(root: &Path, listed: &ListedFile, buffer: &mut [u8]) -> Result<(), EvidenceError> {
+    let ListedFile { path, sha256, size } = listed;
     let mut file = open(root, path)?;
     let unreadable = |source| EvidenceError::unreadable(&root.join(path))(source);
     let found = file.metadata().map_err(unreadable)?.len();
-    if found != size {
+    if found != *size {
         return Err(wrong(path, format!("it has {found} bytes, and the manifest says {size}")));
     }
     let mut hash = Sha256::new();
-    let mut buffer = vec![0; 1 << 16];
     loop {
-        let read = file.read(&mut buffer).map_err(unreadable)?;
+        let read = file.read(buffer).map_err(unreadable)?;
         let Some(bytes) = buffer.get(..read).filter(|bytes| !bytes.is_empty()) else { break };
         hash.update(bytes);
     }

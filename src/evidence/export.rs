@@ -57,30 +57,16 @@ pub async fn export(store: &Store, request: &Request<'_>, out: &Path) -> Result<
     let range = request.range.clone().unwrap_or(0..head.size);
     let older = request.older.unwrap_or(0);
     if range.start > range.end || range.end > head.size || older > head.size {
-        return Err(EvidenceError::NoRange {
-            from: range.start,
-            to: range.end.max(older),
-            size: head.size,
-        });
+        return Err(EvidenceError::NoRange { from: range.start, to: range.end.max(older), size: head.size });
     }
     let mut directory = Directory::create(out)?;
 
     let written = write_entries(store, request, &range, &mut directory).await?;
     let (left, right) = store.hashes_around(&range, head.size).await?;
-    let frontiers = Frontiers {
-        version: BUNDLE_VERSION,
-        from: range.start,
-        to: range.end,
-        size: head.size,
-        left,
-        right,
-    };
+    let frontiers =
+        Frontiers { version: BUNDLE_VERSION, from: range.start, to: range.end, size: head.size, left, right };
     directory.write(FRONTIERS, &canonical::to_bytes(&frontiers)?)?;
-    let checkpoint = Checkpoint {
-        origin: request.key.name().to_owned(),
-        size: head.size,
-        root: head.root,
-    };
+    let checkpoint = Checkpoint { origin: request.key.name().to_owned(), size: head.size, root: head.root };
     directory.write(CHECKPOINT, checkpoint.sign(request.key)?.as_bytes())?;
     if let Some(older) = request.older {
         let proof = store.consistency(older, head.size).await?;
@@ -213,10 +199,7 @@ async fn write_settings(store: &Store, named: &Named, directory: &mut Directory<
 }
 
 fn record(position: u64, what: impl Into<String>) -> EvidenceError {
-    EvidenceError::Record {
-        position,
-        what: what.into(),
-    }
+    EvidenceError::Record { position, what: what.into() }
 }
 
 /// The directory being written, with what has been written so far.
@@ -273,10 +256,7 @@ impl<'a> Directory<'a> {
     /// Writes the manifest and its note; answers how many files it lists.
     fn finish(mut self, key: &SigningKey) -> Result<usize, EvidenceError> {
         self.files.sort_by(|a, b| a.path.cmp(&b.path));
-        let manifest = Manifest {
-            version: BUNDLE_VERSION,
-            files: std::mem::take(&mut self.files),
-        };
+        let manifest = Manifest { version: BUNDLE_VERSION, files: std::mem::take(&mut self.files) };
         let bytes = canonical::to_bytes(&manifest)?;
         self.write(MANIFEST, &bytes)?;
         let note = manifest_text(key.name(), &bytes).sign(key)?;
@@ -295,10 +275,6 @@ impl Growing {
     fn finish(self) -> Result<ListedFile, EvidenceError> {
         let flushed = self.file.into_inner().map_err(std::io::IntoInnerError::into_error);
         flushed.map_err(EvidenceError::unwritable(&self.place))?;
-        Ok(ListedFile {
-            path: self.path,
-            sha256: Hash::new(self.hash.finalize().into()),
-            size: self.size,
-        })
+        Ok(ListedFile { path: self.path, sha256: Hash::new(self.hash.finalize().into()), size: self.size })
     }
 }

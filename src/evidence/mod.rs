@@ -91,23 +91,14 @@ impl EvidenceError {
     }
 
     fn wrong(place: impl Into<String>, what: impl Into<String>) -> Self {
-        Self::Wrong {
-            place: place.into(),
-            what: what.into(),
-        }
+        Self::Wrong { place: place.into(), what: what.into() }
     }
 
     fn unreadable(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
-        move |source| Self::Unreadable {
-            path: path.to_owned(),
-            source,
-        }
+        move |source| Self::Unreadable { path: path.to_owned(), source }
     }
 
     fn unwritable(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
-        move |source| Self::Unwritable {
-            path: path.to_owned(),
-            source,
-        }
+        move |source| Self::Unwritable { path: path.to_owned(), source }
     }
 }

@@ -60,11 +60,7 @@ impl Replay {
             }
             settings.insert(digest);
         }
-        Ok(Self {
-            policies,
-            settings,
-            named: BTreeSet::new(),
-        })
+        Ok(Self { policies, settings, named: BTreeSet::new() })
     }
 
     /// Reads an entry; a decision among them is made again. Answers whether it was one.
@@ -110,8 +106,9 @@ fn compare(decision: &Decision, policies: &Policies, line: &[u8]) -> Result<(), 
     }
     // An entry is canonical: its members are ordered, and `verdict` comes last but for `version`.
     let spelled = canonical::to_bytes(&verdict).map_err(|error| error.to_string())?;
-    let spelled = [b"\"verdict\":", spelled.as_slice(), b",\"version\":", ENTRY_VERSION.to_string().as_bytes(), b"}"];
-    if *recorded == verdict && line.ends_with(&spelled.concat()) {
+    let version = format!(",\"version\":{ENTRY_VERSION}}}");
+    let end = [b"\"verdict\":", spelled.as_slice(), version.as_bytes()].concat();
+    if *recorded == verdict && line.ends_with(&end) {
         Ok(())
     } else {
         Err(format!("replay gives another verdict than the `{}` on record", recorded.outcome))

@@ -69,12 +69,10 @@ pub fn verify(bundle: &Path, trust: &Trust<'_>) -> Result<Verified, EvidenceErro
     let older = older.transpose()?.map(|signed| signed.checkpoint);
     let contents = Contents::open(bundle, trust.keys)?;
     let checkpoint = read_checkpoint(&contents, trust.keys)?;
-    let frontiers = read_frontiers(&contents, &checkpoint)?;
+    let frontiers = check_frontiers(contents.json(FRONTIERS)?, &checkpoint)?;
     let mut replay = Replay::load(&contents)?;
 
     let mut walk = Walk::new(older);
-    let from = Frontier::from_peaks(frontiers.from, frontiers.left.clone());
-    from.map_err(|error| EvidenceError::wrong(FRONTIERS, error.to_string()))?;
     for (node, hash) in cover(0, frontiers.from).into_iter().zip(&frontiers.left) {
         walk.add(node.level, *hash, FRONTIERS)?;
     }
@@ -116,9 +114,8 @@ fn read_checkpoint(contents: &Contents, keys: &[VerifyingKey]) -> Result<Checkpo
     }
 }
 
-fn read_frontiers(contents: &Contents, checkpoint: &Checkpoint) -> Result<Frontiers, EvidenceError> {
+fn check_frontiers(frontiers: Frontiers, checkpoint: &Checkpoint) -> Result<Frontiers, EvidenceError> {
     let wrong = |what: String| Err(EvidenceError::wrong(FRONTIERS, what));
-    let frontiers: Frontiers = contents.json(FRONTIERS)?;
     let Frontiers { version, from, to, size, left, right } = &frontiers;
     if *version != BUNDLE_VERSION {
         return wrong(format!("version {version}: this build reads {BUNDLE_VERSION}"));
@@ -200,11 +197,7 @@ struct Walk {
 
 impl Walk {
     fn new(older: Option<Checkpoint>) -> Self {
-        let mut walk = Self {
-            frontier: Frontier::default(),
-            older,
-            root_then: None,
-        };
+        let mut walk = Self { frontier: Frontier::default(), older, root_then: None };
         walk.watch();
         walk
     }
@@ -250,5 +243,21 @@ fn check_older(contents: &Contents, newer: &Checkpoint, walk: Walk) -> Result<Op
     } else {
         let what = format!("it does not continue the older checkpoint of size {}", older.size);
         Err(EvidenceError::wrong(CHECKPOINT, what))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frontiers_that_cannot_be_are_refused_without_a_fall() {
+        for frontiers in [
+            Frontiers { version: 1, from: u64::MAX, to: u64::MAX, size: u64::MAX, left: Vec::new(), right: Vec::new() },
+            Frontiers { version: 1, from: 5, to: 4, size: 9, left: Vec::new(), right: Vec::new() },
+        ] {
+            let checkpoint = Checkpoint { origin: "o".to_owned(), size: frontiers.size, root: Hash::new([0; 32]) };
+            assert!(check_frontiers(frontiers, &checkpoint).is_err());
+        }
     }
 }

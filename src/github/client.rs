@@ -177,17 +177,38 @@ fn limited_until(answer: &Answer, message: &str) -> Option<SystemTime> {
     said.then(|| SystemTime::now() + Duration::from_mins(1))
 }
 
-/// A client that asks as one installation of the App.
+/// GitHub Actions' own App (<https://api.github.com/apps/github-actions>), whose check suites stand in for ours where
+/// there is no App of ours.
+const ACTIONS_APP: u64 = 15_368;
+
+/// As whom a client asks.
+#[derive(Clone)]
+enum Caller {
+    /// One installation of the App.
+    Installation { app: Arc<App>, installation: u64 },
+    /// Whoever holds this token.
+    Bearer(String),
+}
+
+/// A client: a connection, and as whom it asks.
 #[derive(Clone)]
 pub struct Client {
     transport: Arc<Transport>,
-    app: Arc<App>,
-    installation: u64,
+    caller: Caller,
 }
 
 impl Client {
-    /// Connects; asks nothing yet. `installation` is whom it speaks for.
-    pub fn new(settings: &GitHub, app: Arc<App>, installation: u64) -> anyhow::Result<Self> {
+    /// A client of the App; asks nothing yet. [`Client::for_installation`] says for whom it speaks.
+    pub fn new(settings: &GitHub, app: Arc<App>) -> anyhow::Result<Self> {
+        Self::connect(settings, Caller::Installation { app, installation: 0 })
+    }
+
+    /// A client of whoever holds a token.
+    pub fn with_token(settings: &GitHub, token: String) -> anyhow::Result<Self> {
+        Self::connect(settings, Caller::Bearer(token))
+    }
+
+    fn connect(settings: &GitHub, caller: Caller) -> anyhow::Result<Self> {
         let octocrab = Octocrab::builder()
             .set_connect_timeout(Some(Duration::from_secs(5)))
             .set_read_timeout(Some(Duration::from_secs(30)))
@@ -197,18 +218,25 @@ impl Client {
             api_url: settings.api_url.trim_end_matches('/').to_owned(),
             graphql_url: settings.graphql_url.clone(),
         };
-        Ok(Self { transport: Arc::new(transport), app, installation })
+        Ok(Self { transport: Arc::new(transport), caller })
     }
 
     /// The same connection, speaking for another installation.
     #[must_use]
     pub fn for_installation(&self, installation: u64) -> Self {
-        Self { installation, ..self.clone() }
+        let caller = match &self.caller {
+            Caller::Installation { app, .. } => Caller::Installation { app: app.clone(), installation },
+            bearer @ Caller::Bearer(_) => bearer.clone(),
+        };
+        Self { transport: self.transport.clone(), caller }
     }
 
-    /// The App's id.
+    /// The App whose check suites tell who pushed.
     pub fn app_id(&self) -> u64 {
-        self.app.id()
+        match &self.caller {
+            Caller::Installation { app, .. } => app.id(),
+            Caller::Bearer(_) => ACTIONS_APP,
+        }
     }
 
     async fn call(
@@ -218,10 +246,14 @@ impl Client {
         etag: Option<&str>,
         body: Option<&Value>,
     ) -> Result<Answer, GitHubError> {
-        let token = self.app.installation_token(&self.transport, self.installation).await?;
+        let (app, installation) = match &self.caller {
+            Caller::Bearer(token) => return self.transport.send(method, path, token, etag, body).await,
+            Caller::Installation { app, installation } => (app, *installation),
+        };
+        let token = app.installation_token(&self.transport, installation).await?;
         let answer = self.transport.send(method, path, &token, etag, body).await;
         if let Err(GitHubError::Refused { status: 401, .. }) = &answer {
-            self.app.forget(self.installation).await;
+            app.forget(installation).await;
             return Err(GitHubError::Unavailable("the installation token was refused".to_owned()));
         }
         answer
@@ -270,7 +302,10 @@ impl Client {
         fresh: Duration,
     ) -> Result<Vec<T>, GitHubError> {
         let now = millis(SystemTime::now());
-        let key = format!("{}:{path}", self.installation);
+        let key = match &self.caller {
+            Caller::Installation { installation, .. } => format!("{installation}:{path}"),
+            Caller::Bearer(_) => format!("bearer:{path}"),
+        };
         let kept = store.kept_answer(&key).await?;
         let read = |body: &str| {
             serde_json::from_str(body).map_err(|error| GitHubError::Unreadable(format!("kept {path}: {error}")))
@@ -314,7 +349,10 @@ impl Client {
                     until: limited_until(&answer, "rate limit").unwrap_or_else(|| reset(&answer)),
                 },
                 "NOT_FOUND" => GitHubError::NotFound(text("message")),
-                "" | "INTERNAL" | "TIMEOUT" => GitHubError::Unavailable(text("message")),
+                "INTERNAL" | "TIMEOUT" => GitHubError::Unavailable(text("message")),
+                "" if text("message").starts_with("Something went wrong") => {
+                    GitHubError::Unavailable(text("message"))
+                }
                 kind => GitHubError::Refused {
                     path: "/graphql".to_owned(),
                     status: 200,

@@ -25,7 +25,7 @@ fragment CommitFacts on Commit {
 fragment CommitPage on PullRequestCommitConnection {
   pageInfo { hasNextPage endCursor }
   nodes { commit { ...CommitFacts checkSuites(first: 1, filterBy: {appId: $app}) {
-    nodes { push { previousSha nextSha pusher { databaseId login } } } } } }
+    nodes { push { previousSha nextSha pusher { ...Who } } } } } }
 }
 fragment TimelinePage on PullRequestTimelineItemsConnection {
   pageInfo { hasNextPage endCursor }
@@ -94,7 +94,7 @@ pub fn more_commits() -> String {
         "query MoreCommits($owner: String!, $name: String!, $number: Int!, $after: String, $app: Int!) {{ \
          repository(owner: $owner, name: $name) {{ pullRequest(number: $number) {{ headRefOid \
          commits(first: 100, after: $after) {{ ...CommitPage }} }} }} }}{}",
-        parts(&["Named", "CommitFacts", "CommitPage"])
+        parts(&["Who", "Named", "CommitFacts", "CommitPage"])
     )
 }
 
@@ -271,7 +271,7 @@ pub(super) struct CheckSuiteNode {
 pub(super) struct PushNode {
     pub(super) previous_sha: Option<String>,
     pub(super) next_sha: Option<String>,
-    pub(super) pusher: Option<UserNode>,
+    pub(super) pusher: Option<Who>,
 }
 
 #[derive(Debug, Clone, Deserialize)]

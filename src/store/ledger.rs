@@ -32,7 +32,7 @@ impl Store {
     /// Entries from a place on, as they were hashed.
     pub async fn ledger_entries(&self, from: u64, limit: u32) -> Result<Vec<entries::StoredEntry>, StoreError> {
         let mut connection = self.readers.acquire().await?;
-        Ok(entries::read_range(&mut connection, from, u64::from(limit)).await?)
+        Ok(entries::read_range(&mut connection, from, limit).await?)
     }
 
     /// The inclusion proof of an entry in the tree of `size` (default: the present one); `None` where there is no such

@@ -8,6 +8,7 @@
 
 pub mod deployments;
 pub mod entries;
+pub mod extract;
 pub mod inbox;
 pub mod ledger;
 pub mod observations;
@@ -63,18 +64,24 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens (and creates, and brings up to date) the database at `url` (`sqlite://path`).
+    /// Opens (and creates, and brings up to date) the database at `url` (`sqlite://path`), for the service that owns it.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
-        let options = SqliteConnectOptions::from_str(url)?
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(Duration::from_secs(5))
-            .foreign_keys(true);
+        let options = options(url)?.create_if_missing(true);
         let mut connection = SqliteConnection::connect_with(&options).await?;
         sqlx::migrate!("migrations/sqlite").run(&mut connection).await?;
         // One process owns the database: what it had claimed when it died is waiting again.
         sqlx::query("UPDATE inbox SET state = 1 WHERE state = 2").execute(&mut connection).await?;
+        Self::with(connection, options).await
+    }
+
+    /// Joins a database that a service may be working with, to read it.
+    pub async fn attach(url: &str) -> Result<Self, StoreError> {
+        let options = options(url)?;
+        let connection = SqliteConnection::connect_with(&options).await?;
+        Self::with(connection, options).await
+    }
+
+    async fn with(connection: SqliteConnection, options: SqliteConnectOptions) -> Result<Self, StoreError> {
         let readers = SqlitePoolOptions::new().max_connections(4).connect_with(options).await?;
         Ok(Self { writer: Writer::start(connection), readers, wake: Arc::new(Notify::new()) })
     }
@@ -95,4 +102,12 @@ impl Store {
             })
             .await
     }
+}
+
+fn options(url: &str) -> Result<SqliteConnectOptions, StoreError> {
+    Ok(SqliteConnectOptions::from_str(url)?
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(Duration::from_secs(5))
+        .foreign_keys(true))
 }

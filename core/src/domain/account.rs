@@ -1,7 +1,7 @@
 //! Accounts as GitHub authenticated them, and the people and automation behind them.
 
 use super::AccountId;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use std::collections::BTreeMap;
 
 /// What GitHub says an account is.
@@ -49,7 +49,23 @@ pub struct Automation {
     /// Accounts of type User at which no person types.
     pub machine_users: Vec<AccountId>,
     /// Who answers for an App: the App's account to its sponsors'.
+    #[serde(deserialize_with = "keyed_by_account")]
     pub sponsors: BTreeMap<AccountId, Vec<AccountId>>,
+}
+
+/// JSON spells the keys of a map as text. Within an entry (tagged, hence buffered) serde does not turn them back into
+/// numbers by itself.
+fn keyed_by_account<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<AccountId, T>, D::Error> {
+    let texts = BTreeMap::<String, T>::deserialize(deserializer)?;
+    texts
+        .into_iter()
+        .map(|(key, value)| {
+            let id = key.parse().map_err(|_| D::Error::custom(format!("`{key}` is no account id")))?;
+            Ok((AccountId(id), value))
+        })
+        .collect()
 }
 
 /// Whether two logins are one: GitHub compares them case-insensitively and spells bots with and without `[bot]`.

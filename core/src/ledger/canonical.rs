@@ -13,10 +13,7 @@ const LARGEST: u64 = (1 << 53) - 1;
 
 /// The canonical bytes of a value; an error where it holds a fraction or an integer beyond 2^53.
 pub fn to_bytes<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, LedgerError> {
-    let refuse = |what: String| LedgerError::NotCanonical {
-        path: String::new(),
-        what,
-    };
+    let refuse = |what: String| LedgerError::NotCanonical { path: String::new(), what };
     let value = serde_json::to_value(value).map_err(|error| refuse(error.to_string()))?;
     check(&value, &mut String::new())?;
     serde_json_canonicalizer::to_vec(&value).map_err(|error| refuse(error.to_string()))
@@ -31,18 +28,12 @@ fn check(value: &Value, path: &mut String) -> Result<(), LedgerError> {
                 Some(_) => format!("the integer {number} is beyond 2^53"),
                 None => format!("the number {number} is no integer"),
             };
-            Err(LedgerError::NotCanonical {
-                path: path.clone(),
-                what,
-            })
+            Err(LedgerError::NotCanonical { path: path.clone(), what })
         }
-        Value::Array(items) => items
-            .iter()
-            .enumerate()
-            .try_for_each(|(index, item)| check_under(item, path, &index.to_string())),
-        Value::Object(members) => members
-            .iter()
-            .try_for_each(|(name, member)| check_under(member, path, name)),
+        Value::Array(items) => {
+            items.iter().enumerate().try_for_each(|(index, item)| check_under(item, path, &index.to_string()))
+        }
+        Value::Object(members) => members.iter().try_for_each(|(name, member)| check_under(member, path, name)),
         Value::Null | Value::Bool(_) | Value::String(_) => Ok(()),
     }
 }
@@ -88,10 +79,7 @@ mod tests {
             refused(json!({"a": [1, {"b": LARGEST + 1}]})),
             "not canonical at `/a/1/b`: the integer 9007199254740992 is beyond 2^53; carry it as text"
         );
-        assert_eq!(
-            refused(json!({"a": 0.5})),
-            "not canonical at `/a`: the number 0.5 is no integer; carry it as text"
-        );
+        assert_eq!(refused(json!({"a": 0.5})), "not canonical at `/a`: the number 0.5 is no integer; carry it as text");
         assert!(to_bytes(&json!(i64::MIN)).is_err());
     }
 }

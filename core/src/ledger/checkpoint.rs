@@ -22,11 +22,7 @@ pub struct Checkpoint {
 impl Checkpoint {
     /// The checkpoint of a tree as it stands, for the log of this name.
     pub fn of(origin: &str, frontier: &Frontier) -> Self {
-        Self {
-            origin: origin.to_owned(),
-            size: frontier.size(),
-            root: frontier.root(),
-        }
+        Self { origin: origin.to_owned(), size: frontier.size(), root: frontier.root() }
     }
 
     /// The checkpoint as a signed note.
@@ -66,13 +62,7 @@ impl Checkpoint {
 
 impl fmt::Display for Checkpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "{}\n{}\n{}",
-            self.origin,
-            self.size,
-            STANDARD.encode(self.root.as_bytes())
-        )
+        writeln!(f, "{}\n{}\n{}", self.origin, self.size, STANDARD.encode(self.root.as_bytes()))
     }
 }
 

@@ -38,10 +38,7 @@ impl VerifyingKey {
         if key.id() == id {
             Ok(key)
         } else {
-            Err(LedgerError::malformed(
-                "verifier key",
-                "its hash is not that of its name and key",
-            ))
+            Err(LedgerError::malformed("verifier key", "its hash is not that of its name and key"))
         }
     }
 
@@ -79,10 +76,7 @@ impl SigningKey {
     /// The key that grows from these 32 random bytes, to sign under this name.
     pub fn from_seed(name: &str, seed: [u8; 32]) -> Result<Self, LedgerError> {
         check_name("signing key", name)?;
-        Ok(Self {
-            name: name.to_owned(),
-            key: ed25519_dalek::SigningKey::from_bytes(&seed),
-        })
+        Ok(Self { name: name.to_owned(), key: ed25519_dalek::SigningKey::from_bytes(&seed) })
     }
 
     /// Reads `PRIVATE+KEY+name+hash+base64(0x01 ‖ seed)`.
@@ -95,10 +89,7 @@ impl SigningKey {
         if key.verifying_key().id() == id {
             Ok(key)
         } else {
-            Err(LedgerError::malformed(
-                "signing key",
-                "its hash is not that of its name and key",
-            ))
+            Err(LedgerError::malformed("signing key", "its hash is not that of its name and key"))
         }
     }
 
@@ -115,10 +106,7 @@ impl SigningKey {
 
     /// The public half.
     pub fn verifying_key(&self) -> VerifyingKey {
-        VerifyingKey {
-            name: self.name.clone(),
-            key: self.key.verifying_key(),
-        }
+        VerifyingKey { name: self.name.clone(), key: self.key.verifying_key() }
     }
 
     /// The text as a note with one signature; an error where the text cannot be one.
@@ -154,14 +142,11 @@ impl Note {
     /// Takes a note apart; an error where it has not the form of one.
     pub fn parse(note: &str) -> Result<Self, LedgerError> {
         let malformed = |why: &str| LedgerError::malformed("note", why);
-        let (text, signatures) = note
-            .rsplit_once("\n\n")
-            .ok_or_else(|| malformed("no empty line stands between text and signatures"))?;
+        let (text, signatures) =
+            note.rsplit_once("\n\n").ok_or_else(|| malformed("no empty line stands between text and signatures"))?;
         let text = format!("{text}\n");
         check_text(&text)?;
-        let signatures = signatures
-            .strip_suffix('\n')
-            .ok_or_else(|| malformed("it must end with a newline"))?;
+        let signatures = signatures.strip_suffix('\n').ok_or_else(|| malformed("it must end with a newline"))?;
         let signatures: Vec<NoteSignature> = signatures.split('\n').map(parse_signature).collect::<Result<_, _>>()?;
         if signatures.len() > MOST_SIGNATURES {
             return Err(malformed("it has more than 100 signatures"));
@@ -184,11 +169,7 @@ impl Note {
             return Ok(&self.text);
         }
         let names: Vec<String> = keys.iter().map(|key| format!("`{}`", key.name)).collect();
-        let by = if names.is_empty() {
-            "a known key".to_owned()
-        } else {
-            names.join(" or ")
-        };
+        let by = if names.is_empty() { "a known key".to_owned() } else { names.join(" or ") };
         Err(LedgerError::NotSigned(by))
     }
 
@@ -205,20 +186,14 @@ fn parse_signature(line: &str) -> Result<NoteSignature, LedgerError> {
         .and_then(|rest| rest.split_once(' '))
         .ok_or_else(|| malformed("a signature line must read `— name base64`"))?;
     check_name("note", name)?;
-    let decoded = STANDARD
-        .decode(encoded)
-        .map_err(|_| malformed("a signature is not base64"))?;
+    let decoded = STANDARD.decode(encoded).map_err(|_| malformed("a signature is not base64"))?;
     let Some((key_id, bytes)) = decoded.split_first_chunk::<4>() else {
         return Err(malformed("a signature is too short"));
     };
     if bytes.is_empty() {
         return Err(malformed("a signature is too short"));
     }
-    Ok(NoteSignature {
-        name: name.to_owned(),
-        key_id: *key_id,
-        bytes: bytes.to_vec(),
-    })
+    Ok(NoteSignature { name: name.to_owned(), key_id: *key_id, bytes: bytes.to_vec() })
 }
 
 fn parse_key(what: &'static str, text: &str) -> Result<(String, [u8; 4], [u8; 32]), LedgerError> {
@@ -231,9 +206,7 @@ fn parse_key(what: &'static str, text: &str) -> Result<(String, [u8; 4], [u8; 32
     check_name(what, name)?;
     let id = hex::decode(id).ok().and_then(|bytes| <[u8; 4]>::try_from(bytes).ok());
     let id = id.ok_or_else(|| malformed("its hash is not 8 hexadecimal digits"))?;
-    let decoded = STANDARD
-        .decode(encoded)
-        .map_err(|_| malformed("the key is not base64"))?;
+    let decoded = STANDARD.decode(encoded).map_err(|_| malformed("the key is not base64"))?;
     match decoded.split_first() {
         Some((&ED25519, key)) => {
             let key = <[u8; 32]>::try_from(key).map_err(|_| malformed("the key is not 32 bytes"))?;
@@ -251,10 +224,7 @@ fn spell_key(name: &str, id: [u8; 4], bytes: &[u8; 32]) -> String {
 
 fn check_name(what: &'static str, name: &str) -> Result<(), LedgerError> {
     if name.is_empty() || name.contains('+') || name.contains(char::is_whitespace) {
-        Err(LedgerError::malformed(
-            what,
-            "a name is not empty and has no space and no `+`",
-        ))
+        Err(LedgerError::malformed(what, "a name is not empty and has no space and no `+`"))
     } else {
         Ok(())
     }
@@ -306,24 +276,15 @@ mod tests {
         assert_eq!(note.verify(std::slice::from_ref(&peter)).unwrap(), TEXT);
         assert_eq!(note.verify(&[other().verifying_key(), peter.clone()]).unwrap(), TEXT);
         let unsigned = Note::parse(&other().sign(TEXT).unwrap()).unwrap();
-        assert_eq!(
-            unsigned.verify(&[peter]).unwrap_err().to_string(),
-            "not signed by `PeterNeumann`"
-        );
-        assert_eq!(
-            unsigned.verify(&[]).unwrap_err().to_string(),
-            "not signed by a known key"
-        );
+        assert_eq!(unsigned.verify(&[peter]).unwrap_err().to_string(), "not signed by `PeterNeumann`");
+        assert_eq!(unsigned.verify(&[]).unwrap_err().to_string(), "not signed by a known key");
     }
 
     #[test]
     fn a_key_of_the_same_name_is_another_key() {
         let namesake = SigningKey::from_seed("PeterNeumann", [9; 32]).unwrap();
         let note = Note::parse(&namesake.sign(TEXT).unwrap()).unwrap();
-        assert!(matches!(
-            note.verify(&[VerifyingKey::parse(PUBLIC).unwrap()]),
-            Err(LedgerError::NotSigned(_))
-        ));
+        assert!(matches!(note.verify(&[VerifyingKey::parse(PUBLIC).unwrap()]), Err(LedgerError::NotSigned(_))));
     }
 
     #[test]
@@ -346,27 +307,14 @@ mod tests {
         for text in ["", "\n", "no newline", "tab\there\n"] {
             assert!(other().sign(text).is_err(), "{text:?}");
         }
-        for note in [
-            "",
-            "\n\n",
-            "text\n",
-            "text\n\n",
-            "text\n\n— a\n",
-            "text\n\n— a b\n",
-            "text\n\n— a AAAAAA==\n",
-        ] {
+        for note in ["", "\n\n", "text\n", "text\n\n", "text\n\n— a\n", "text\n\n— a b\n", "text\n\n— a AAAAAA==\n"]
+        {
             assert!(Note::parse(note).is_err(), "{note:?}");
         }
         for name in ["", "a b", "a+b", "a\u{a0}b"] {
             assert!(SigningKey::from_seed(name, [0; 32]).is_err(), "{name:?}");
         }
-        for key in [
-            "",
-            "a+b",
-            "a+00000000+AAAA",
-            &PUBLIC.replace("c74f", "c74e"),
-            &PUBLIC.replace("Peter", "Pieter"),
-        ] {
+        for key in ["", "a+b", "a+00000000+AAAA", &PUBLIC.replace("c74f", "c74e"), &PUBLIC.replace("Peter", "Pieter")] {
             assert!(VerifyingKey::parse(key).is_err(), "{key:?}");
         }
         assert!(SigningKey::parse(PUBLIC).is_err());

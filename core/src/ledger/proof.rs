@@ -90,11 +90,7 @@ impl InclusionProof {
             at >>= 1;
             last >>= 1;
         }
-        if last == 0 && hash == *root {
-            Ok(())
-        } else {
-            Err(wrong())
-        }
+        if last == 0 && hash == *root { Ok(()) } else { Err(wrong()) }
     }
 }
 
@@ -123,11 +119,7 @@ impl ConsistencyProof {
     /// Both roots as the proof makes them, for `0 < from < to`.
     fn roots(&self, older: &Hash) -> Option<(Hash, Hash)> {
         let mut hashes = self.hashes.iter();
-        let first = if self.from.is_power_of_two() {
-            older
-        } else {
-            hashes.next()?
-        };
+        let first = if self.from.is_power_of_two() { older } else { hashes.next()? };
         let (mut at, mut last) = (self.from - 1, self.to - 1);
         while at & 1 == 1 {
             at >>= 1;
@@ -159,9 +151,7 @@ fn check_inclusion(index: u64, size: u64) -> Result<(), LedgerError> {
     if index < size && size <= MAX_SIZE {
         Ok(())
     } else {
-        Err(LedgerError::OutOfRange(format!(
-            "no entry {index} in a tree of size {size}"
-        )))
+        Err(LedgerError::OutOfRange(format!("no entry {index} in a tree of size {size}")))
     }
 }
 
@@ -169,9 +159,7 @@ fn check_consistency(from: u64, to: u64) -> Result<(), LedgerError> {
     if from <= to && to <= MAX_SIZE {
         Ok(())
     } else {
-        Err(LedgerError::OutOfRange(format!(
-            "a tree of size {from} is not the beginning of one of size {to}"
-        )))
+        Err(LedgerError::OutOfRange(format!("a tree of size {from} is not the beginning of one of size {to}")))
     }
 }
 
@@ -229,12 +217,7 @@ fn nodes_of(range: Range<u64>) -> Vec<Node> {
 }
 
 fn hashes_of(ranges: Vec<Range<u64>>, hash: impl Fn(Node) -> Option<Hash>) -> Result<Vec<Hash>, LedgerError> {
-    let find = |node: Node| {
-        hash(node).ok_or(LedgerError::HashMissing {
-            level: node.level,
-            index: node.index,
-        })
-    };
+    let find = |node: Node| hash(node).ok_or(LedgerError::HashMissing { level: node.level, index: node.index });
     ranges
         .into_iter()
         .map(|range| {
@@ -261,11 +244,18 @@ mod tests {
         usize::try_from(index).unwrap()
     }
 
+    /// Every perfect subtree over these leaves, by level.
     fn source(leaves: &[Hash]) -> impl Fn(Node) -> Option<Hash> {
-        |node| {
-            let first = place(node.index) << node.level;
-            Some(root_of(leaves.get(first..first + (1 << node.level))?))
+        let mut levels = vec![leaves.to_vec()];
+        while let Some(pairs) = levels.last().filter(|level| level.len() > 1) {
+            let above = pairs.chunks_exact(2).map(|pair| node_hash(&pair[0], &pair[1])).collect();
+            levels.push(above);
         }
+        move |node| levels.get(usize::from(node.level))?.get(place(node.index)).copied()
+    }
+
+    fn roots(leaves: &[Hash]) -> Vec<Hash> {
+        (0..=leaves.len()).map(|size| root_of(&leaves[..size])).collect()
     }
 
     fn flipped(hash: &Hash, at: usize) -> Hash {
@@ -277,16 +267,14 @@ mod tests {
     #[test]
     fn every_leaf_of_every_size_is_proved_and_nothing_else_is() {
         let leaves = leaves();
+        let (source, roots) = (source(&leaves), roots(&leaves));
         for size in 1..SIZES {
-            let root = root_of(&leaves[..place(size)]);
+            let root = roots[place(size)];
             for index in 0..size {
-                let proof = prove_inclusion(index, size, source(&leaves)).unwrap();
+                let proof = prove_inclusion(index, size, &source).unwrap();
                 let leaf = &leaves[place(index)];
                 proof.verify(leaf, &root).unwrap();
-                let other = InclusionProof {
-                    index: (index + 1) % size,
-                    ..proof.clone()
-                };
+                let other = InclusionProof { index: (index + 1) % size, ..proof.clone() };
                 assert!(size == 1 || other.verify(leaf, &root).is_err(), "{index} of {size}");
                 assert!(proof.verify(&flipped(leaf, place(index)), &root).is_err());
                 assert!(proof.verify(leaf, &flipped(&root, place(index))).is_err());
@@ -302,11 +290,12 @@ mod tests {
     #[test]
     fn every_size_is_proved_to_begin_every_larger_one() {
         let leaves = leaves();
+        let (source, roots) = (source(&leaves), roots(&leaves));
         for to in 0..SIZES {
-            let newer = root_of(&leaves[..place(to)]);
+            let newer = roots[place(to)];
             for from in 0..=to {
-                let older = root_of(&leaves[..place(from)]);
-                let proof = prove_consistency(from, to, source(&leaves)).unwrap();
+                let older = roots[place(from)];
+                let proof = prove_consistency(from, to, &source).unwrap();
                 proof.verify(&older, &newer).unwrap();
                 assert!(proof.verify(&flipped(&older, place(from)), &newer).is_err());
                 if from > 0 {
@@ -353,20 +342,9 @@ mod tests {
 
     #[test]
     fn proofs_are_those_of_the_certificate_transparency_test_vectors() {
-        let entries = [
-            "",
-            "00",
-            "10",
-            "2021",
-            "3031",
-            "40414243",
-            "5051525354555657",
-            "606162636465666768696a6b6c6d6e6f",
-        ];
-        let leaves: Vec<Hash> = entries
-            .iter()
-            .map(|entry| leaf_hash(&hex::decode(entry).unwrap()))
-            .collect();
+        let entries =
+            ["", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f"];
+        let leaves: Vec<Hash> = entries.iter().map(|entry| leaf_hash(&hex::decode(entry).unwrap())).collect();
         let texts = |hashes: Vec<Hash>| hashes.iter().map(Hash::to_string).collect::<Vec<_>>();
         assert_eq!(
             texts(prove_inclusion(5, 8, source(&leaves)).unwrap().hashes),

@@ -24,10 +24,7 @@ pub struct TileId {
 impl TileId {
     /// The tile from which a node's hash is computed.
     pub fn of(node: Node) -> Self {
-        Self {
-            level: node.level / HEIGHT,
-            index: (node.index << (node.level % HEIGHT)) / WIDTH,
-        }
+        Self { level: node.level / HEIGHT, index: (node.index << (node.level % HEIGHT)) / WIDTH }
     }
 
     /// Position of its first hash among the nodes of its level.
@@ -60,10 +57,7 @@ pub struct Tiles {
 impl Tiles {
     /// What the right edge of a tree tells by itself.
     pub fn from_frontier(frontier: &Frontier) -> Self {
-        Self {
-            tiles: BTreeMap::new(),
-            nodes: frontier.nodes().collect(),
-        }
+        Self { tiles: BTreeMap::new(), nodes: frontier.nodes().collect() }
     }
 
     /// Adds the hashes of a tile, from its first on.
@@ -113,10 +107,7 @@ mod tests {
         let mut level = leaves.clone();
         for tile_level in 0.. {
             for (index, hashes) in level.chunks(256).enumerate() {
-                let tile = TileId {
-                    level: tile_level,
-                    index: index as u64,
-                };
+                let tile = TileId { level: tile_level, index: index as u64 };
                 tiles.insert(tile, hashes.to_vec());
             }
             level = level.chunks_exact(256).map(root_of).collect();
@@ -166,9 +157,7 @@ mod tests {
                 let nodes = consistency_nodes(from as u64, size as u64).unwrap();
                 let tiles = read(&kept, Tiles::from_frontier(&edge), &nodes);
                 let proof = prove_consistency(from as u64, size as u64, |node| tiles.hash(node)).unwrap();
-                proof
-                    .verify(&frontier(&kept.leaves[..from]).root(), &edge.root())
-                    .unwrap();
+                proof.verify(&frontier(&kept.leaves[..from]).root(), &edge.root()).unwrap();
             }
         }
     }
@@ -176,14 +165,7 @@ mod tests {
     #[test]
     fn tiles_are_completed_once_each() {
         let mut seen = Vec::new();
-        for (before, after) in [
-            (0, 0),
-            (0, 255),
-            (255, 256),
-            (256, 300),
-            (300, 65_536),
-            (65_536, 65_800),
-        ] {
+        for (before, after) in [(0, 0), (0, 255), (255, 256), (256, 300), (300, 65_536), (65_536, 65_800)] {
             seen.extend(completed(before, after));
         }
         let expected: Vec<TileId> = (0..256)

@@ -78,14 +78,7 @@ pub fn leaf_hash(entry: &[u8]) -> Hash {
 
 /// The hash of a node over two others: SHA-256(0x01 ‖ left ‖ right).
 pub fn node_hash(left: &Hash, right: &Hash) -> Hash {
-    Hash(
-        Sha256::new()
-            .chain_update([1])
-            .chain_update(left.0)
-            .chain_update(right.0)
-            .finalize()
-            .into(),
-    )
+    Hash(Sha256::new().chain_update([1]).chain_update(left.0).chain_update(right.0).finalize().into())
 }
 
 /// The root of a tree without leaves: SHA-256 of nothing.
@@ -95,12 +88,7 @@ pub fn empty_root() -> Hash {
 
 /// The root over perfect subtrees of falling size, as they stand side by side.
 pub(super) fn fold(peaks: &[Hash]) -> Hash {
-    peaks
-        .iter()
-        .rev()
-        .copied()
-        .reduce(|right, left| node_hash(&left, &right))
-        .unwrap_or_else(empty_root)
+    peaks.iter().rev().copied().reduce(|right, left| node_hash(&left, &right)).unwrap_or_else(empty_root)
 }
 
 /// The root of a perfect or lopsided tree over all these leaves (or nodes of one height).
@@ -186,10 +174,7 @@ impl Frontier {
     pub fn push_node(&mut self, level: u8, hash: Hash) -> Result<(), LedgerError> {
         let fits = level < 63 && self.size.trailing_zeros().min(63) >= u32::from(level);
         if !fits || MAX_SIZE - self.size < 1 << level {
-            return Err(LedgerError::OutOfRange(format!(
-                "no node of level {level} begins at leaf {}",
-                self.size
-            )));
+            return Err(LedgerError::OutOfRange(format!("no node of level {level} begins at leaf {}", self.size)));
         }
         self.add(level, hash);
         Ok(())
@@ -237,16 +222,8 @@ mod tests {
 
     #[test]
     fn roots_are_those_of_the_certificate_transparency_test_vectors() {
-        let entries = [
-            "",
-            "00",
-            "10",
-            "2021",
-            "3031",
-            "40414243",
-            "5051525354555657",
-            "606162636465666768696a6b6c6d6e6f",
-        ];
+        let entries =
+            ["", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f"];
         let roots = [
             "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",
             "fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125",
@@ -258,10 +235,7 @@ mod tests {
             "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328",
         ];
         let mut frontier = Frontier::default();
-        assert_eq!(
-            frontier.root().to_string(),
-            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-        );
+        assert_eq!(frontier.root().to_string(), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
         for (entry, root) in entries.iter().zip(roots) {
             frontier.push(leaf_hash(&hex::decode(entry).unwrap())).unwrap();
             assert_eq!(frontier.root().to_string(), root, "at size {}", frontier.size());

@@ -189,13 +189,17 @@ impl Bench<'_> {
     /// It is not stale for certain, and not fresh for certain either.
     fn perhaps_fresh(&self, opinion: &Opinion<'_>) -> bool {
         let (review, pr) = (opinion.review, self.pr);
-        match &review.commit {
-            None => true,
-            Some(commit) if *commit == pr.head => false,
-            Some(_) => {
-                let one_base_unknown = review.merge_base.is_none() || pr.merge_base.is_none();
-                review.tree.as_ref() == Some(&pr.head_tree) && one_base_unknown
-            }
+        let commit_unknown = review.commit.is_none();
+        if review.commit.as_ref() == Some(&pr.head) {
+            return false;
+        }
+        match &review.tree {
+            None => commit_unknown,
+            Some(tree) if *tree != pr.head_tree => false,
+            Some(_) => match (&review.merge_base, &pr.merge_base) {
+                (Some(then), Some(now)) => then != now && commit_unknown,
+                _ => true,
+            },
         }
     }
 

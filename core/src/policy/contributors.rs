@@ -4,7 +4,7 @@
 //! to be unknown. Next: `approvals.rs`.
 
 use super::people::{People, PersonKey, Who};
-use super::pushes::pushes;
+use super::pushes::{commits_are_whole, pushes};
 use super::timeline::{is_merged, until_merge};
 use crate::domain::{
     Account, AccountId, AccountKind, ChangeInRelease, Commit, CommitIdentity, CommitSha, Contribution, Contributor,
@@ -72,6 +72,14 @@ pub(crate) fn of_pull_request(people: &People<'_>, pr: &PullRequest) -> Contribu
         let text = format!("who pushed {} to the branch of #{}", gap.short(), pr.number);
         found.so_far.unknown.insert(text);
     }
+    if !commits_are_whole(pr) {
+        found
+            .so_far
+            .unknown
+            .insert(format!("which commits #{} holds", pr.number));
+    }
+    brought.sort_by_key(|account| account.id);
+    brought.dedup_by_key(|account| account.id);
     for automation in brought {
         found.sponsor(automation, pr, events);
     }

@@ -194,9 +194,8 @@ impl<'a> Judge<'a> {
             Ok(request) => request,
             Err(error) => return Answer::faulty(&error),
         };
-        let response = self
-            .authorizer
-            .is_authorized(&request, self.policies.rules(), &resource.entities);
+        let rules = self.policies.rules().page(principal, action, &resource.uid);
+        let response = self.authorizer.is_authorized(&request, rules, &resource.entities);
         let mut faults: Vec<String> = response.diagnostics().errors().map(ToString::to_string).collect();
         faults.sort();
         let mut answer = Answer {

@@ -158,8 +158,8 @@ pub(crate) fn reason(policies: &Policies, code: &str, about: About) -> Reason {
     };
     Reason {
         code: code.to_owned(),
-        text: capitalised(&fill(&text, &about.places)),
-        remedy: capitalised(&fill(&remedy, &about.places)),
+        text: fill(&text, &about.places),
+        remedy: fill(&remedy, &about.places),
         to_come: about.to_come,
         change: about.change,
         account: about.account,
@@ -236,11 +236,4 @@ fn fill(template: &str, places: &BTreeMap<&'static str, String>) -> String {
     }
     filled.push_str(rest);
     filled
-}
-
-fn capitalised(text: &str) -> String {
-    let mut letters = text.chars();
-    letters
-        .next()
-        .map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }

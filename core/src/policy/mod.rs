@@ -8,8 +8,9 @@
 //! 2. [`decide`](decide()) takes facts and rules. `people` turns accounts into persons, automation or nobody.
 //! 3. `contributors` finds everyone whose work is in a change, `pushes` who pushed it, `opinions` what reviewers said.
 //! 4. `approvals` asks which approvals count, `change` whether the change is compliant.
-//! 5. `deployers` finds who deploys, `release` judges the whole.
-//! 6. `entities` is where Cedar is asked; [`explain`] and [`summary`] put its answers into words.
+//! 5. `deployers` finds who deploys, `line` where the target lies, `release` judges the whole, `candidates` says who
+//!    could deploy instead.
+//! 6. `entities` is where Cedar is asked, by the page of `rulebook` that applies; [`explain`] and [`summary`] put its answers into words.
 //!
 //! The rules themselves are Cedar, under `policies/`, one per file.
 
@@ -21,12 +22,16 @@ pub mod summary;
 pub mod validate;
 
 mod approvals;
+mod candidates;
 mod change;
 mod contributors;
+mod deployers;
 mod entities;
+mod line;
 mod opinions;
 mod people;
 mod release;
+mod rulebook;
 mod timeline;
 
 pub use decide::decide;
@@ -35,3 +40,6 @@ pub use pack::{Policies, PolicyError, Sources};
 pub use pushes::push_gap;
 pub use summary::{short_comment, summary_markdown, title};
 pub use validate::{Problem, Words};
+
+#[cfg(test)]
+mod tests;

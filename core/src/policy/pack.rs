@@ -5,8 +5,9 @@
 
 use super::entities::Names;
 use super::explain::BRANCHES;
+use super::rulebook::Rulebook;
 use super::validate::{Problem, SCHEMA_FILE, Words, validate};
-use cedar_policy::{EntityUid, PolicySet, Schema};
+use cedar_policy::{EntityUid, Policy, Schema};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashSet};
 
@@ -75,10 +76,10 @@ pub struct Policies {
     sources: Sources,
     digest: String,
     schema: Schema,
-    rules: PolicySet,
+    rules: Rulebook,
     words: BTreeMap<String, Words>,
     names: Names,
-    named: HashSet<EntityUid>,
+    spoken_of: HashSet<EntityUid>,
 }
 
 impl Policies {
@@ -124,11 +125,8 @@ impl Policies {
                 help: None,
             }])
         })?;
-        let named = valid
-            .rules
-            .policies()
-            .flat_map(cedar_policy::Policy::entity_literals)
-            .collect();
+        let rules = Rulebook::new(&valid.schema, valid.rules);
+        let spoken_of = rules.all().flat_map(Policy::entity_literals).collect();
         Ok(Self {
             digest: digest(schema, files),
             sources: Sources {
@@ -136,10 +134,10 @@ impl Policies {
                 files: files.clone(),
             },
             schema: valid.schema,
-            rules: valid.rules,
+            rules,
             words: valid.words,
             names,
-            named,
+            spoken_of,
         })
     }
 
@@ -162,7 +160,7 @@ impl Policies {
         &self.schema
     }
 
-    pub(crate) fn rules(&self) -> &PolicySet {
+    pub(crate) fn rules(&self) -> &Rulebook {
         &self.rules
     }
 
@@ -172,7 +170,7 @@ impl Policies {
 
     /// Whether a rule speaks of this very person, so that nobody else may stand in for them.
     pub(crate) fn speaks_of(&self, entity: &EntityUid) -> bool {
-        self.named.contains(entity)
+        self.spoken_of.contains(entity)
     }
 }
 

@@ -4,7 +4,7 @@
 //! commit that nobody is known to have pushed is a gap, and a gap is said, never bridged. Next: `contributors.rs`.
 
 use super::timeline::{is_merged, until_merge};
-use crate::domain::{CommitSha, PullRequest, Push, PushSource, TimelineEvent};
+use crate::domain::{Commit, CommitSha, PullRequest, Push, PushSource, TimelineEvent};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// The pushes that brought the branch to its head.
@@ -24,14 +24,10 @@ pub fn push_gap(pull_request: &PullRequest) -> Option<CommitSha> {
 
 /// Follows the links back from the head.
 pub(crate) fn pushes(pr: &PullRequest) -> Pushes<'_> {
-    let own: HashSet<&CommitSha> = pr.commits.iter().map(|commit| &commit.oid).collect();
-    let mut on_base: HashSet<&CommitSha> = pr.on_base.iter().collect();
-    on_base.extend(
-        pr.commits
-            .iter()
-            .flat_map(|commit| &commit.parents)
-            .filter(|parent| !own.contains(parent)),
-    );
+    let own = own(pr);
+    let mut on_base = parents_on_base(pr, &own);
+    // What a merge put on the base since is still the pull request's own.
+    on_base.extend(pr.on_base.iter().filter(|commit| !own.contains(commit)));
     let mut ending_at: HashMap<&CommitSha, Vec<&Push>> = HashMap::new();
     for push in &pr.pushes {
         ending_at.entry(&push.after).or_default().push(push);
@@ -70,6 +66,37 @@ pub(crate) fn pushes(pr: &PullRequest) -> Pushes<'_> {
         known: walk.known,
         gap: gaps.first().map(|commit| (*commit).clone()),
     }
+}
+
+/// Whether the commits given are all there are, from the head down to the base.
+///
+/// They must hang together: the head is one of them, each is reached from it, and where the merge base is known it is a
+/// parent of one of them. A commit left out breaks one of these.
+pub(crate) fn commits_are_whole(pr: &PullRequest) -> bool {
+    let own = own(pr);
+    let by_oid: HashMap<&CommitSha, &Commit> = pr.commits.iter().map(|commit| (&commit.oid, commit)).collect();
+    let mut reached: HashSet<&CommitSha> = HashSet::new();
+    let mut ahead = vec![&pr.head];
+    while let Some(commit) = ahead.pop().and_then(|oid| by_oid.get(oid)) {
+        if reached.insert(&commit.oid) {
+            ahead.extend(commit.parents.iter().filter(|parent| own.contains(parent)));
+        }
+    }
+    let base_is_met = pr
+        .merge_base
+        .as_ref()
+        .is_none_or(|base| own.contains(base) || parents_on_base(pr, &own).contains(base));
+    own.contains(&pr.head) && reached.len() == own.len() && base_is_met
+}
+
+fn own(pr: &PullRequest) -> HashSet<&CommitSha> {
+    pr.commits.iter().map(|commit| &commit.oid).collect()
+}
+
+/// The parents that are not commits of the pull request: they are on the base.
+fn parents_on_base<'a>(pr: &'a PullRequest, own: &HashSet<&'a CommitSha>) -> HashSet<&'a CommitSha> {
+    let parents = pr.commits.iter().flat_map(|commit| &commit.parents);
+    parents.filter(|parent| !own.contains(parent)).collect()
 }
 
 struct Walk<'a, 'b> {

@@ -1,14 +1,239 @@
-//! One attempt to deploy.
+//! A release: every change in it, everyone who deploys it, and whether it may go.
+//!
+//! Invariant: a release is allowed only when every change is compliant, every deployer is clean for each of them, and
+//! everything needed to say so is known. Next: `candidates.rs`, which says who could deploy instead.
 
+use super::candidates::{can_deploy, three};
+use super::change::{Judged, of_landed};
 use super::decide::verdict_of;
-use super::entities::Judge;
-use super::explain::{About, FACTS_INCOMPLETE, reason};
-use crate::domain::{Deployment, Facts, Verdict};
+use super::deployers::{self, Deployers};
+use super::entities::{Answer, Attributes, Judge, Resource};
+use super::explain::{About, FACTS_INCOMPLETE, HISTORY_UNAVAILABLE, POLICY_ERROR, reason};
+use super::line::{Place, Position, landing_of};
+use super::people::PersonKey;
+use crate::domain::{ChangeVerdict, CommitSha, Deployment, Facts, Outcome, Reason, ReviewId, StartingPoint, Verdict};
+use std::collections::BTreeSet;
 
-pub(crate) fn of_deployment(judge: &Judge<'_>, _facts: &Facts, _deployment: &Deployment) -> Verdict {
-    verdict_of(vec![reason(
-        judge.policies,
-        FACTS_INCOMPLETE,
-        About::default().put("detail", "how to judge a deployment"),
-    )])
+/// Judges one attempt to deploy.
+pub(crate) fn of_deployment(judge: &Judge<'_>, facts: &Facts, deployment: &Deployment) -> Verdict {
+    let release = Release {
+        judge,
+        facts,
+        deployment,
+        position: Position::of(deployment),
+        deployers: deployers::of_deployment(judge.people, facts, deployment),
+    };
+    // A repeat or a rollback is compared with nothing, and without history there is nothing to compare.
+    let compared = release.position.place != Place::Behind && deployment.history_unavailable.is_none();
+    let changes: Vec<Judged> = deployment
+        .changes
+        .iter()
+        .filter(|_| compared)
+        .map(|change| of_landed(judge, &facts.terms, change, landing_of(deployment, change)))
+        .collect();
+    let hearing = release.hear(&changes);
+    let mut reasons: Vec<Reason> = changes
+        .iter()
+        .flat_map(|change| change.verdict.reasons.clone())
+        .collect();
+    reasons.extend(hearing.reasons);
+    let mut verdict = verdict_of(reasons);
+    let tellable = hearing.tellable && changes.iter().all(Judged::is_compliant);
+    if tellable {
+        verdict.can_deploy = can_deploy(&release, &changes);
+    }
+    verdict.up_to = match verdict.outcome {
+        Outcome::Allow => Some(deployment.target.clone()),
+        _ if hearing.tellable => hearing.up_to,
+        _ => None,
+    };
+    let allowed = verdict.outcome == Outcome::Allow;
+    verdict.changes = changes
+        .into_iter()
+        .map(|change| ChangeVerdict {
+            three: allowed
+                .then(|| three(judge.people, &change, &release.deployers))
+                .flatten(),
+            ..change.verdict
+        })
+        .collect();
+    verdict.deployers = release.deployers.accounts.into_values().collect();
+    verdict
+}
+
+/// One attempt to deploy, on its way to its verdict.
+pub(crate) struct Release<'a> {
+    pub(crate) judge: &'a Judge<'a>,
+    pub(crate) facts: &'a Facts,
+    pub(crate) deployment: &'a Deployment,
+    pub(crate) position: Position,
+    pub(crate) deployers: Deployers,
+}
+
+/// What was found beyond the changes themselves.
+struct Hearing {
+    reasons: Vec<Reason>,
+    /// It is known what this release is.
+    tellable: bool,
+    /// How far the deployers known so far could go.
+    up_to: Option<CommitSha>,
+}
+
+impl Release<'_> {
+    fn hear(&self, changes: &[Judged]) -> Hearing {
+        let policies = self.judge.policies;
+        let (names, deployment) = (policies.names(), self.deployment);
+        let mut reasons = Vec::new();
+        let mut clean = vec![!self.deployers.persons.is_empty(); changes.len()];
+        match self.judge.deployers(self.deployers.persons.keys()) {
+            Err(fault) => reasons.push(self.fault(fault)),
+            Ok(context) => {
+                for (person, account) in &self.deployers.persons {
+                    let principal = self.judge.person(*person);
+                    for (change, clean) in changes.iter().zip(&mut clean) {
+                        let ask = |resource: &Resource| {
+                            self.judge.ask_in(&principal, &names.deploy, resource, context.clone())
+                        };
+                        let kind = change.kind.as_ref().map(ask).unwrap_or_default();
+                        let harsh = change.harsh.as_ref().map(ask);
+                        let about = || About::change(&change.verdict.change).account(Some(account));
+                        reasons.extend(kind.codes.iter().map(|code| reason(policies, code, about())));
+                        if harsh.as_ref().is_some_and(|harsh| harsh.codes != kind.codes) {
+                            let detail = format!("which reviews of {} count", change.verdict.change);
+                            let about = About::change(&change.verdict.change).put("detail", detail);
+                            reasons.push(reason(policies, FACTS_INCOMPLETE, about));
+                        }
+                        *clean &=
+                            change.is_compliant() && kind.is_clean() && harsh.as_ref().is_none_or(Answer::is_clean);
+                        reasons.extend(
+                            kind.fault
+                                .or(harsh.and_then(|harsh| harsh.fault))
+                                .map(|it| self.fault(it)),
+                        );
+                    }
+                }
+            }
+        }
+        let of_whole = self.ask_of_the_whole();
+        reasons.extend(of_whole.codes.iter().map(|code| {
+            let awaited = code == "deployer-unknown" && self.deployers.awaited;
+            reason(policies, code, self.about().awaited(awaited))
+        }));
+        reasons.extend(of_whole.fault.map(|fault| self.fault(fault)));
+        reasons.extend(
+            deployment
+                .history_unavailable
+                .iter()
+                .map(|detail| reason(policies, HISTORY_UNAVAILABLE, self.about().put("detail", detail))),
+        );
+        let unknown: BTreeSet<&String> = self.position.unknown.iter().chain(&deployment.missing).collect();
+        let tellable = unknown.is_empty() && deployment.history_unavailable.is_none() && self.is_clean_for(None);
+        let incomplete = unknown.into_iter().cloned().chain(self.unknown_of_run());
+        reasons.extend(incomplete.map(|detail| reason(policies, FACTS_INCOMPLETE, self.about().put("detail", detail))));
+        let mut seen = BTreeSet::new();
+        reasons.retain(|reason| seen.insert(reason.clone()));
+        let reached = clean.iter().take_while(|clean| **clean).count();
+        Hearing {
+            reasons,
+            tellable,
+            up_to: reached
+                .checked_sub(1)
+                .and_then(|last| changes.get(last))
+                .map(|change| change.verdict.commit.clone()),
+        }
+    }
+
+    fn unknown_of_run(&self) -> impl Iterator<Item = String> {
+        let run = self.deployment.run.as_ref();
+        let elsewhere = run.is_some_and(|run| run.head_repository.is_none());
+        let elsewhere = elsewhere.then(|| "which repository the run's commit comes from".to_owned());
+        self.deployers.unknown.iter().cloned().chain(elsewhere)
+    }
+
+    /// Asks the rules about the release as a whole: as anyone, and as each who deploys.
+    fn ask_of_the_whole(&self) -> Answer {
+        let mut persons: BTreeSet<PersonKey> = self.deployers.persons.keys().copied().collect();
+        if persons.is_empty() && !self.deployers.unknown.is_empty() {
+            // Somebody deploys, and nobody can tell who: that is not the same as nobody.
+            persons.insert(PersonKey::Unseen(ReviewId(0)));
+        }
+        let resource = self.resource(&persons, true);
+        self.ask_about(&resource, &persons)
+    }
+
+    /// Whether nothing about the release as a whole speaks against this person as its only deployer, in a run of their
+    /// own; `None` is any person at all.
+    pub(crate) fn is_clean_for(&self, person: Option<PersonKey>) -> bool {
+        let persons = BTreeSet::from([person.unwrap_or(PersonKey::WithoutRole)]);
+        let resource = self.resource(&persons, false);
+        self.ask_about(&resource, &persons).is_clean()
+    }
+
+    fn ask_about(&self, resource: &Result<Resource, String>, persons: &BTreeSet<PersonKey>) -> Answer {
+        let deploy = &self.judge.policies.names().deploy;
+        let (resource, context) = match (resource, self.judge.deployers(persons)) {
+            (Ok(resource), Ok(context)) => (resource, context),
+            (Err(fault), _) => return Answer::faulty(fault),
+            (_, Err(fault)) => return Answer::faulty(&fault),
+        };
+        let anyone = self.judge.policies.names().anyone.clone();
+        let principals = persons.iter().map(|person| self.judge.person(*person));
+        let mut whole = Answer::default();
+        for principal in [anyone].into_iter().chain(principals) {
+            let answer = self.judge.ask_in(&principal, deploy, resource, context.clone());
+            whole.codes.extend(answer.codes);
+            whole.fault = whole.fault.or(answer.fault);
+        }
+        whole
+    }
+
+    /// `as_run` includes how this very run came about, which says nothing of another person's run.
+    fn resource(&self, deployers: &BTreeSet<PersonKey>, as_run: bool) -> Result<Resource, String> {
+        let (deployment, position) = (self.deployment, &self.position);
+        let run = deployment.run.as_ref();
+        let start = deployment.start.as_ref().map(StartingPoint::commit);
+        let mut attributes = Attributes::default();
+        attributes.text("repository", &self.facts.repository.id.to_string());
+        attributes.text("target", deployment.target.as_str());
+        attributes.commit("run_commit", run.map(|run| &run.head_commit));
+        attributes.commit(
+            "deployment_commit",
+            deployment.record.as_ref().map(|record| &record.commit),
+        );
+        if let (Some(run), true) = (run, as_run) {
+            attributes.text("event", &run.event);
+            if let Some(repository) = run.head_repository {
+                attributes.text("head_repository", &repository.to_string());
+            }
+        }
+        attributes.persons("deployers", self.judge, deployers);
+        attributes.claim("approval_awaited", as_run && self.deployers.awaited);
+        attributes.commit("start", start);
+        attributes.claim("start_on_line", position.start_on_line);
+        attributes.claim("target_on_line", position.place != Place::Off);
+        attributes.claim("target_ends_change", position.place == Place::EndOfChange);
+        attributes.claim("target_behind", position.place == Place::Behind);
+        attributes.claim("allowed_before", position.allowed_before);
+        self.judge.release(&deployment.environment, attributes)
+    }
+
+    fn about(&self) -> About {
+        let run = self.deployment.run.as_ref();
+        let elsewhere = run.is_some_and(|run| run.head_repository.is_some_and(|id| id != self.facts.repository.id));
+        let event = match run {
+            _ if elsewhere => "its commit comes from another repository".to_owned(),
+            Some(run) => format!("`{}`", run.event),
+            None => "no run".to_owned(),
+        };
+        let start = self.deployment.start.as_ref().map(|start| start.commit().short());
+        About::default()
+            .put("branch", &self.facts.terms.production_branch)
+            .put("target", self.deployment.target.short())
+            .put("start", start.unwrap_or("what runs now"))
+            .put("event", event)
+    }
+
+    fn fault(&self, detail: String) -> Reason {
+        reason(self.judge.policies, POLICY_ERROR, self.about().put("detail", detail))
+    }
 }

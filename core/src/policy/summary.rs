@@ -1,37 +1,340 @@
 //! Verdicts before people: the title and summary of a check, and the comment of a deployment rule.
 //!
-//! Invariant: what is cut short says so; text from outside is never markup here.
+//! Invariant: what is cut short says so, and text from outside is never markup here. Next: back to `mod.rs`.
 
-use super::explain::weight;
-use crate::domain::{Facts, Outcome, Verdict};
+use super::explain::{at, list, weight};
+use crate::domain::{
+    Account, ChangeName, ChangeVerdict, CommitSha, Contribution, Contributor, Facts, Outcome, Reason, ReviewVerdict,
+    Subject, Verdict,
+};
+
+/// The most characters GitHub takes as a check's title.
+const TITLE: usize = 255;
+/// The most GitHub takes as a check's summary.
+const SUMMARY: usize = 65_535;
+/// The most characters GitHub takes as a deployment rule's comment.
+const COMMENT: usize = 1_024;
+/// What an undetermined reason's sentence starts with, which its title says in other words.
+const NOT_KNOWN: &str = "Not known: ";
 
 /// One sentence for a check's title, at most 255 characters; an undetermined one starts with "Cannot tell".
 pub fn title(verdict: &Verdict) -> String {
+    let deciding: Vec<&Reason> = deciding(verdict).collect();
+    let Some(first) = deciding.first() else {
+        return shorten(&allowed(verdict), TITLE);
+    };
+    let text = if verdict.outcome == Outcome::Undetermined {
+        cannot_tell(&first.text)
+    } else {
+        first.text.clone()
+    };
+    let more = deciding.len().saturating_sub(1);
+    if more == 0 {
+        return shorten(&text, TITLE);
+    }
+    let more = format!(" (and {more} more)");
+    format!("{}{more}", shorten(&text, TITLE.saturating_sub(more.len())))
+}
+
+/// A deployment rule's comment, at most 1,024 characters: the title, what to do, and who could deploy instead.
+pub fn short_comment(verdict: &Verdict) -> String {
+    let mut parts = vec![sentence(&title(verdict))];
+    if let Some(first) = deciding(verdict).next().filter(|reason| !reason.remedy.is_empty()) {
+        parts.push(sentence(&first.remedy));
+    }
+    if verdict.outcome != Outcome::Allow {
+        if !verdict.can_deploy.is_empty() {
+            parts.push(format!("Could deploy it: {}.", names(&verdict.can_deploy, 10)));
+        }
+        if let Some(up_to) = &verdict.up_to {
+            parts.push(format!(
+                "Could be deployed as it is: everything up to {}.",
+                up_to.short()
+            ));
+        }
+    }
+    shorten(&parts.join(" "), COMMENT)
+}
+
+/// The summary of a check, in GitHub's Markdown: what is wrong and what to do; of each change who contributed, and which
+/// reviews count; who may deploy. At most 65,535 bytes; what is left out is counted.
+pub fn summary_markdown(verdict: &Verdict, facts: &Facts) -> String {
+    let page = Page { facts };
+    let mut lines: Vec<String> = Vec::new();
+    if !verdict.reasons.is_empty() {
+        lines.push("### What there is to do".to_owned());
+        lines.push(String::new());
+        lines.extend(verdict.reasons.iter().map(Page::reason));
+        lines.push(String::new());
+    }
+    for change in &verdict.changes {
+        page.change(change, &mut lines);
+    }
+    page.deployers(verdict, &mut lines);
+    whole_lines(&lines)
+}
+
+/// The reasons that make the outcome what it is.
+fn deciding(verdict: &Verdict) -> impl Iterator<Item = &Reason> {
     verdict
         .reasons
         .iter()
-        .find(|reason| weight(reason) == verdict.outcome)
-        .map_or_else(
-            || verdict.outcome.to_string(),
-            |reason| {
-                if verdict.outcome == Outcome::Undetermined {
-                    format!("Cannot tell: {}", reason.text)
-                } else {
-                    reason.text.clone()
-                }
-            },
+        .filter(|reason| weight(reason) == verdict.outcome)
+}
+
+fn cannot_tell(text: &str) -> String {
+    let Some(detail) = text.strip_prefix(NOT_KNOWN) else {
+        return format!("Cannot tell: {text}");
+    };
+    let asks = ["who", "whose", "what", "which", "whether", "how", "that"];
+    if detail.split(' ').next().is_some_and(|first| asks.contains(&first)) {
+        format!("Cannot tell {detail}")
+    } else {
+        format!("Cannot tell: {detail}")
+    }
+}
+
+fn allowed(verdict: &Verdict) -> String {
+    let deployers: Vec<String> = verdict.deployers.iter().map(|deployer| at(&deployer.account)).collect();
+    let deployers = list(&deployers, 3);
+    match (verdict.changes.as_slice(), verdict.deployers.is_empty()) {
+        ([], _) => format!("Deployed by {deployers}: what was allowed here before"),
+        ([change], true) => format!(
+            "Written by {}, reviewed by {}",
+            authors(change),
+            names(&change.reviewers, 3)
+        ),
+        ([change], false) => format!(
+            "Written by {}, reviewed by {}, deployed by {deployers}",
+            authors(change),
+            names(&change.reviewers, 3)
+        ),
+        (changes, _) => format!(
+            "{} changes, each written and reviewed by different people, deployed by {deployers}",
+            changes.len()
+        ),
+    }
+}
+
+fn authors(change: &ChangeVerdict) -> String {
+    let accounts: Vec<String> = change.contributors.iter().map(|it| at(&it.account)).collect();
+    list(&accounts, 3)
+}
+
+fn names(accounts: &[Account], most: usize) -> String {
+    list(&accounts.iter().map(at).collect::<Vec<_>>(), most)
+}
+
+struct Page<'a> {
+    facts: &'a Facts,
+}
+
+impl Page<'_> {
+    fn reason(reason: &Reason) -> String {
+        let remedy = if reason.remedy.is_empty() {
+            String::new()
+        } else {
+            format!(" {}", plain(&sentence(&reason.remedy)))
+        };
+        format!(
+            "- **{}** {}{remedy}",
+            plain(&reason.code),
+            plain(&sentence(&reason.text))
         )
-        .chars()
-        .take(255)
-        .collect()
+    }
+
+    fn change(&self, change: &ChangeVerdict, lines: &mut Vec<String>) {
+        let standing = match change.outcome {
+            Outcome::Allow => "compliant",
+            Outcome::Pending => "waiting",
+            Outcome::Undetermined => "cannot tell",
+            Outcome::Deny => "violation",
+        };
+        let name = match &change.change {
+            ChangeName::PullRequest(number) => self.link(&format!("#{number}"), &format!("pull/{number}")),
+            ChangeName::Commit(commit) => self.commit(commit),
+        };
+        lines.push(format!("### {name} at {}: {standing}", self.commit(&change.commit)));
+        lines.push(String::new());
+        lines.push("| Contributor | Why |".to_owned());
+        lines.push("|---|---|".to_owned());
+        lines.extend(
+            change
+                .contributors
+                .iter()
+                .map(|contributor| self.contributor(contributor)),
+        );
+        lines.push(String::new());
+        if change.reviews.is_empty() {
+            lines.push("No review yet.".to_owned());
+        } else {
+            lines.push("| Review | On | Counts | Why |".to_owned());
+            lines.push("|---|---|---|---|".to_owned());
+            lines.extend(change.reviews.iter().map(|review| self.review(review)));
+        }
+        lines.push(String::new());
+    }
+
+    fn contributor(&self, contributor: &Contributor) -> String {
+        let person = contributor
+            .person
+            .as_ref()
+            .map_or_else(String::new, |name| format!(" ({})", plain(name)));
+        let automation = if contributor.automation { " (automation)" } else { "" };
+        let because = self.evidence(&contributor.because);
+        format!(
+            "| {}{person}{automation} | {because} |",
+            plain(&at(&contributor.account))
+        )
+    }
+
+    /// The evidence, by kind; of each the first three commits.
+    fn evidence(&self, because: &[Contribution]) -> String {
+        let mut kinds: Vec<(&str, Vec<String>)> = Vec::new();
+        for how in because {
+            let (kind, what) = match how {
+                Contribution::Opened => ("opened it", None),
+                Contribution::Authored { commit } => ("author of", Some(self.commit(commit))),
+                Contribution::Committed { commit } => ("committer of", Some(self.commit(commit))),
+                Contribution::CoAuthored { commit } => ("co-author of", Some(self.commit(commit))),
+                Contribution::Pushed { commit } => ("pushed", Some(self.commit(commit))),
+                Contribution::Sponsors { automation } => {
+                    ("answers for automation", Some(format!("account {automation}")))
+                }
+            };
+            match kinds.last_mut() {
+                Some((last, all)) if *last == kind => all.extend(what),
+                _ => kinds.push((kind, what.into_iter().collect())),
+            }
+        }
+        let said = kinds.iter().map(|(kind, what)| match what.as_slice() {
+            [] => (*kind).to_owned(),
+            what => format!("{kind} {}", list(what, 3)),
+        });
+        said.collect::<Vec<_>>().join("; ")
+    }
+
+    fn review(&self, review: &ReviewVerdict) -> String {
+        let by = review
+            .by
+            .as_ref()
+            .map_or_else(|| "somebody GitHub no longer shows".to_owned(), at);
+        let on = review
+            .commit
+            .as_ref()
+            .map_or_else(|| "unknown".to_owned(), |commit| self.commit(commit));
+        let said = if review.approves { "approval" } else { "objection" };
+        let counts = match (review.counts, review.approves) {
+            (true, true) => "yes",
+            (true, false) => "stands",
+            (false, _) => "no",
+        };
+        let why: Vec<String> = review
+            .reasons
+            .iter()
+            .map(|reason| plain(&sentence(&reason.text)))
+            .collect();
+        format!("| {said} by {} | {on} | {counts} | {} |", plain(&by), why.join(" "))
+    }
+
+    fn deployers(&self, verdict: &Verdict, lines: &mut Vec<String>) {
+        lines.push("### Who may deploy".to_owned());
+        lines.push(String::new());
+        if !matches!(self.facts.subject, Subject::Deployment(_)) {
+            lines.push("Anybody who contributed nothing to it, as long as another reviewer remains.".to_owned());
+            return;
+        }
+        if !verdict.deployers.is_empty() {
+            let deployers = verdict.deployers.iter();
+            let deployers: Vec<String> = deployers
+                .map(|deployer| {
+                    format!(
+                        "{} ({})",
+                        plain(&at(&deployer.account)),
+                        plain(&deployer.because.join(", "))
+                    )
+                })
+                .collect();
+            lines.push(format!("Deploying: {}.", list(&deployers, 20)));
+            lines.push(String::new());
+        }
+        lines.push(if verdict.can_deploy.is_empty() {
+            "Nobody could deploy all of it as it stands.".to_owned()
+        } else {
+            format!("Could deploy all of it: {}.", plain(&names(&verdict.can_deploy, 50)))
+        });
+        if let Some(up_to) = &verdict.up_to {
+            lines.push(String::new());
+            lines.push(format!(
+                "Those who deploy could take it as far as {}.",
+                self.commit(up_to)
+            ));
+        }
+    }
+
+    fn commit(&self, commit: &CommitSha) -> String {
+        if commit.as_str().bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            self.link(commit.short(), &format!("commit/{commit}"))
+        } else {
+            plain(commit.short())
+        }
+    }
+
+    fn link(&self, label: &str, path: &str) -> String {
+        let (web, repository) = (&self.facts.terms.web_url, &self.facts.repository.full_name);
+        format!("[{}]({}/{repository}/{path})", plain(label), web.trim_end_matches('/'))
+    }
 }
 
-/// The summary of a check.
-pub fn summary_markdown(verdict: &Verdict, _facts: &Facts) -> String {
-    title(verdict)
+/// Text from outside with everything that Markdown or HTML could take for markup made harmless.
+fn plain(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '!' => safe.extend(['\\', letter]),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '&' => safe.push_str("&amp;"),
+            _ if letter.is_control() => safe.push(' '),
+            _ => safe.push(letter),
+        }
+    }
+    safe
 }
 
-/// The comment of a deployment rule.
-pub fn short_comment(verdict: &Verdict) -> String {
-    title(verdict)
+fn sentence(text: &str) -> String {
+    if text.ends_with(['.', '…']) {
+        text.to_owned()
+    } else {
+        format!("{text}.")
+    }
+}
+
+fn shorten(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
+    }
+    let mut short: String = text.chars().take(most.saturating_sub(1)).collect();
+    short.push('…');
+    short
+}
+
+/// As many whole lines as GitHub takes; the rest is counted.
+fn whole_lines(lines: &[String]) -> String {
+    let total: usize = lines.iter().map(|line| line.len() + 1).sum();
+    if total <= SUMMARY {
+        return lines.join("\n");
+    }
+    let notice = |left_out: usize| format!("\n{left_out} more lines did not fit; the record holds them all.");
+    let room = SUMMARY.saturating_sub(notice(usize::MAX).len());
+    let mut text = String::new();
+    for (index, line) in lines.iter().enumerate() {
+        if text.len() + line.len() + 1 > room {
+            text.push_str(&notice(lines.len() - index));
+            break;
+        }
+        text.push_str(line);
+        text.push('\n');
+    }
+    text
 }

@@ -6,7 +6,7 @@ use super::Look;
 use super::pull_request::opened;
 use crate::github::client::GitHubError;
 use crate::github::event::AccountPayload;
-use crate::github::query::PushNode;
+use crate::github::query::{PushNode, account};
 use crate::store::observations::Seen;
 use countersign_core::domain::{CommitSha, Landing, LandingKind, Observation, PullRequest, Push, PushSource};
 use countersign_core::policy;
@@ -55,7 +55,7 @@ pub(super) fn of_check_suite(push: &PushNode) -> Option<Push> {
     Some(Push {
         before: CommitSha::new(push.previous_sha.clone()?),
         after: CommitSha::new(push.next_sha.clone()?),
-        by: push.pusher.as_ref().and_then(crate::github::query::UserNode::account),
+        by: account(push.pusher.as_ref()),
         source: PushSource::CheckSuite,
     })
 }

@@ -1,0 +1,168 @@
+//! Who deploys: everyone who takes part in releasing, by how the run came about.
+//!
+//! Invariant: deployers only add up. Automation is never one, and somebody GitHub no longer shows leaves it unknown who
+//! deploys. Next: `release.rs`.
+
+use super::people::{People, PersonKey, Who};
+use crate::domain::{
+    Account, AccountId, ChangeInRelease, Deployer, Deployment, Facts, Landing, LandingKind, PullRequest, Run,
+    TimelineEvent,
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The persons who take part in a release.
+#[derive(Debug, Default)]
+pub(crate) struct Deployers {
+    /// By account id, with how they take part.
+    pub(crate) accounts: BTreeMap<AccountId, Deployer>,
+    /// The persons.
+    pub(crate) persons: BTreeMap<PersonKey, Account>,
+    /// The environment asks for an approval, and none has been given.
+    pub(crate) awaited: bool,
+    /// What is not known, in words that follow "not known:".
+    pub(crate) unknown: BTreeSet<String>,
+}
+
+/// Finds who deploys.
+pub(crate) fn of_deployment(people: &People<'_>, facts: &Facts, deployment: &Deployment) -> Deployers {
+    let mut found = Gathering {
+        people,
+        so_far: Deployers::default(),
+    };
+    match &deployment.run {
+        None => {
+            if let Some(record) = &deployment.record {
+                found.add(record.creator.as_ref(), "creator");
+            }
+        }
+        Some(run) => found.of_run(run, &facts.terms.production_branch, deployment),
+    }
+    found.approvers(deployment);
+    for deployer in found.so_far.accounts.values_mut() {
+        deployer.because.sort();
+        deployer.because.dedup();
+    }
+    found.so_far
+}
+
+struct Gathering<'a> {
+    people: &'a People<'a>,
+    so_far: Deployers,
+}
+
+impl Gathering<'_> {
+    fn add(&mut self, account: Option<&Account>, how: &str) {
+        match (account, self.people.who(account)) {
+            (Some(account), Who::Person(person)) => {
+                self.so_far.persons.entry(person).or_insert_with(|| account.clone());
+                let deployer = self.so_far.accounts.entry(account.id).or_insert_with(|| Deployer {
+                    account: account.clone(),
+                    because: Vec::new(),
+                });
+                deployer.because.push(how.to_owned());
+            }
+            (_, Who::Automation(_)) => {}
+            _ => {
+                let what = match how {
+                    "actor" | "triggering_actor" => "who started the run",
+                    "environment_approver" => "who approved the environment",
+                    "creator" => "who created the deployment",
+                    "queued" => "who queued the change that ends at the target",
+                    "auto_merge" => "who enabled auto-merge of the change that ends at the target",
+                    "pushed" => "who pushed the target",
+                    _ => "who merged the change that ends at the target",
+                };
+                self.so_far.unknown.insert(what.to_owned());
+            }
+        }
+    }
+
+    fn of_run(&mut self, run: &Run, production_branch: &str, deployment: &Deployment) {
+        if run.event == "schedule" {
+            // A clock is not a person, and the actor shown is whoever last touched the schedule.
+        } else if let Some(landing) = pushed_to_production(run, production_branch, deployment) {
+            if deployment.approval.asked != Some(true) {
+                self.landed_by(landing, deployment);
+            }
+        } else {
+            for attempt in [&run.first, &run.this] {
+                self.add(attempt.actor.as_ref(), "actor");
+                self.add(attempt.triggering_actor.as_ref(), "triggering_actor");
+            }
+        }
+        if run.this.number != run.first.number {
+            self.add(run.this.triggering_actor.as_ref(), "triggering_actor");
+        }
+    }
+
+    /// Where a push to production deploys at once: whoever put the change there that ends at the target.
+    fn landed_by(&mut self, landing: &Landing, deployment: &Deployment) {
+        let (pushed, queued) = (
+            landing.kind == LandingKind::Push,
+            landing.kind == LandingKind::MergeQueueMerge,
+        );
+        // A merge group may hold several pull requests: everyone who queued in it deploys.
+        let brought = |change: &&ChangeInRelease| {
+            change.commits.last() == Some(&landing.after) || change.landing.as_ref() == Some(landing)
+        };
+        let pulls: Vec<&PullRequest> = deployment
+            .changes
+            .iter()
+            .filter(brought)
+            .filter_map(|change| change.pull_request.as_ref())
+            .collect();
+        if pushed || pulls.is_empty() {
+            self.add(landing.by.as_ref(), if pushed { "pushed" } else { "merged" });
+            return;
+        }
+        for pr in pulls {
+            self.merged_by(pr, queued);
+        }
+    }
+
+    fn merged_by(&mut self, pr: &PullRequest, through_queue: bool) {
+        let (mut merged, mut in_queue, mut auto_merge) = (None, None, None);
+        for event in &pr.timeline {
+            match event {
+                TimelineEvent::AutoMergeEnabled { by } => auto_merge = Some(by),
+                TimelineEvent::AutoMergeDisabled => auto_merge = None,
+                TimelineEvent::Queued { by } => in_queue = Some(by),
+                // GitHub also takes out of the queue what it merges.
+                TimelineEvent::Dequeued if !through_queue => in_queue = None,
+                TimelineEvent::Merged { by, .. } => {
+                    merged = Some(by);
+                    break;
+                }
+                _ => {}
+            }
+        }
+        self.add(merged.and_then(Option::as_ref), "merged");
+        for (by, how) in [(in_queue, "queued"), (auto_merge, "auto_merge")] {
+            if let Some(by) = by {
+                self.add(by.as_ref(), how);
+            }
+        }
+    }
+
+    fn approvers(&mut self, deployment: &Deployment) {
+        let approval = &deployment.approval;
+        for approver in &approval.given_by {
+            self.add(approver.as_ref(), "environment_approver");
+        }
+        self.so_far.awaited = approval.asked == Some(true) && approval.given_by.is_empty();
+        if approval.asked.is_none() {
+            let what = "whether the environment asks for an approval";
+            self.so_far.unknown.insert(what.to_owned());
+        }
+    }
+}
+
+/// The movement of the production branch that started the run, if one did.
+fn pushed_to_production<'d>(run: &Run, production_branch: &str, deployment: &'d Deployment) -> Option<&'d Landing> {
+    if run.event != "push" || run.head_branch.as_deref() != Some(production_branch) {
+        return None;
+    }
+    let of_changes = deployment.changes.iter().filter_map(|change| change.landing.as_ref());
+    let mut landings = deployment.line.landings.iter().chain(of_changes);
+    landings.find(|landing| landing.after == run.head_commit)
+}

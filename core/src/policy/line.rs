@@ -1,0 +1,125 @@
+//! Where the target lies on the production branch, and whether the changes given cover all that lies between.
+//!
+//! Invariant: every commit between what runs now and the target belongs to exactly one change that is judged. A commit
+//! that belongs to none makes the facts incomplete. Next: `release.rs`.
+
+use crate::domain::{ChangeInRelease, CommitSha, Deployment, Landing, LandingKind, StartingPoint};
+use std::collections::BTreeSet;
+
+/// Where the target lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// At the end of a change on the first-parent line of the production branch.
+    EndOfChange,
+    /// On that line, inside a change.
+    InsideChange,
+    /// At or behind what runs now: a rollback or a repeat, which is compared with nothing.
+    Behind,
+    /// Not on that line.
+    Off,
+}
+
+/// What is known of the line between what runs now and the target.
+#[derive(Debug)]
+pub(crate) struct Position {
+    /// Where the target lies.
+    pub(crate) place: Place,
+    /// What runs now is still on the line.
+    pub(crate) start_on_line: bool,
+    /// The target was allowed here before, or is the baseline.
+    pub(crate) allowed_before: bool,
+    /// What is not known, in words that follow "not known:".
+    pub(crate) unknown: BTreeSet<String>,
+}
+
+impl Position {
+    /// Reads the line. Where the history could not be read at all, nothing is held against the target: that it cannot
+    /// be told is a reason of its own.
+    pub(crate) fn of(deployment: &Deployment) -> Self {
+        let line = &deployment.line;
+        let readable = deployment.history_unavailable.is_none();
+        let place = if readable {
+            place(deployment)
+        } else {
+            Place::EndOfChange
+        };
+        let comparable = readable && place == Place::EndOfChange && line.reaches_start;
+        let start = deployment.start.as_ref().map(StartingPoint::commit);
+        let left_out = start
+            .filter(|_| comparable)
+            .and_then(|start| uncovered(deployment, start));
+        Self {
+            place,
+            start_on_line: !readable || line.reaches_start,
+            allowed_before: is_allowed_before(deployment),
+            unknown: left_out.into_iter().collect(),
+        }
+    }
+}
+
+fn place(deployment: &Deployment) -> Place {
+    let (line, target) = (&deployment.line, &deployment.target);
+    let start = deployment.start.as_ref().map(StartingPoint::commit);
+    // Without a starting point the line may not have been read: that nothing is known denies by itself.
+    let unread = start.is_none() && line.commits.is_empty();
+    if start == Some(target) || line.behind.contains(target) {
+        Place::Behind
+    } else if unread {
+        Place::EndOfChange
+    } else if !line.commits.contains(target) {
+        Place::Off
+    } else if is_inside_a_change(deployment) {
+        Place::InsideChange
+    } else {
+        Place::EndOfChange
+    }
+}
+
+/// The movement of the branch that brought a change.
+pub(crate) fn landing_of<'d>(deployment: &'d Deployment, change: &'d ChangeInRelease) -> Option<&'d Landing> {
+    let of_line = || {
+        let last = change.commits.last()?;
+        deployment.line.landings.iter().find(|landing| landing.after == *last)
+    };
+    change.landing.as_ref().or_else(of_line)
+}
+
+/// "Any person may do it, if that very commit was allowed in this environment before. The baseline counts as allowed."
+fn is_allowed_before(deployment: &Deployment) -> bool {
+    deployment.allowed_before.is_some()
+        || matches!(&deployment.start, Some(StartingPoint::Baseline { commit }) if *commit == deployment.target)
+}
+
+/// Whether the target is a commit of a merge other than its last: nobody approved that state by itself.
+fn is_inside_a_change(deployment: &Deployment) -> bool {
+    let line = &deployment.line.commits;
+    let of_changes = deployment.changes.iter().filter_map(|change| change.landing.as_ref());
+    let by_merge = |landing: &&Landing| landing.kind != LandingKind::Push;
+    let mut landings = deployment.line.landings.iter().chain(of_changes).filter(by_merge);
+    landings.any(|landing| {
+        line.iter()
+            .skip_while(|commit| **commit != landing.after)
+            .take_while(|commit| **commit != landing.before)
+            .skip(1)
+            .any(|commit| *commit == deployment.target)
+    })
+}
+
+/// Says which commits the changes leave out, or hold twice or in another order.
+fn uncovered(deployment: &Deployment, start: &CommitSha) -> Option<String> {
+    let line = &deployment.line.commits;
+    let between: Vec<&CommitSha> = line
+        .iter()
+        .skip_while(|commit| **commit != deployment.target)
+        .take_while(|commit| *commit != start)
+        .collect();
+    let judged: Vec<&CommitSha> = deployment.changes.iter().flat_map(|change| &change.commits).collect();
+    if between.iter().rev().eq(judged.iter()) {
+        return None;
+    }
+    let left_out = between.iter().rev().find(|commit| !judged.contains(commit));
+    Some(left_out.map_or_else(
+        || "which changes lie between what runs now and the target".to_owned(),
+        |commit| format!("which change {} belongs to", commit.short()),
+    ))
+}

@@ -1,0 +1,227 @@
+//! Which approvals count.
+
+use super::world::{Landed, Pull, Release, bot, facts, judge, sha, user};
+use super::{Case, allowed, carries, check};
+use crate::domain::{Facts, Outcome, Person, Subject};
+use Outcome::{Deny, Pending, Undetermined};
+
+fn open() -> Pull {
+    Pull::opened(1, &user("ann"), "a1")
+}
+
+fn with_two_accounts(mut facts: Facts) -> Facts {
+    facts.terms.persons.push(Person {
+        name: "Ann".to_owned(),
+        accounts: vec![user("ann").id, user("ann-work").id],
+        emails: vec!["ann@example.com".to_owned()],
+    });
+    facts
+}
+
+pub(super) const CASES: &[Case] = &[
+    carries(
+        "approver-is-author",
+        Pending,
+        "who pushed a commit that names somebody else contributed",
+        || {
+            open()
+                .push(&user("ben"), "b1", &user("ann"))
+                .approved(&user("ben"))
+                .facts()
+        },
+    ),
+    carries(
+        "approver-is-author",
+        Pending,
+        "a second account of the author is the author",
+        || with_two_accounts(open().approved(&user("ann-work")).facts()),
+    ),
+    allowed(
+        "approver-is-author",
+        "somebody who contributed nothing may approve",
+        || with_two_accounts(open().approved(&user("ben")).facts()),
+    ),
+    carries("approver-is-automation", Pending, "a bot does not review", || {
+        open().approved(&bot("codegen")).facts()
+    }),
+    carries(
+        "approver-is-automation",
+        Pending,
+        "a machine user does not review",
+        || {
+            let mut facts = open().approved(&user("ben")).facts();
+            facts.terms.automation.machine_users.push(user("ben").id);
+            facts
+        },
+    ),
+    allowed("approver-is-automation", "a person does", || {
+        open().approved(&user("ben")).facts()
+    }),
+    carries(
+        "approver-lacks-write",
+        Pending,
+        "an approval without write access does not count",
+        || {
+            open()
+                .approved(&user("rae"))
+                .with_review(|review| review.could_write = Some(false))
+                .facts()
+        },
+    ),
+    allowed("approver-lacks-write", "one with write access does", || {
+        open().approved(&user("rae")).facts()
+    }),
+    carries(
+        "approval-stale",
+        Pending,
+        "what was pushed after the approval was not approved",
+        || {
+            open()
+                .approved(&user("ben"))
+                .push(&user("ann"), "a2", &user("ann"))
+                .facts()
+        },
+    ),
+    carries(
+        "approval-stale",
+        Pending,
+        "the approved tree on another base is something else",
+        || {
+            open()
+                .approved(&user("ben"))
+                .push(&user("ann"), "a2", &user("ann"))
+                .with(|pr| {
+                    pr.head_tree = sha("tree-a1");
+                    pr.merge_base = Some(sha("newer"));
+                    pr.commits[1].parents.push(sha("newer"));
+                })
+                .facts()
+        },
+    ),
+    allowed(
+        "approval-stale",
+        "the same tree on the same base is what was approved",
+        || {
+            open()
+                .approved(&user("ben"))
+                .push(&user("ann"), "a2", &user("ann"))
+                .with(|pr| pr.head_tree = sha("tree-a1"))
+                .facts()
+        },
+    ),
+    carries(
+        "approval-withdrawn",
+        Deny,
+        "who approves and then objects has not approved",
+        || open().approved(&user("ben")).objected(&user("ben")).facts(),
+    ),
+    carries(
+        "approval-withdrawn",
+        Pending,
+        "an older approval does not outlive the dismissal of the latest",
+        || {
+            open()
+                .approved(&user("ben"))
+                .approved(&user("ben"))
+                .dismissed(&user("ben"), Some(&user("cat")))
+                .facts()
+        },
+    ),
+    allowed(
+        "approval-withdrawn",
+        "who objects and then approves has approved",
+        || open().objected(&user("ben")).approved(&user("ben")).facts(),
+    ),
+    carries(
+        "approval-elsewhere",
+        Pending,
+        "an approval belongs to the base it was given for",
+        || open().approved(&user("ben")).retargeted(&user("ann")).facts(),
+    ),
+    allowed(
+        "approval-elsewhere",
+        "an approval after the base was settled counts",
+        || open().retargeted(&user("ann")).approved(&user("ben")).facts(),
+    ),
+    carries(
+        "approval-late",
+        Deny,
+        "an approval after the merge cures nothing",
+        || open().merged(&user("cat")).approved(&user("ben")).facts(),
+    ),
+    allowed("approval-late", "one before the merge counts", || {
+        open().approved(&user("ben")).merged(&user("cat")).facts()
+    }),
+];
+
+#[test]
+fn approvals_count_by_the_rules() {
+    check(CASES);
+}
+
+#[test]
+fn an_approval_that_may_count_leaves_it_undetermined_and_one_that_counts_settles_it() {
+    let doubtful: [fn(Pull) -> Pull; 3] = [
+        |pull| pull.with_review(|review| review.could_write = None),
+        |pull| pull.with_review(|review| (review.commit, review.tree) = (None, None)),
+        |pull| pull.with_review(|review| review.by = None),
+    ];
+    for doubt in doubtful {
+        let pull = doubt(open().approved(&user("ben")));
+        assert_eq!(judge(&pull.clone().facts()).outcome, Undetermined);
+        assert_eq!(judge(&pull.clone().merged(&user("cat")).facts()).outcome, Undetermined);
+        assert_eq!(judge(&pull.approved(&user("cat")).facts()).outcome, Outcome::Allow);
+    }
+}
+
+#[test]
+fn a_doubtful_approval_that_is_stale_anyway_counts_for_certain_not() {
+    let pull = open()
+        .approved(&user("ben"))
+        .with_review(|review| review.could_write = None);
+    let verdict = judge(&pull.push(&user("ann"), "a2", &user("ann")).facts());
+    assert_eq!(verdict.outcome, Pending);
+}
+
+#[test]
+fn an_equal_tree_with_an_unknown_merge_base_may_be_fresh() {
+    let pull = open().approved(&user("ben")).push(&user("ann"), "a2", &user("ann"));
+    let pull = pull.with(|pr| {
+        pr.head_tree = sha("tree-a1");
+        pr.merge_base = None;
+    });
+    assert_eq!(judge(&pull.facts()).outcome, Undetermined);
+}
+
+#[test]
+fn a_dismissal_after_the_merge_withdraws_nothing() {
+    let pull = open().approved(&user("ben")).merged(&user("cat"));
+    let verdict = judge(&pull.dismissed(&user("ben"), Some(&user("ann"))).facts());
+    assert_eq!(verdict.outcome, Outcome::Allow, "{:?}", verdict.reasons);
+}
+
+#[test]
+fn a_merged_pull_request_that_does_not_say_when_cannot_be_told() {
+    let pull = open().approved(&user("ben")).merged(&user("cat"));
+    let pull = pull.with(|pr| {
+        pr.timeline.pop();
+    });
+    assert_eq!(judge(&pull.facts()).outcome, Undetermined);
+}
+
+#[test]
+fn a_reviewer_without_a_role_in_the_change_is_listed_once_for_each_account() {
+    let verdict = judge(&open().approved(&user("ben")).approved(&user("ben")).facts());
+    assert_eq!(verdict.changes[0].reviewers, [user("ben")]);
+    assert!(verdict.changes[0].reviews.iter().all(|review| review.counts));
+}
+
+#[test]
+fn a_late_approval_is_kept_as_retrospective_in_a_release() {
+    let pull = open().merged(&user("cat")).approved(&user("ben"));
+    let release = Release::of(&[Landed::Merge("m1", pull)]).0;
+    let verdict = judge(&facts(Subject::Deployment(Box::new(release))));
+    assert_eq!(verdict.outcome, Deny);
+    assert!(verdict.changes[0].reviews[0].retrospective);
+    assert_eq!(verdict.changes[0].reviews[0].reasons[0].code, "approval-late");
+}

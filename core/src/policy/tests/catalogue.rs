@@ -1,0 +1,138 @@
+//! Every code has its one place, its words, and cases on both sides.
+
+use super::world::three_person;
+use super::{Case, approve, deploy, merge};
+use crate::domain::Outcome;
+use crate::policy::{Origin, codes};
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+fn cases() -> impl Iterator<Item = &'static Case> {
+    approve::CASES.iter().chain(merge::CASES).chain(deploy::CASES)
+}
+
+#[test]
+fn codes_and_cases_match_one_to_one() {
+    let known: BTreeSet<String> = codes(&three_person()).into_iter().map(|code| code.code).collect();
+    let of = |allowed: bool| -> BTreeSet<String> {
+        cases()
+            .filter(|case| (case.is == Outcome::Allow) == allowed)
+            .map(|case| case.code.to_owned())
+            .collect()
+    };
+    // No facts bring a policy error about under the built-in rules: `rules.rs` does it with rules that are wrong.
+    let mut broken = of(false);
+    let mut allowed = of(true);
+    broken.insert("policy-error".to_owned());
+    allowed.insert("policy-error".to_owned());
+    assert_eq!(known, broken);
+    assert_eq!(known, allowed);
+}
+
+#[test]
+fn a_rule_stands_in_the_file_that_bears_its_code() {
+    for code in codes(&three_person()) {
+        match code.origin {
+            Origin::Rule(file) => assert_eq!(file, format!("three-person/{}.cedar", code.code)),
+            Origin::Branch(place) => assert!(place.starts_with("policy::"), "{place}"),
+        }
+    }
+}
+
+#[test]
+fn every_code_has_its_words_and_its_controls() {
+    let frameworks = [
+        "SOC2 ",
+        "PCI-DSS-4.0.1 ",
+        "ISO-27001-2022 ",
+        "NIST-800-53r5 ",
+        "SOX ",
+        "DORA-RTS-2024/1774 ",
+    ];
+    for code in codes(&three_person()) {
+        assert!(!code.summary.is_empty() && !code.remedy.is_empty(), "{}", code.code);
+        let controls: Vec<&str> = code.controls.split("; ").collect();
+        assert!(controls.len() >= 3, "{}", code.code);
+        for control in controls {
+            assert!(
+                frameworks.iter().any(|framework| control.starts_with(framework)),
+                "{}: {control}",
+                code.code
+            );
+        }
+    }
+}
+
+#[test]
+fn no_sentence_leaves_a_place_empty() {
+    for case in cases() {
+        let verdict = super::world::judge(&(case.facts)());
+        let of_reviews = verdict
+            .changes
+            .iter()
+            .flat_map(|change| &change.reviews)
+            .flat_map(|review| &review.reasons);
+        for reason in verdict.reasons.iter().chain(of_reviews) {
+            assert!(
+                !reason.text.contains(['{', '}']) && !reason.remedy.contains(['{', '}']),
+                "{reason:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_file_of_a_pack_is_in_the_build() {
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../policies/three-person");
+    let on_disk: BTreeSet<String> = std::fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| format!("three-person/{}", entry.unwrap().file_name().to_string_lossy()))
+        .collect();
+    let built: BTreeSet<String> = three_person().sources().files.keys().cloned().collect();
+    assert_eq!(on_disk, built);
+}
+
+const CATALOGUE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../policies/README.md");
+
+/// The control catalogue, from the rules' annotations and the cases that prove them.
+fn catalogue() -> String {
+    let mut page = String::from(
+        "# Rules and controls\n\n\
+         Every reason code, where it comes from, which controls it serves, and the cases that prove that it works.\n\
+         Generated from the rules' annotations and the tests: `UPDATE_CATALOGUE=1 cargo test -p countersign-core \
+         catalogue`\nwrites it again, and a test fails while it is out of date.\n",
+    );
+    for code in codes(&three_person()) {
+        let origin = match &code.origin {
+            Origin::Rule(file) => format!("rule [`{file}`]({file})"),
+            Origin::Branch(place) => format!("branch in `{place}`"),
+        };
+        write!(page, "\n## `{}`\n\n{}. From {origin}.\n\n", code.code, code.summary).unwrap();
+        for control in code.controls.split("; ") {
+            writeln!(page, "- {control}").unwrap();
+        }
+        page.push_str("\nProved by:\n\n");
+        let mut proved = 0;
+        for case in cases().filter(|case| case.code == code.code) {
+            writeln!(page, "- {}: {}", case.is, case.shows).unwrap();
+            proved += 1;
+        }
+        if proved == 0 {
+            page.push_str("- undetermined: a rule that fails when it is asked, and an empty policy\n");
+        }
+    }
+    page
+}
+
+#[test]
+fn the_control_catalogue_is_up_to_date() {
+    let page = catalogue();
+    if std::env::var_os("UPDATE_CATALOGUE").is_some() {
+        std::fs::write(CATALOGUE, &page).unwrap();
+    }
+    let written = std::fs::read_to_string(CATALOGUE).unwrap_or_default();
+    assert!(
+        written == page,
+        "policies/README.md is out of date: run with UPDATE_CATALOGUE=1"
+    );
+}

@@ -1,0 +1,240 @@
+//! Who contributed: pushes, e-mails, second accounts and accounts that are nobody.
+
+use super::world::{Pull, account, bot, codes_in, commit, judge, logins, sha, unlinked, user, zeros};
+use crate::domain::{
+    Account, AccountKind, Contribution, Facts, Outcome, Person, Push, PushSource, RepositoryId, TimelineEvent,
+};
+use crate::policy::push_gap;
+use Outcome::{Allow, Pending, Undetermined};
+
+fn open() -> Pull {
+    Pull::opened(1, &user("ann"), "a1")
+}
+
+fn contributors(facts: &Facts) -> Vec<String> {
+    let verdict = judge(facts);
+    let accounts: Vec<Account> = verdict.changes[0]
+        .contributors
+        .iter()
+        .map(|it| it.account.clone())
+        .collect();
+    logins(&accounts).into_iter().map(ToOwned::to_owned).collect()
+}
+
+fn push(before: &str, after: &str, by: &str) -> Push {
+    Push {
+        before: sha(before),
+        after: sha(after),
+        by: Some(user(by)),
+        source: PushSource::ActivityList,
+    }
+}
+
+#[test]
+fn a_force_push_that_drops_a_persons_commits_does_not_make_them_independent() {
+    let pull = open().push(&user("ben"), "b1", &user("ben")).with(|pr| {
+        pr.pushes.push(push("b1", "a2", "ann"));
+        pr.commits = vec![commit("a2", &["base"], &user("ann"))];
+        pr.head = sha("a2");
+        pr.head_tree = sha("tree-a2");
+    });
+    assert_eq!(contributors(&pull.facts()), ["ann", "ben"]);
+}
+
+#[test]
+fn who_pushed_what_a_reset_to_the_base_dropped_contributed_too() {
+    let pull = open()
+        .push(&user("ben"), "b1", &user("ann"))
+        .event(TimelineEvent::ForcePushed {
+            before: Some(sha("b1")),
+            after: Some(sha("base")),
+            by: Some(user("cat")),
+        });
+    let pull = pull.with(|pr| {
+        pr.pushes.extend([push("b1", "base", "cat"), push("base", "a2", "ann")]);
+        pr.commits = vec![commit("a2", &["base"], &user("ann"))];
+        pr.head = sha("a2");
+    });
+    assert_eq!(contributors(&pull.facts()), ["ann", "ben", "cat"]);
+}
+
+#[test]
+fn who_created_the_branch_at_a_commit_of_the_base_adds_nobody() {
+    let pull = open().with(|pr| pr.pushes = vec![push(zeros().as_str(), "base", "mal"), push("base", "a1", "ann")]);
+    assert_eq!(contributors(&pull.facts()), ["ann"]);
+}
+
+#[test]
+fn who_pushed_a_commit_before_the_branch_was_deleted_and_restored_contributed() {
+    let pull = open().with(|pr| {
+        pr.pushes = vec![
+            push("base", "a1", "mal"),
+            push("a1", zeros().as_str(), "mal"),
+            push(zeros().as_str(), "a1", "ann"),
+        ];
+    });
+    assert_eq!(contributors(&pull.facts()), ["ann", "mal"]);
+}
+
+#[test]
+fn a_link_that_is_missing_is_a_gap_and_says_where() {
+    let pull = open()
+        .push(&user("ben"), "b1", &user("ben"))
+        .push(&user("ann"), "a2", &user("ann"));
+    assert_eq!(push_gap(&pull.0), None);
+    let gap = pull.clone().with(|pr| drop(pr.pushes.remove(1)));
+    assert_eq!(push_gap(&gap.0), Some(sha("b1")));
+    let none = pull.with(|pr| pr.pushes.clear());
+    assert_eq!(push_gap(&none.0), Some(sha("a2")));
+}
+
+#[test]
+fn pushes_that_go_in_a_circle_and_never_reach_the_base_are_a_gap() {
+    let pull = open().with(|pr| pr.pushes = vec![push("a1", "a0", "ann"), push("a0", "a1", "ann")]);
+    assert_eq!(push_gap(&pull.0), Some(sha("a1")));
+}
+
+#[test]
+fn a_forks_branch_is_known_from_its_opening_on_and_no_further() {
+    let fork = open().with(|pr| {
+        pr.head_repository = Some(RepositoryId(8));
+        pr.pushes[0].source = PushSource::OpenedFromFork;
+        pr.pushes[0].before = sha("unseen");
+    });
+    assert_eq!(push_gap(&fork.0), None);
+    let gap = fork
+        .push(&user("ann"), "a2", &user("ann"))
+        .with(|pr| drop(pr.pushes.pop()));
+    assert_eq!(push_gap(&gap.0), Some(sha("a2")));
+}
+
+#[test]
+fn a_force_push_that_no_push_accounts_for_is_a_gap_and_its_author_a_contributor() {
+    let pull = open().event(TimelineEvent::ForcePushed {
+        before: Some(sha("x1")),
+        after: Some(sha("a1")),
+        by: Some(user("ben")),
+    });
+    assert_eq!(push_gap(&pull.0), Some(sha("a1")));
+    assert_eq!(contributors(&pull.facts()), ["ann", "ben"]);
+}
+
+#[test]
+fn a_push_by_nobody_cannot_be_told() {
+    let pull = open().approved(&user("ben")).with(|pr| pr.pushes[0].by = None);
+    assert_eq!(judge(&pull.facts()).outcome, Undetermined);
+}
+
+#[test]
+fn placeholders_and_deleted_accounts_are_nobody_in_particular() {
+    let nobodies = [
+        account(900, "imported", AccountKind::Mannequin),
+        account(10137, "ghost", AccountKind::User),
+        account(901, "acme", AccountKind::Other),
+    ];
+    for nobody in nobodies {
+        let opened = open()
+            .approved(&user("ben"))
+            .with(|pr| pr.opener = Some(nobody.clone()));
+        assert_eq!(judge(&opened.facts()).outcome, Undetermined, "{}", nobody.login);
+        let author = Pull::opened(1, &user("ann"), "a1").push(&user("ann"), "a2", &nobody);
+        assert_eq!(judge(&author.approved(&user("ben")).facts()).outcome, Undetermined);
+        let approver = open().approved(&nobody);
+        assert_eq!(judge(&approver.facts()).outcome, Undetermined);
+    }
+}
+
+#[test]
+fn an_email_that_the_settings_give_to_a_person_is_that_person() {
+    let mut unknown = commit("x1", &["a1"], &user("ann"));
+    unknown.author = unlinked("Ben@Example.com");
+    unknown.committer = unlinked("ben@example.com");
+    let mut facts = open().push_commit(&user("ann"), unknown).approved(&user("ben")).facts();
+    facts.terms.persons.push(Person {
+        name: "Ben Example".to_owned(),
+        accounts: vec![user("ben").id],
+        emails: vec!["ben@example.com".to_owned()],
+    });
+    let verdict = judge(&facts);
+    assert_eq!(
+        (verdict.outcome, codes_in(&verdict)),
+        (
+            Pending,
+            vec!["approver-is-author".to_owned(), "review-missing".to_owned()]
+        )
+    );
+    assert_eq!(contributors(&facts), ["ann", "Ben Example"]);
+}
+
+#[test]
+fn two_entries_that_share_an_account_are_one_person() {
+    let mut facts = open().approved(&user("eve")).facts();
+    for (name, accounts) in [("A", ["ann", "ann-work"]), ("B", ["eve", "ann-work"])] {
+        facts.terms.persons.push(Person {
+            name: name.to_owned(),
+            accounts: accounts.map(|login| user(login).id).to_vec(),
+            emails: Vec::new(),
+        });
+    }
+    assert_eq!(codes_in(&judge(&facts)), ["approver-is-author", "review-missing"]);
+}
+
+#[test]
+fn every_contributor_carries_the_evidence() {
+    let pull = open().push(&user("ben"), "b1", &user("ann"));
+    let verdict = judge(&pull.facts());
+    let because = |index: usize| verdict.changes[0].contributors[index].because.clone();
+    assert_eq!(because(0)[0], Contribution::Opened);
+    assert!(because(0).contains(&Contribution::Authored { commit: sha("b1") }));
+    assert_eq!(because(1), [Contribution::Pushed { commit: sha("b1") }]);
+}
+
+#[test]
+fn the_settings_may_name_who_answers_for_an_app() {
+    let mut facts = Pull::opened(1, &bot("codegen"), "c1").approved(&user("ben")).facts();
+    facts
+        .terms
+        .automation
+        .sponsors
+        .insert(bot("codegen").id, vec![user("ann").id]);
+    let verdict = judge(&facts);
+    assert_eq!(verdict.outcome, Allow);
+    assert!(
+        verdict.changes[0]
+            .contributors
+            .iter()
+            .any(|it| it.account.id == user("ann").id)
+    );
+    facts
+        .terms
+        .automation
+        .sponsors
+        .insert(bot("codegen").id, vec![user("ben").id]);
+    assert_eq!(judge(&facts).outcome, Pending);
+}
+
+#[test]
+fn commits_that_name_automation_and_were_pushed_by_a_person_need_nobody_else() {
+    let pull = open().push(&user("ann"), "c1", &bot("codegen")).approved(&user("ben"));
+    assert_eq!(judge(&pull.facts()).outcome, Allow);
+}
+
+#[test]
+fn a_commit_that_was_left_out_is_missed() {
+    let pull = open()
+        .push(&user("ben"), "b1", &user("ben"))
+        .push(&user("ann"), "a2", &user("ann"));
+    let pull = pull.approved(&user("cat"));
+    assert_eq!(judge(&pull.clone().facts()).outcome, Allow);
+    for left_out in 0..3 {
+        let less = pull.clone().with(|pr| drop(pr.commits.remove(left_out)));
+        assert_eq!(judge(&less.facts()).outcome, Undetermined, "{left_out}");
+    }
+}
+
+#[test]
+fn a_commit_that_the_merge_put_on_the_base_is_still_one_of_the_pull_request() {
+    let pull = open().push(&user("ben"), "b1", &user("ann")).merged(&user("cat"));
+    let pull = pull.with(|pr| pr.on_base.extend([sha("a1"), sha("b1")]));
+    assert_eq!(contributors(&pull.facts()), ["ann", "ben"]);
+}
