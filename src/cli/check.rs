@@ -75,7 +75,9 @@ async fn judge(check: &Check) -> anyhow::Result<Exit> {
     let facts = Facts { version: FACTS_VERSION, repository: repository.clone(), terms, subject };
     let verdict = policy::decide(&facts, &policies);
     match check.format {
-        Format::Json => println!("{}", serde_json::to_string(&serde_json::json!({"facts": facts, "verdict": verdict}))?),
+        Format::Json => {
+            println!("{}", serde_json::to_string(&serde_json::json!({"facts": facts, "verdict": verdict}))?)
+        }
         Format::Human => println!("{}\n\n{}", policy::title(&verdict), policy::summary_markdown(&verdict, &facts)),
     }
     eprintln!("judged by what GitHub shows now; a running service also knows what was true when each review was given");

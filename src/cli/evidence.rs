@@ -40,7 +40,9 @@ pub(super) enum Evidence {
         format: Format,
     },
     /// Check a bundle. Needs no network and no database, and believes nothing that a signature does not lead to.
-    #[command(after_help = "Example: countersign evidence verify bundle --key \"$(curl -s https://countersign.example.com/api/v1/ledger/key)\"")]
+    #[command(
+        after_help = "Example: countersign evidence verify bundle --key \"$(curl -s https://countersign.example.com/api/v1/ledger/key)\""
+    )]
     Verify {
         /// The directory of the bundle.
         #[arg(value_name = "BUNDLE")]

@@ -350,9 +350,7 @@ impl Client {
                 },
                 "NOT_FOUND" => GitHubError::NotFound(text("message")),
                 "INTERNAL" | "TIMEOUT" => GitHubError::Unavailable(text("message")),
-                "" if text("message").starts_with("Something went wrong") => {
-                    GitHubError::Unavailable(text("message"))
-                }
+                "" if text("message").starts_with("Something went wrong") => GitHubError::Unavailable(text("message")),
                 kind => GitHubError::Refused {
                     path: "/graphql".to_owned(),
                     status: 200,

@@ -102,11 +102,7 @@ impl Observation {
 
     /// What makes it the same observation when it is seen again.
     pub fn key(&self) -> String {
-        let pusher = |push: &Push| {
-            push.by
-                .as_ref()
-                .map_or_else(|| "nobody".to_owned(), |by| by.id.to_string())
-        };
+        let pusher = |push: &Push| push.by.as_ref().map_or_else(|| "nobody".to_owned(), |by| by.id.to_string());
         match self {
             Self::Pushed { push, .. } => format!("pushed:{}:{}:{}", push.before, push.after, pusher(push)),
             Self::Synchronized { push, .. } => {

@@ -43,13 +43,7 @@ pub(crate) fn of_pull_request(
     merged: bool,
 ) -> Reviews {
     let opinions = Opinions::new(judge.people, pr, merged);
-    let bench = Bench {
-        judge,
-        pr,
-        name,
-        resource,
-        opinions: &opinions,
-    };
+    let bench = Bench { judge, pr, name, resource, opinions: &opinions };
     let mut reviews = Reviews::default();
     for opinion in &opinions.all {
         let objects = opinions.objects(judge.people, contributors, opinion);
@@ -58,9 +52,7 @@ pub(crate) fn of_pull_request(
     }
     for review in &opinions.dismissed_unread {
         reviews.possible_objectors.insert(PersonKey::Unseen(*review));
-        reviews
-            .unknown
-            .insert(format!("what a dismissed review of {name} had said"));
+        reviews.unknown.insert(format!("what a dismissed review of {name} had said"));
     }
     reviews
 }
@@ -87,9 +79,7 @@ impl Bench<'_> {
             Objects::Perhaps => {
                 reviews.possible_objectors.insert(person);
                 let who = who(opinion);
-                reviews
-                    .unknown
-                    .insert(format!("whether an objection of {who} to {} stands", self.name));
+                reviews.unknown.insert(format!("whether an objection of {who} to {} stands", self.name));
             }
             Objects::No => {}
         }
@@ -111,11 +101,7 @@ impl Bench<'_> {
         if opinion.says == Says::Yes || merged_unknown {
             let doubts = self.doubts(opinion);
             let kind = self.ask(opinion, false);
-            let harsh = if doubts.is_empty() {
-                kind.clone()
-            } else {
-                self.ask(opinion, true)
-            };
+            let harsh = if doubts.is_empty() { kind.clone() } else { self.ask(opinion, true) };
             reviews.faults.extend(kind.fault.iter().chain(&harsh.fault).cloned());
             let sure = harsh.is_clean() && !merged_unknown && matches!(opinion.who, Who::Person(_));
             verdict.counts = sure;
@@ -140,19 +126,13 @@ impl Bench<'_> {
                     .put("head", self.pr.head.short())
             };
             let policies = self.judge.policies;
-            verdict
-                .reasons
-                .extend(kind.codes.iter().map(|code| reason(policies, code, about())));
+            verdict.reasons.extend(kind.codes.iter().map(|code| reason(policies, code, about())));
             if kind.is_clean() && !sure {
                 let unknown = doubts.iter().map(|doubt| about().put("detail", doubt.clone()));
-                verdict
-                    .reasons
-                    .extend(unknown.map(|about| reason(policies, FACTS_INCOMPLETE, about)));
+                verdict.reasons.extend(unknown.map(|about| reason(policies, FACTS_INCOMPLETE, about)));
             }
             if let Some(fault) = kind.fault.or(harsh.fault) {
-                verdict
-                    .reasons
-                    .push(reason(policies, POLICY_ERROR, about().put("detail", fault)));
+                verdict.reasons.push(reason(policies, POLICY_ERROR, about().put("detail", fault)));
             }
         }
         reviews.list.push(verdict);
@@ -179,9 +159,7 @@ impl Bench<'_> {
         }
         let latest = self.opinions.latest(opinion);
         if self.opinions.merged && latest.standing == Standing::DismissedUnseen {
-            doubts.insert(format!(
-                "whether a review of {name} by {who} was dismissed before the merge"
-            ));
+            doubts.insert(format!("whether a review of {name} by {who} was dismissed before the merge"));
         }
         doubts
     }
@@ -213,11 +191,7 @@ impl Bench<'_> {
         };
         let mut context = Attributes::default();
         let taken_as_fresh = !harsh && self.perhaps_fresh(opinion);
-        let commit = if taken_as_fresh {
-            Some(&self.pr.head)
-        } else {
-            review.commit.as_ref()
-        };
+        let commit = if taken_as_fresh { Some(&self.pr.head) } else { review.commit.as_ref() };
         context.commit("commit", commit);
         context.commit("tree", review.tree.as_ref());
         context.commit("merge_base", review.merge_base.as_ref());
@@ -241,9 +215,5 @@ impl Bench<'_> {
 }
 
 fn who(opinion: &Opinion<'_>) -> String {
-    opinion
-        .review
-        .by
-        .as_ref()
-        .map_or_else(|| "somebody GitHub no longer shows".to_owned(), at)
+    opinion.review.by.as_ref().map_or_else(|| "somebody GitHub no longer shows".to_owned(), at)
 }

@@ -45,25 +45,15 @@ impl<'a> Class<'a> {
                 parts.entry(*person).or_default().push(index);
             }
         }
-        let mut class = Self {
-            release,
-            changes,
-            closed: Vec::new(),
-            release_is_clean: release.is_clean_for(None),
-            parts,
-        };
+        let mut class =
+            Self { release, changes, closed: Vec::new(), release_is_clean: release.is_clean_for(None), parts };
         let all: Vec<usize> = (0..changes.len()).collect();
         class.closed = class.closed_to(PersonKey::WithoutRole, &all);
         class
     }
 
     fn may_deploy(&self, person: PersonKey) -> bool {
-        if self
-            .release
-            .judge
-            .policies
-            .speaks_of(&self.release.judge.person(person))
-        {
+        if self.release.judge.policies.speaks_of(&self.release.judge.person(person)) {
             let all: Vec<usize> = (0..self.changes.len()).collect();
             return self.release.is_clean_for(Some(person)) && self.closed_to(person, &all).is_empty();
         }
@@ -111,9 +101,5 @@ pub(crate) fn three(people: &People<'_>, change: &Judged, deployers: &Deployers)
         free(person) && !deployers.persons.contains_key(&person)
     })?;
     let (_, deployer) = deployers.persons.iter().find(|(person, _)| free(**person))?;
-    Some(Three {
-        author: author.account.clone(),
-        reviewer: reviewer.clone(),
-        deployer: deployer.clone(),
-    })
+    Some(Three { author: author.account.clone(), reviewer: reviewer.clone(), deployer: deployer.clone() })
 }

@@ -166,10 +166,7 @@ impl Case<'_> {
             Ok(resource) => {
                 approvals::of_pull_request(judge, pr, &self.name, &self.contributors, &resource, self.merged)
             }
-            Err(fault) => Reviews {
-                faults: BTreeSet::from([fault]),
-                ..Reviews::default()
-            },
+            Err(fault) => Reviews { faults: BTreeSet::from([fault]), ..Reviews::default() },
         }
     }
 
@@ -187,10 +184,7 @@ impl Case<'_> {
         attributes.text("head", self.pull_request.map_or(self.commit, |pr| &pr.head).as_str());
         attributes.commit("head_tree", self.pull_request.map(|pr| &pr.head_tree));
         attributes.commit("merge_base", self.pull_request.and_then(|pr| pr.merge_base.as_ref()));
-        attributes.texts(
-            "unattributed",
-            self.contributors.unattributed.iter().map(ToString::to_string),
-        );
+        attributes.texts("unattributed", self.contributors.unattributed.iter().map(ToString::to_string));
         let unsponsored = self.contributors.unsponsored.iter().map(|account| account.id);
         attributes.automation("unsponsored", judge, unsponsored);
         attributes.persons("objectors", judge, objectors);
@@ -212,11 +206,7 @@ impl Case<'_> {
         let about = || About::change(&self.name);
         let mut reasons: Vec<Reason> = Vec::new();
         for code in &kind.codes {
-            reasons.extend(
-                self.broken(terms, reviews, code)
-                    .into_iter()
-                    .map(|about| reason(policies, code, about)),
-            );
+            reasons.extend(self.broken(terms, reviews, code).into_iter().map(|about| reason(policies, code, about)));
         }
         let mut unknown: BTreeSet<String> = self.contributors.unknown.clone();
         unknown.extend(self.missing.iter().cloned());
@@ -229,12 +219,7 @@ impl Case<'_> {
         let incomplete = unknown.into_iter().map(|detail| about().put("detail", detail));
         reasons.extend(incomplete.map(|about| reason(policies, FACTS_INCOMPLETE, about)));
         let mut faults = reviews.faults.clone();
-        faults.extend(
-            kind.fault
-                .iter()
-                .chain(harsh.and_then(|harsh| harsh.fault.as_ref()))
-                .cloned(),
-        );
+        faults.extend(kind.fault.iter().chain(harsh.and_then(|harsh| harsh.fault.as_ref())).cloned());
         let failed = faults.into_iter().map(|detail| about().put("detail", detail));
         reasons.extend(failed.map(|about| reason(policies, POLICY_ERROR, about)));
         reasons
@@ -248,11 +233,7 @@ impl Case<'_> {
                 .put("head", self.pull_request.map_or(self.commit, |pr| &pr.head).short())
         };
         match code {
-            "review-missing" => vec![
-                about()
-                    .put("wanted", wanted(&self.contributors.list()))
-                    .awaited(!self.merged),
-            ],
+            "review-missing" => vec![about().put("wanted", wanted(&self.contributors.list())).awaited(!self.merged)],
             "changes-requested" => {
                 let objectors = reviews.objectors.values();
                 objectors.map(|account| about().account(account.as_ref())).collect()

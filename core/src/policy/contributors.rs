@@ -46,9 +46,7 @@ impl Contributors {
 pub(crate) fn of_pull_request(people: &People<'_>, pr: &PullRequest) -> Contributors {
     let mut found = Gathering::new(people);
     let mut brought = Vec::new();
-    found.act(pr.opener.as_ref(), Contribution::Opened, || {
-        format!("who opened #{}", pr.number)
-    });
+    found.act(pr.opener.as_ref(), Contribution::Opened, || format!("who opened #{}", pr.number));
     brought.extend(pr.opener.as_ref());
     for commit in &pr.commits {
         found.commit(commit);
@@ -73,10 +71,7 @@ pub(crate) fn of_pull_request(people: &People<'_>, pr: &PullRequest) -> Contribu
         found.so_far.unknown.insert(text);
     }
     if !commits_are_whole(pr) {
-        found
-            .so_far
-            .unknown
-            .insert(format!("which commits #{} holds", pr.number));
+        found.so_far.unknown.insert(format!("which commits #{} holds", pr.number));
     }
     brought.sort_by_key(|account| account.id);
     brought.dedup_by_key(|account| account.id);
@@ -102,10 +97,7 @@ pub(crate) fn of_bare_commits(
         Some(_) => {}
         None => {
             let last = change.commits.last().map_or("these commits", CommitSha::short);
-            found
-                .so_far
-                .unknown
-                .insert(format!("who pushed {last} to the production branch"));
+            found.so_far.unknown.insert(format!("who pushed {last} to the production branch"));
         }
     }
     found.so_far
@@ -118,10 +110,7 @@ struct Gathering<'a> {
 
 impl<'a> Gathering<'a> {
     fn new(people: &'a People<'a>) -> Self {
-        Self {
-            people,
-            so_far: Contributors::default(),
-        }
+        Self { people, so_far: Contributors::default() }
     }
 
     fn add(&mut self, account: &Account, automation: bool, how: Contribution) {
@@ -178,9 +167,7 @@ impl<'a> Gathering<'a> {
     /// Adds whom a commit names; false where that is nobody known.
     fn named(&mut self, identity: &CommitIdentity, commit: &CommitSha, how: Contribution) -> bool {
         if identity.account.is_some() {
-            self.act(identity.account.as_ref(), how, || {
-                format!("whose account commit {} names", commit.short())
-            });
+            self.act(identity.account.as_ref(), how, || format!("whose account commit {} names", commit.short()));
             return true;
         }
         let Some(account) = identity.email.as_deref().and_then(|email| self.people.by_email(email)) else {
@@ -200,11 +187,7 @@ impl<'a> Gathering<'a> {
         }
         let how = Contribution::Sponsors { automation };
         let (mut somebody, mut unseen) = (false, false);
-        let from_settings = self
-            .people
-            .sponsors(automation)
-            .iter()
-            .map(|id| label(self.people, pr, *id));
+        let from_settings = self.people.sponsors(automation).iter().map(|id| label(self.people, pr, *id));
         let from_settings: Vec<Account> = from_settings.collect();
         let assigned = events.iter().flat_map(|event| match event {
             TimelineEvent::Assigned { who, by } => vec![who.as_ref(), by.as_ref()],
@@ -241,15 +224,11 @@ fn label(people: &People<'_>, pr: &PullRequest, id: AccountId) -> Account {
     let of_pushes = pr.pushes.iter().filter_map(|push| push.by.as_ref());
     let of_timeline = pr.timeline.iter().flat_map(accounts_of);
     let mut seen = pr.opener.iter().chain(of_commits).chain(of_pushes).chain(of_timeline);
-    seen.find(|account| account.id == id)
-        .cloned()
-        .unwrap_or_else(|| Account {
-            id,
-            login: people
-                .owner(id)
-                .map_or_else(|| format!("account {id}"), |person| person.name.clone()),
-            kind: AccountKind::User,
-        })
+    seen.find(|account| account.id == id).cloned().unwrap_or_else(|| Account {
+        id,
+        login: people.owner(id).map_or_else(|| format!("account {id}"), |person| person.name.clone()),
+        kind: AccountKind::User,
+    })
 }
 
 fn accounts_of(event: &TimelineEvent) -> Vec<&Account> {

@@ -15,15 +15,8 @@ use crate::domain::{Facts, Reason, Subject, Verdict};
 /// Says what the policies say of the facts.
 pub fn decide(facts: &Facts, policies: &Policies) -> Verdict {
     if facts.version != FACTS_VERSION {
-        let detail = format!(
-            "what facts of version {} mean: this build reads {FACTS_VERSION}",
-            facts.version
-        );
-        return verdict_of(vec![reason(
-            policies,
-            FACTS_INCOMPLETE,
-            About::default().put("detail", detail),
-        )]);
+        let detail = format!("what facts of version {} mean: this build reads {FACTS_VERSION}", facts.version);
+        return verdict_of(vec![reason(policies, FACTS_INCOMPLETE, About::default().put("detail", detail))]);
     }
     let people = People::new(&facts.terms);
     let judge = Judge::new(policies, &people);

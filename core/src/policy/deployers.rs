@@ -25,10 +25,7 @@ pub(crate) struct Deployers {
 
 /// Finds who deploys.
 pub(crate) fn of_deployment(people: &People<'_>, facts: &Facts, deployment: &Deployment) -> Deployers {
-    let mut found = Gathering {
-        people,
-        so_far: Deployers::default(),
-    };
+    let mut found = Gathering { people, so_far: Deployers::default() };
     match &deployment.run {
         None => {
             if let Some(record) = &deployment.record {
@@ -55,10 +52,11 @@ impl Gathering<'_> {
         match (account, self.people.who(account)) {
             (Some(account), Who::Person(person)) => {
                 self.so_far.persons.entry(person).or_insert_with(|| account.clone());
-                let deployer = self.so_far.accounts.entry(account.id).or_insert_with(|| Deployer {
-                    account: account.clone(),
-                    because: Vec::new(),
-                });
+                let deployer = self
+                    .so_far
+                    .accounts
+                    .entry(account.id)
+                    .or_insert_with(|| Deployer { account: account.clone(), because: Vec::new() });
                 deployer.because.push(how.to_owned());
             }
             (_, Who::Automation(_)) => {}
@@ -97,20 +95,13 @@ impl Gathering<'_> {
 
     /// Where a push to production deploys at once: whoever put the change there that ends at the target.
     fn landed_by(&mut self, landing: &Landing, deployment: &Deployment) {
-        let (pushed, queued) = (
-            landing.kind == LandingKind::Push,
-            landing.kind == LandingKind::MergeQueueMerge,
-        );
+        let (pushed, queued) = (landing.kind == LandingKind::Push, landing.kind == LandingKind::MergeQueueMerge);
         // A merge group may hold several pull requests: everyone who queued in it deploys.
         let brought = |change: &&ChangeInRelease| {
             change.commits.last() == Some(&landing.after) || change.landing.as_ref() == Some(landing)
         };
-        let pulls: Vec<&PullRequest> = deployment
-            .changes
-            .iter()
-            .filter(brought)
-            .filter_map(|change| change.pull_request.as_ref())
-            .collect();
+        let pulls: Vec<&PullRequest> =
+            deployment.changes.iter().filter(brought).filter_map(|change| change.pull_request.as_ref()).collect();
         if pushed || pulls.is_empty() {
             self.add(landing.by.as_ref(), if pushed { "pushed" } else { "merged" });
             return;

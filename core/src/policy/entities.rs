@@ -66,10 +66,7 @@ impl Answer {
     }
 
     pub(crate) fn faulty(fault: &impl ToString) -> Self {
-        Self {
-            codes: BTreeSet::new(),
-            fault: Some(fault.to_string()),
-        }
+        Self { codes: BTreeSet::new(), fault: Some(fault.to_string()) }
     }
 }
 
@@ -129,11 +126,7 @@ impl Attributes {
 
 impl<'a> Judge<'a> {
     pub(crate) fn new(policies: &'a Policies, people: &'a People<'a>) -> Self {
-        Self {
-            policies,
-            people,
-            authorizer: Authorizer::new(),
-        }
+        Self { policies, people, authorizer: Authorizer::new() }
     }
 
     /// A person, as rules know them.
@@ -198,10 +191,7 @@ impl<'a> Judge<'a> {
         let response = self.authorizer.is_authorized(&request, rules, &resource.entities);
         let mut faults: Vec<String> = response.diagnostics().errors().map(ToString::to_string).collect();
         faults.sort();
-        let mut answer = Answer {
-            codes: BTreeSet::new(),
-            fault: (!faults.is_empty()).then(|| faults.join("; ")),
-        };
+        let mut answer = Answer { codes: BTreeSet::new(), fault: (!faults.is_empty()).then(|| faults.join("; ")) };
         if response.decision() == Decision::Deny {
             let forbids = response.diagnostics().reason();
             answer.codes = forbids.map(|id| AsRef::<str>::as_ref(id).to_owned()).collect();

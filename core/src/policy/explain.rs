@@ -78,17 +78,13 @@ pub struct Code {
 
 /// Every code that verdicts under these policies can carry, in alphabetical order.
 pub fn codes(policies: &Policies) -> Vec<Code> {
-    let rules = policies
-        .words()
-        .iter()
-        .filter(|(_, words)| words.forbids)
-        .map(|(code, words)| Code {
-            code: code.clone(),
-            origin: Origin::Rule(words.file.clone()),
-            summary: words.summary.clone(),
-            remedy: words.remedy.clone(),
-            controls: words.controls.clone(),
-        });
+    let rules = policies.words().iter().filter(|(_, words)| words.forbids).map(|(code, words)| Code {
+        code: code.clone(),
+        origin: Origin::Rule(words.file.clone()),
+        summary: words.summary.clone(),
+        remedy: words.remedy.clone(),
+        controls: words.controls.clone(),
+    });
     let branches = BRANCHES.iter().map(|branch| Code {
         code: branch.code.to_owned(),
         origin: Origin::Branch(branch.place.to_owned()),
@@ -113,11 +109,7 @@ pub(crate) struct About {
 impl About {
     /// A reason about a change.
     pub(crate) fn change(name: &ChangeName) -> Self {
-        Self {
-            change: Some(name.clone()),
-            ..Self::default()
-        }
-        .put("change", name.to_string())
+        Self { change: Some(name.clone()), ..Self::default() }.put("change", name.to_string())
     }
 
     /// Fills in a place.
@@ -129,10 +121,7 @@ impl About {
     /// Says whom it is about.
     pub(crate) fn account(mut self, account: Option<&Account>) -> Self {
         self.account = account.cloned();
-        self.put(
-            "account",
-            account.map_or_else(|| "somebody GitHub no longer shows".to_owned(), at),
-        )
+        self.put("account", account.map_or_else(|| "somebody GitHub no longer shows".to_owned(), at))
     }
 
     /// Says whether it is still to come rather than broken.
@@ -197,11 +186,7 @@ pub(crate) fn at(account: &Account) -> String {
 pub(crate) fn wanted(contributors: &[Contributor]) -> String {
     let persons = contributors.iter().filter(|contributor| !contributor.automation);
     let names: Vec<String> = persons.map(|contributor| at(&contributor.account)).collect();
-    if names.is_empty() {
-        "a person".to_owned()
-    } else {
-        format!("someone other than {}", list(&names, 3))
-    }
+    if names.is_empty() { "a person".to_owned() } else { format!("someone other than {}", list(&names, 3)) }
 }
 
 /// Names as a list for a sentence, at most `most` of them.
@@ -223,9 +208,7 @@ fn fill(template: &str, places: &BTreeMap<&'static str, String>) -> String {
     let mut rest = template;
     while let Some((before, after)) = rest.split_once('{') {
         filled.push_str(before);
-        let place = after
-            .split_once('}')
-            .and_then(|(name, tail)| Some((places.get(name)?, tail)));
+        let place = after.split_once('}').and_then(|(name, tail)| Some((places.get(name)?, tail)));
         if let Some((value, tail)) = place {
             filled.push_str(value);
             rest = tail;

@@ -38,16 +38,10 @@ impl Position {
     pub(crate) fn of(deployment: &Deployment) -> Self {
         let line = &deployment.line;
         let readable = deployment.history_unavailable.is_none();
-        let place = if readable {
-            place(deployment)
-        } else {
-            Place::EndOfChange
-        };
+        let place = if readable { place(deployment) } else { Place::EndOfChange };
         let comparable = readable && place == Place::EndOfChange && line.reaches_start;
         let start = deployment.start.as_ref().map(StartingPoint::commit);
-        let left_out = start
-            .filter(|_| comparable)
-            .and_then(|start| uncovered(deployment, start));
+        let left_out = start.filter(|_| comparable).and_then(|start| uncovered(deployment, start));
         Self {
             place,
             start_on_line: !readable || line.reaches_start,
@@ -108,11 +102,8 @@ fn is_inside_a_change(deployment: &Deployment) -> bool {
 /// Says which commits the changes leave out, or hold twice or in another order.
 fn uncovered(deployment: &Deployment, start: &CommitSha) -> Option<String> {
     let line = &deployment.line.commits;
-    let between: Vec<&CommitSha> = line
-        .iter()
-        .skip_while(|commit| **commit != deployment.target)
-        .take_while(|commit| *commit != start)
-        .collect();
+    let between: Vec<&CommitSha> =
+        line.iter().skip_while(|commit| **commit != deployment.target).take_while(|commit| *commit != start).collect();
     let judged: Vec<&CommitSha> = deployment.changes.iter().flat_map(|change| &change.commits).collect();
     if between.iter().rev().eq(judged.iter()) {
         return None;

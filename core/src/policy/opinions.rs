@@ -83,11 +83,9 @@ impl<'a> Opinions<'a> {
             match event {
                 TimelineEvent::Reviewed(review) => {
                     let dismissal = pr.timeline.iter().enumerate().find_map(|(at, event)| match event {
-                        TimelineEvent::Dismissed {
-                            review: Some(id),
-                            was,
-                            by,
-                        } if *id == review.id => Some((at < cut, *was, by.as_ref())),
+                        TimelineEvent::Dismissed { review: Some(id), was, by } if *id == review.id => {
+                            Some((at < cut, *was, by.as_ref()))
+                        }
                         _ => None,
                     });
                     if let Some((says, standing)) = read(review, dismissal) {
@@ -123,12 +121,7 @@ impl<'a> Opinions<'a> {
             return *opinion;
         }
         let same = |other: &&Opinion<'a>| !other.late && other.who == opinion.who && other.who != Who::Nobody;
-        self.all
-            .iter()
-            .filter(same)
-            .max_by_key(|other| other.at)
-            .copied()
-            .unwrap_or(*opinion)
+        self.all.iter().filter(same).max_by_key(|other| other.at).copied().unwrap_or(*opinion)
     }
 
     /// Whether the pull request was given another base after this opinion.

@@ -85,29 +85,16 @@ pub struct Policies {
 impl Policies {
     /// The rules of these built-in packs together.
     pub fn builtin(packs: &[String]) -> Result<Self, PolicyError> {
-        let known = || {
-            PACKS
-                .iter()
-                .map(|(name, _)| format!("`{name}`"))
-                .collect::<Vec<_>>()
-                .join(", ")
-        };
+        let known = || PACKS.iter().map(|(name, _)| format!("`{name}`")).collect::<Vec<_>>().join(", ");
         if packs.is_empty() {
             return Err(PolicyError::NoPack { known: known() });
         }
         let mut files = BTreeMap::new();
         for name in packs {
             let Some((_, rules)) = PACKS.iter().find(|(pack, _)| pack == name) else {
-                return Err(PolicyError::UnknownPack {
-                    name: name.clone(),
-                    known: known(),
-                });
+                return Err(PolicyError::UnknownPack { name: name.clone(), known: known() });
             };
-            files.extend(
-                rules
-                    .iter()
-                    .map(|(file, text)| ((*file).to_owned(), (*text).to_owned())),
-            );
+            files.extend(rules.iter().map(|(file, text)| ((*file).to_owned(), (*text).to_owned())));
         }
         Self::parse(SCHEMA, &files)
     }
@@ -129,10 +116,7 @@ impl Policies {
         let spoken_of = rules.all().flat_map(Policy::entity_literals).collect();
         Ok(Self {
             digest: digest(schema, files),
-            sources: Sources {
-                schema: schema.to_owned(),
-                files: files.clone(),
-            },
+            sources: Sources { schema: schema.to_owned(), files: files.clone() },
             schema: valid.schema,
             rules,
             words: valid.words,
@@ -175,10 +159,7 @@ impl Policies {
 }
 
 fn digest(schema: &str, files: &BTreeMap<String, String>) -> String {
-    let mut listing: BTreeMap<&str, &str> = files
-        .iter()
-        .map(|(file, text)| (file.as_str(), text.as_str()))
-        .collect();
+    let mut listing: BTreeMap<&str, &str> = files.iter().map(|(file, text)| (file.as_str(), text.as_str())).collect();
     listing.insert(SCHEMA_FILE, schema);
     let mut whole = Sha256::new();
     for (file, text) in listing {

@@ -58,12 +58,7 @@ impl<'a> People<'a> {
         for index in by_account.values_mut().chain(by_email.values_mut()) {
             *index = same.get(*index).copied().unwrap_or(*index);
         }
-        Self {
-            persons: &terms.persons,
-            by_account,
-            by_email,
-            automation: &terms.automation,
-        }
+        Self { persons: &terms.persons, by_account, by_email, automation: &terms.automation }
     }
 
     /// What an account is; `None` is an account GitHub shows as null.
@@ -84,9 +79,7 @@ impl<'a> People<'a> {
 
     /// The person an account belongs to, whatever kind it is.
     pub(crate) fn person(&self, account: AccountId) -> PersonKey {
-        self.by_account
-            .get(&account)
-            .map_or(PersonKey::Account(account), |index| PersonKey::Named(*index))
+        self.by_account.get(&account).map_or(PersonKey::Account(account), |index| PersonKey::Named(*index))
     }
 
     /// The person the settings name as an account's owner.
@@ -98,11 +91,7 @@ impl<'a> People<'a> {
     pub(crate) fn by_email(&self, email: &str) -> Option<Account> {
         let person = self.persons.get(*self.by_email.get(&email.to_lowercase())?)?;
         let id = *person.accounts.first()?;
-        Some(Account {
-            id,
-            login: person.name.clone(),
-            kind: AccountKind::User,
-        })
+        Some(Account { id, login: person.name.clone(), kind: AccountKind::User })
     }
 
     /// Whether automation needs no sponsor. Any writer drives `github-actions[bot]`: it never goes without one.

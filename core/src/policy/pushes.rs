@@ -43,10 +43,7 @@ pub(crate) fn pushes(pr: &PullRequest) -> Pushes<'_> {
     walk.back_from(&pr.head);
     // Whoever pushed what a force-push dropped contributed all the same.
     for event in until_merge(pr, is_merged(pr)).events {
-        if let TimelineEvent::ForcePushed {
-            before: Some(before), ..
-        } = event
-        {
+        if let TimelineEvent::ForcePushed { before: Some(before), .. } = event {
             walk.back_from(before);
         }
     }
@@ -62,10 +59,7 @@ pub(crate) fn pushes(pr: &PullRequest) -> Pushes<'_> {
             walk.back_from(&push.after);
         }
     }
-    Pushes {
-        known: walk.known,
-        gap: gaps.first().map(|commit| (*commit).clone()),
-    }
+    Pushes { known: walk.known, gap: gaps.first().map(|commit| (*commit).clone()) }
 }
 
 /// Whether the commits given are all there are, from the head down to the base.
@@ -82,10 +76,8 @@ pub(crate) fn commits_are_whole(pr: &PullRequest) -> bool {
             ahead.extend(commit.parents.iter().filter(|parent| own.contains(parent)));
         }
     }
-    let base_is_met = pr
-        .merge_base
-        .as_ref()
-        .is_none_or(|base| own.contains(base) || parents_on_base(pr, &own).contains(base));
+    let base_is_met =
+        pr.merge_base.as_ref().is_none_or(|base| own.contains(base) || parents_on_base(pr, &own).contains(base));
     own.contains(&pr.head) && reached.len() == own.len() && base_is_met
 }
 

@@ -32,10 +32,7 @@ pub(crate) fn of_deployment(judge: &Judge<'_>, facts: &Facts, deployment: &Deplo
         .map(|change| of_landed(judge, &facts.terms, change, landing_of(deployment, change)))
         .collect();
     let hearing = release.hear(&changes);
-    let mut reasons: Vec<Reason> = changes
-        .iter()
-        .flat_map(|change| change.verdict.reasons.clone())
-        .collect();
+    let mut reasons: Vec<Reason> = changes.iter().flat_map(|change| change.verdict.reasons.clone()).collect();
     reasons.extend(hearing.reasons);
     let mut verdict = verdict_of(reasons);
     let tellable = hearing.tellable && changes.iter().all(Judged::is_compliant);
@@ -51,9 +48,7 @@ pub(crate) fn of_deployment(judge: &Judge<'_>, facts: &Facts, deployment: &Deplo
     verdict.changes = changes
         .into_iter()
         .map(|change| ChangeVerdict {
-            three: allowed
-                .then(|| three(judge.people, &change, &release.deployers))
-                .flatten(),
+            three: allowed.then(|| three(judge.people, &change, &release.deployers)).flatten(),
             ..change.verdict
         })
         .collect();
@@ -105,11 +100,7 @@ impl Release<'_> {
                         }
                         *clean &=
                             change.is_compliant() && kind.is_clean() && harsh.as_ref().is_none_or(Answer::is_clean);
-                        reasons.extend(
-                            kind.fault
-                                .or(harsh.and_then(|harsh| harsh.fault))
-                                .map(|it| self.fault(it)),
-                        );
+                        reasons.extend(kind.fault.or(harsh.and_then(|harsh| harsh.fault)).map(|it| self.fault(it)));
                     }
                 }
             }
@@ -196,10 +187,7 @@ impl Release<'_> {
         attributes.text("repository", &self.facts.repository.id.to_string());
         attributes.text("target", deployment.target.as_str());
         attributes.commit("run_commit", run.map(|run| &run.head_commit));
-        attributes.commit(
-            "deployment_commit",
-            deployment.record.as_ref().map(|record| &record.commit),
-        );
+        attributes.commit("deployment_commit", deployment.record.as_ref().map(|record| &record.commit));
         if let (Some(run), true) = (run, as_run) {
             attributes.text("event", &run.event);
             if let Some(repository) = run.head_repository {

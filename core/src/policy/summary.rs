@@ -23,11 +23,7 @@ pub fn title(verdict: &Verdict) -> String {
     let Some(first) = deciding.first() else {
         return shorten(&allowed(verdict), TITLE);
     };
-    let text = if verdict.outcome == Outcome::Undetermined {
-        cannot_tell(&first.text)
-    } else {
-        first.text.clone()
-    };
+    let text = if verdict.outcome == Outcome::Undetermined { cannot_tell(&first.text) } else { first.text.clone() };
     let more = deciding.len().saturating_sub(1);
     if more == 0 {
         return shorten(&text, TITLE);
@@ -47,10 +43,7 @@ pub fn short_comment(verdict: &Verdict) -> String {
             parts.push(format!("Could deploy it: {}.", names(&verdict.can_deploy, 10)));
         }
         if let Some(up_to) = &verdict.up_to {
-            parts.push(format!(
-                "Could be deployed as it is: everything up to {}.",
-                up_to.short()
-            ));
+            parts.push(format!("Could be deployed as it is: everything up to {}.", up_to.short()));
         }
     }
     shorten(&parts.join(" "), COMMENT)
@@ -76,10 +69,7 @@ pub fn summary_markdown(verdict: &Verdict, facts: &Facts) -> String {
 
 /// The reasons that make the outcome what it is.
 fn deciding(verdict: &Verdict) -> impl Iterator<Item = &Reason> {
-    verdict
-        .reasons
-        .iter()
-        .filter(|reason| weight(reason) == verdict.outcome)
+    verdict.reasons.iter().filter(|reason| weight(reason) == verdict.outcome)
 }
 
 fn cannot_tell(text: &str) -> String {
@@ -99,20 +89,15 @@ fn allowed(verdict: &Verdict) -> String {
     let deployers = list(&deployers, 3);
     match (verdict.changes.as_slice(), verdict.deployers.is_empty()) {
         ([], _) => format!("Deployed by {deployers}: what was allowed here before"),
-        ([change], true) => format!(
-            "Written by {}, reviewed by {}",
-            authors(change),
-            names(&change.reviewers, 3)
-        ),
+        ([change], true) => format!("Written by {}, reviewed by {}", authors(change), names(&change.reviewers, 3)),
         ([change], false) => format!(
             "Written by {}, reviewed by {}, deployed by {deployers}",
             authors(change),
             names(&change.reviewers, 3)
         ),
-        (changes, _) => format!(
-            "{} changes, each written and reviewed by different people, deployed by {deployers}",
-            changes.len()
-        ),
+        (changes, _) => {
+            format!("{} changes, each written and reviewed by different people, deployed by {deployers}", changes.len())
+        }
     }
 }
 
@@ -131,16 +116,9 @@ struct Page<'a> {
 
 impl Page<'_> {
     fn reason(reason: &Reason) -> String {
-        let remedy = if reason.remedy.is_empty() {
-            String::new()
-        } else {
-            format!(" {}", plain(&sentence(&reason.remedy)))
-        };
-        format!(
-            "- **{}** {}{remedy}",
-            plain(&reason.code),
-            plain(&sentence(&reason.text))
-        )
+        let remedy =
+            if reason.remedy.is_empty() { String::new() } else { format!(" {}", plain(&sentence(&reason.remedy))) };
+        format!("- **{}** {}{remedy}", plain(&reason.code), plain(&sentence(&reason.text)))
     }
 
     fn change(&self, change: &ChangeVerdict, lines: &mut Vec<String>) {
@@ -158,12 +136,7 @@ impl Page<'_> {
         lines.push(String::new());
         lines.push("| Contributor | Why |".to_owned());
         lines.push("|---|---|".to_owned());
-        lines.extend(
-            change
-                .contributors
-                .iter()
-                .map(|contributor| self.contributor(contributor)),
-        );
+        lines.extend(change.contributors.iter().map(|contributor| self.contributor(contributor)));
         lines.push(String::new());
         if change.reviews.is_empty() {
             lines.push("No review yet.".to_owned());
@@ -176,16 +149,10 @@ impl Page<'_> {
     }
 
     fn contributor(&self, contributor: &Contributor) -> String {
-        let person = contributor
-            .person
-            .as_ref()
-            .map_or_else(String::new, |name| format!(" ({})", plain(name)));
+        let person = contributor.person.as_ref().map_or_else(String::new, |name| format!(" ({})", plain(name)));
         let automation = if contributor.automation { " (automation)" } else { "" };
         let because = self.evidence(&contributor.because);
-        format!(
-            "| {}{person}{automation} | {because} |",
-            plain(&at(&contributor.account))
-        )
+        format!("| {}{person}{automation} | {because} |", plain(&at(&contributor.account)))
     }
 
     /// The evidence, by kind; of each the first three commits.
@@ -215,25 +182,15 @@ impl Page<'_> {
     }
 
     fn review(&self, review: &ReviewVerdict) -> String {
-        let by = review
-            .by
-            .as_ref()
-            .map_or_else(|| "somebody GitHub no longer shows".to_owned(), at);
-        let on = review
-            .commit
-            .as_ref()
-            .map_or_else(|| "unknown".to_owned(), |commit| self.commit(commit));
+        let by = review.by.as_ref().map_or_else(|| "somebody GitHub no longer shows".to_owned(), at);
+        let on = review.commit.as_ref().map_or_else(|| "unknown".to_owned(), |commit| self.commit(commit));
         let said = if review.approves { "approval" } else { "objection" };
         let counts = match (review.counts, review.approves) {
             (true, true) => "yes",
             (true, false) => "stands",
             (false, _) => "no",
         };
-        let why: Vec<String> = review
-            .reasons
-            .iter()
-            .map(|reason| plain(&sentence(&reason.text)))
-            .collect();
+        let why: Vec<String> = review.reasons.iter().map(|reason| plain(&sentence(&reason.text))).collect();
         format!("| {said} by {} | {on} | {counts} | {} |", plain(&by), why.join(" "))
     }
 
@@ -247,13 +204,7 @@ impl Page<'_> {
         if !verdict.deployers.is_empty() {
             let deployers = verdict.deployers.iter();
             let deployers: Vec<String> = deployers
-                .map(|deployer| {
-                    format!(
-                        "{} ({})",
-                        plain(&at(&deployer.account)),
-                        plain(&deployer.because.join(", "))
-                    )
-                })
+                .map(|deployer| format!("{} ({})", plain(&at(&deployer.account)), plain(&deployer.because.join(", "))))
                 .collect();
             lines.push(format!("Deploying: {}.", list(&deployers, 20)));
             lines.push(String::new());
@@ -265,10 +216,7 @@ impl Page<'_> {
         });
         if let Some(up_to) = &verdict.up_to {
             lines.push(String::new());
-            lines.push(format!(
-                "Those who deploy could take it as far as {}.",
-                self.commit(up_to)
-            ));
+            lines.push(format!("Those who deploy could take it as far as {}.", self.commit(up_to)));
         }
     }
 
@@ -303,11 +251,7 @@ fn plain(text: &str) -> String {
 }
 
 fn sentence(text: &str) -> String {
-    if text.ends_with(['.', '…']) {
-        text.to_owned()
-    } else {
-        format!("{text}.")
-    }
+    if text.ends_with(['.', '…']) { text.to_owned() } else { format!("{text}.") }
 }
 
 fn shorten(text: &str, most: usize) -> String {

@@ -16,13 +16,8 @@ pub(crate) struct Timeline<'a> {
 
 /// The part of the timeline up to the merge. `merged` says whether the pull request is judged as merged.
 pub(crate) fn until_merge(pr: &PullRequest, merged: bool) -> Timeline<'_> {
-    let merge = merged
-        .then(|| {
-            pr.timeline
-                .iter()
-                .position(|event| matches!(event, TimelineEvent::Merged { .. }))
-        })
-        .flatten();
+    let merge =
+        merged.then(|| pr.timeline.iter().position(|event| matches!(event, TimelineEvent::Merged { .. }))).flatten();
     Timeline {
         events: merge.and_then(|at| pr.timeline.get(..at)).unwrap_or(&pr.timeline),
         merge_unseen: merged && merge.is_none(),

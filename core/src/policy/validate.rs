@@ -73,13 +73,7 @@ pub(crate) fn validate(
     let mut rules = PolicySet::new();
     let mut words: BTreeMap<String, Words> = BTreeMap::new();
     for (file, text) in files {
-        let whole = |message: String| Problem {
-            file: file.clone(),
-            line: 1,
-            span: (0, 0),
-            message,
-            help: None,
-        };
+        let whole = |message: String| Problem { file: file.clone(), line: 1, span: (0, 0), message, help: None };
         let policy = match Policy::parse(None, text) {
             Ok(policy) => policy,
             Err(error) => {
@@ -94,23 +88,14 @@ pub(crate) fn validate(
         let spoken = words_of(file, &policy);
         let forbids = spoken.forbids;
         if spoken.summary.is_empty() || (forbids && (spoken.remedy.is_empty() || spoken.controls.is_empty())) {
-            problems.push(whole(format!(
-                "rule `{id}` needs `@summary`, and a forbid `@remedy` and `@controls` as well"
-            )));
+            problems
+                .push(whole(format!("rule `{id}` needs `@summary`, and a forbid `@remedy` and `@controls` as well")));
         }
-        if id.is_empty()
-            || !id
-                .bytes()
-                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
-        {
-            problems.push(whole(format!(
-                "`{id}` is no reason code: lower-case letters, digits and hyphens"
-            )));
+        if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-') {
+            problems.push(whole(format!("`{id}` is no reason code: lower-case letters, digits and hyphens")));
         }
         if reserved.contains(&id.as_str()) {
-            problems.push(whole(format!(
-                "`{id}` is a reason code of the program itself: take another"
-            )));
+            problems.push(whole(format!("`{id}` is a reason code of the program itself: take another")));
         }
         if let Some(other) = words.get(&id) {
             problems.push(whole(format!("`{id}` is the reason code of {} already", other.file)));
@@ -122,11 +107,7 @@ pub(crate) fn validate(
         words.insert(id, spoken);
     }
     check_against_schema(&schema, &rules, &words, files, &mut problems);
-    if problems.is_empty() {
-        Ok(Valid { schema, rules, words })
-    } else {
-        Err(problems)
-    }
+    if problems.is_empty() { Ok(Valid { schema, rules, words }) } else { Err(problems) }
 }
 
 fn words_of(file: &str, policy: &Policy) -> Words {
@@ -150,18 +131,12 @@ fn check_against_schema(
     problems: &mut Vec<Problem>,
 ) {
     let outcome = Validator::new(schema.clone()).validate(rules, ValidationMode::Strict);
-    let errors = outcome
-        .validation_errors()
-        .map(|error| (error.policy_id(), DetailedError::from(error)));
-    let warnings = outcome
-        .validation_warnings()
-        .map(|warning| (warning.policy_id(), DetailedError::from(warning)));
+    let errors = outcome.validation_errors().map(|error| (error.policy_id(), DetailedError::from(error)));
+    let warnings = outcome.validation_warnings().map(|warning| (warning.policy_id(), DetailedError::from(warning)));
     let mut found: Vec<Problem> = errors
         .chain(warnings)
         .map(|(id, detail)| {
-            let file = words
-                .get(AsRef::<str>::as_ref(id))
-                .map_or("", |words| words.file.as_str());
+            let file = words.get(AsRef::<str>::as_ref(id)).map_or("", |words| words.file.as_str());
             problem(file, files.get(file).map_or("", String::as_str), &detail)
         })
         .collect();
@@ -170,10 +145,7 @@ fn check_against_schema(
 }
 
 fn problem(file: &str, text: &str, detail: &DetailedError) -> Problem {
-    let span = detail
-        .source_locations
-        .first()
-        .map_or((0, 0), |label| (label.loc.start, label.loc.end));
+    let span = detail.source_locations.first().map_or((0, 0), |label| (label.loc.start, label.loc.end));
     let before = text.get(..span.0).unwrap_or_default();
     Problem {
         file: file.to_owned(),

@@ -19,136 +19,65 @@ fn with_two_accounts(mut facts: Facts) -> Facts {
 }
 
 pub(super) const CASES: &[Case] = &[
-    carries(
-        "approver-is-author",
-        Pending,
-        "who pushed a commit that names somebody else contributed",
-        || {
-            open()
-                .push(&user("ben"), "b1", &user("ann"))
-                .approved(&user("ben"))
-                .facts()
-        },
-    ),
-    carries(
-        "approver-is-author",
-        Pending,
-        "a second account of the author is the author",
-        || with_two_accounts(open().approved(&user("ann-work")).facts()),
-    ),
-    allowed(
-        "approver-is-author",
-        "somebody who contributed nothing may approve",
-        || with_two_accounts(open().approved(&user("ben")).facts()),
-    ),
-    carries("approver-is-automation", Pending, "a bot does not review", || {
-        open().approved(&bot("codegen")).facts()
+    carries("approver-is-author", Pending, "who pushed a commit that names somebody else contributed", || {
+        open().push(&user("ben"), "b1", &user("ann")).approved(&user("ben")).facts()
     }),
-    carries(
-        "approver-is-automation",
-        Pending,
-        "a machine user does not review",
-        || {
-            let mut facts = open().approved(&user("ben")).facts();
-            facts.terms.automation.machine_users.push(user("ben").id);
-            facts
-        },
-    ),
-    allowed("approver-is-automation", "a person does", || {
-        open().approved(&user("ben")).facts()
+    carries("approver-is-author", Pending, "a second account of the author is the author", || {
+        with_two_accounts(open().approved(&user("ann-work")).facts())
     }),
-    carries(
-        "approver-lacks-write",
-        Pending,
-        "an approval without write access does not count",
-        || {
-            open()
-                .approved(&user("rae"))
-                .with_review(|review| review.could_write = Some(false))
-                .facts()
-        },
-    ),
-    allowed("approver-lacks-write", "one with write access does", || {
-        open().approved(&user("rae")).facts()
+    allowed("approver-is-author", "somebody who contributed nothing may approve", || {
+        with_two_accounts(open().approved(&user("ben")).facts())
     }),
-    carries(
-        "approval-stale",
-        Pending,
-        "what was pushed after the approval was not approved",
-        || {
-            open()
-                .approved(&user("ben"))
-                .push(&user("ann"), "a2", &user("ann"))
-                .facts()
-        },
-    ),
-    carries(
-        "approval-stale",
-        Pending,
-        "the approved tree on another base is something else",
-        || {
-            open()
-                .approved(&user("ben"))
-                .push(&user("ann"), "a2", &user("ann"))
-                .with(|pr| {
-                    pr.head_tree = sha("tree-a1");
-                    pr.merge_base = Some(sha("newer"));
-                    pr.commits[1].parents.push(sha("newer"));
-                })
-                .facts()
-        },
-    ),
-    allowed(
-        "approval-stale",
-        "the same tree on the same base is what was approved",
-        || {
-            open()
-                .approved(&user("ben"))
-                .push(&user("ann"), "a2", &user("ann"))
-                .with(|pr| pr.head_tree = sha("tree-a1"))
-                .facts()
-        },
-    ),
-    carries(
-        "approval-withdrawn",
-        Deny,
-        "who approves and then objects has not approved",
-        || open().approved(&user("ben")).objected(&user("ben")).facts(),
-    ),
-    carries(
-        "approval-withdrawn",
-        Pending,
-        "an older approval does not outlive the dismissal of the latest",
-        || {
-            open()
-                .approved(&user("ben"))
-                .approved(&user("ben"))
-                .dismissed(&user("ben"), Some(&user("cat")))
-                .facts()
-        },
-    ),
-    allowed(
-        "approval-withdrawn",
-        "who objects and then approves has approved",
-        || open().objected(&user("ben")).approved(&user("ben")).facts(),
-    ),
-    carries(
-        "approval-elsewhere",
-        Pending,
-        "an approval belongs to the base it was given for",
-        || open().approved(&user("ben")).retargeted(&user("ann")).facts(),
-    ),
-    allowed(
-        "approval-elsewhere",
-        "an approval after the base was settled counts",
-        || open().retargeted(&user("ann")).approved(&user("ben")).facts(),
-    ),
-    carries(
-        "approval-late",
-        Deny,
-        "an approval after the merge cures nothing",
-        || open().merged(&user("cat")).approved(&user("ben")).facts(),
-    ),
+    carries("approver-is-automation", Pending, "a bot does not review", || open().approved(&bot("codegen")).facts()),
+    carries("approver-is-automation", Pending, "a machine user does not review", || {
+        let mut facts = open().approved(&user("ben")).facts();
+        facts.terms.automation.machine_users.push(user("ben").id);
+        facts
+    }),
+    allowed("approver-is-automation", "a person does", || open().approved(&user("ben")).facts()),
+    carries("approver-lacks-write", Pending, "an approval without write access does not count", || {
+        open().approved(&user("rae")).with_review(|review| review.could_write = Some(false)).facts()
+    }),
+    allowed("approver-lacks-write", "one with write access does", || open().approved(&user("rae")).facts()),
+    carries("approval-stale", Pending, "what was pushed after the approval was not approved", || {
+        open().approved(&user("ben")).push(&user("ann"), "a2", &user("ann")).facts()
+    }),
+    carries("approval-stale", Pending, "the approved tree on another base is something else", || {
+        open()
+            .approved(&user("ben"))
+            .push(&user("ann"), "a2", &user("ann"))
+            .with(|pr| {
+                pr.head_tree = sha("tree-a1");
+                pr.merge_base = Some(sha("newer"));
+                pr.commits[1].parents.push(sha("newer"));
+            })
+            .facts()
+    }),
+    allowed("approval-stale", "the same tree on the same base is what was approved", || {
+        open()
+            .approved(&user("ben"))
+            .push(&user("ann"), "a2", &user("ann"))
+            .with(|pr| pr.head_tree = sha("tree-a1"))
+            .facts()
+    }),
+    carries("approval-withdrawn", Deny, "who approves and then objects has not approved", || {
+        open().approved(&user("ben")).objected(&user("ben")).facts()
+    }),
+    carries("approval-withdrawn", Pending, "an older approval does not outlive the dismissal of the latest", || {
+        open().approved(&user("ben")).approved(&user("ben")).dismissed(&user("ben"), Some(&user("cat"))).facts()
+    }),
+    allowed("approval-withdrawn", "who objects and then approves has approved", || {
+        open().objected(&user("ben")).approved(&user("ben")).facts()
+    }),
+    carries("approval-elsewhere", Pending, "an approval belongs to the base it was given for", || {
+        open().approved(&user("ben")).retargeted(&user("ann")).facts()
+    }),
+    allowed("approval-elsewhere", "an approval after the base was settled counts", || {
+        open().retargeted(&user("ann")).approved(&user("ben")).facts()
+    }),
+    carries("approval-late", Deny, "an approval after the merge cures nothing", || {
+        open().merged(&user("cat")).approved(&user("ben")).facts()
+    }),
     allowed("approval-late", "one before the merge counts", || {
         open().approved(&user("ben")).merged(&user("cat")).facts()
     }),
@@ -176,9 +105,7 @@ fn an_approval_that_may_count_leaves_it_undetermined_and_one_that_counts_settles
 
 #[test]
 fn a_doubtful_approval_that_is_stale_anyway_counts_for_certain_not() {
-    let pull = open()
-        .approved(&user("ben"))
-        .with_review(|review| review.could_write = None);
+    let pull = open().approved(&user("ben")).with_review(|review| review.could_write = None);
     let verdict = judge(&pull.push(&user("ann"), "a2", &user("ann")).facts());
     assert_eq!(verdict.outcome, Pending);
 }

@@ -15,10 +15,7 @@ fn cases() -> impl Iterator<Item = &'static Case> {
 fn codes_and_cases_match_one_to_one() {
     let known: BTreeSet<String> = codes(&three_person()).into_iter().map(|code| code.code).collect();
     let of = |allowed: bool| -> BTreeSet<String> {
-        cases()
-            .filter(|case| (case.is == Outcome::Allow) == allowed)
-            .map(|case| case.code.to_owned())
-            .collect()
+        cases().filter(|case| (case.is == Outcome::Allow) == allowed).map(|case| case.code.to_owned()).collect()
     };
     // No facts bring a policy error about under the built-in rules: `rules.rs` does it with rules that are wrong.
     let mut broken = of(false);
@@ -41,24 +38,13 @@ fn a_rule_stands_in_the_file_that_bears_its_code() {
 
 #[test]
 fn every_code_has_its_words_and_its_controls() {
-    let frameworks = [
-        "SOC2 ",
-        "PCI-DSS-4.0.1 ",
-        "ISO-27001-2022 ",
-        "NIST-800-53r5 ",
-        "SOX ",
-        "DORA-RTS-2024/1774 ",
-    ];
+    let frameworks = ["SOC2 ", "PCI-DSS-4.0.1 ", "ISO-27001-2022 ", "NIST-800-53r5 ", "SOX ", "DORA-RTS-2024/1774 "];
     for code in codes(&three_person()) {
         assert!(!code.summary.is_empty() && !code.remedy.is_empty(), "{}", code.code);
         let controls: Vec<&str> = code.controls.split("; ").collect();
         assert!(controls.len() >= 3, "{}", code.code);
         for control in controls {
-            assert!(
-                frameworks.iter().any(|framework| control.starts_with(framework)),
-                "{}: {control}",
-                code.code
-            );
+            assert!(frameworks.iter().any(|framework| control.starts_with(framework)), "{}: {control}", code.code);
         }
     }
 }
@@ -67,16 +53,9 @@ fn every_code_has_its_words_and_its_controls() {
 fn no_sentence_leaves_a_place_empty() {
     for case in cases() {
         let verdict = super::world::judge(&(case.facts)());
-        let of_reviews = verdict
-            .changes
-            .iter()
-            .flat_map(|change| &change.reviews)
-            .flat_map(|review| &review.reasons);
+        let of_reviews = verdict.changes.iter().flat_map(|change| &change.reviews).flat_map(|review| &review.reasons);
         for reason in verdict.reasons.iter().chain(of_reviews) {
-            assert!(
-                !reason.text.contains(['{', '}']) && !reason.remedy.contains(['{', '}']),
-                "{reason:?}"
-            );
+            assert!(!reason.text.contains(['{', '}']) && !reason.remedy.contains(['{', '}']), "{reason:?}");
         }
     }
 }
@@ -131,8 +110,5 @@ fn the_control_catalogue_is_up_to_date() {
         std::fs::write(CATALOGUE, &page).unwrap();
     }
     let written = std::fs::read_to_string(CATALOGUE).unwrap_or_default();
-    assert!(
-        written == page,
-        "policies/README.md is out of date: run with UPDATE_CATALOGUE=1"
-    );
+    assert!(written == page, "policies/README.md is out of date: run with UPDATE_CATALOGUE=1");
 }

@@ -7,19 +7,14 @@ use Outcome::{Allow, Deny, Pending, Undetermined};
 
 /// Two changes, ann's and then ben's, each reviewed by the other.
 fn two() -> Release {
-    let second = Pull::opened(2, &user("ben"), "b1")
-        .approved(&user("ann"))
-        .merged(&user("cat"));
+    let second = Pull::opened(2, &user("ben"), "b1").approved(&user("ann")).merged(&user("cat"));
     Release::of(&[Landed::Merge("m1", good_pull(1, "a1")), Landed::Merge("m2", second)])
 }
 
 /// `m2` runs now, and the target is `m1`.
 fn back_to_m1() -> Release {
     two().target("m1").with(|deployment| {
-        deployment.start = Some(StartingPoint::Deployed {
-            commit: sha("m2"),
-            decision: "d2".to_owned(),
-        });
+        deployment.start = Some(StartingPoint::Deployed { commit: sha("m2"), decision: "d2".to_owned() });
         deployment.line.commits = vec![sha("m2")];
         deployment.line.behind = vec![sha("m2"), sha("m1")];
         deployment.changes.clear();
@@ -27,29 +22,15 @@ fn back_to_m1() -> Release {
 }
 
 pub(super) const CASES: &[Case] = &[
-    carries("deployer-is-author", Deny, "the author cannot deploy", || {
-        Release::good().by(&user("ann")).facts()
+    carries("deployer-is-author", Deny, "the author cannot deploy", || Release::good().by(&user("ann")).facts()),
+    carries("deployer-is-author", Deny, "where a merge deploys at once, the author who merges deploys", || {
+        let own = Pull::opened(1, &user("ann"), "a1").approved(&user("ben")).merged(&user("ann"));
+        Release::of(&[Landed::Merge("m1", own)]).by_push().facts()
     }),
-    carries(
-        "deployer-is-author",
-        Deny,
-        "where a merge deploys at once, the author who merges deploys",
-        || {
-            let own = Pull::opened(1, &user("ann"), "a1")
-                .approved(&user("ben"))
-                .merged(&user("ann"));
-            Release::of(&[Landed::Merge("m1", own)]).by_push().facts()
-        },
-    ),
-    carries(
-        "deployer-is-author",
-        Deny,
-        "a push to another branch is deployed by who pushed it",
-        || {
-            let release = Release::good().by_push().by(&user("ann"));
-            release.with_run(|run| run.head_branch = Some("go".to_owned())).facts()
-        },
-    ),
+    carries("deployer-is-author", Deny, "a push to another branch is deployed by who pushed it", || {
+        let release = Release::good().by_push().by(&user("ann"));
+        release.with_run(|run| run.head_branch = Some("go".to_owned())).facts()
+    }),
     carries(
         "deployer-is-author",
         Deny,
@@ -62,187 +43,84 @@ pub(super) const CASES: &[Case] = &[
         "one of two deployers who breaks a rule is enough, whatever is to come",
         || Release::good().by(&user("ann")).approvals(&[]).facts(),
     ),
-    allowed("deployer-is-author", "a third person deploys", || {
-        Release::good().facts()
-    }),
+    allowed("deployer-is-author", "a third person deploys", || Release::good().facts()),
     carries("deployer-is-reviewer", Deny, "the only reviewer cannot deploy", || {
         Release::good().by(&user("ben")).facts()
     }),
-    carries(
-        "deployer-is-reviewer",
-        Deny,
-        "two reviewers who both deploy leave no reviewer",
-        || {
-            let pull = Pull::opened(1, &user("ann"), "a1")
-                .approved(&user("ben"))
-                .approved(&user("cat"));
-            let release = Release::of(&[Landed::Merge("m1", pull.merged(&user("ann")))]);
-            release.by(&user("ben")).approvals(&[&user("cat")]).facts()
-        },
-    ),
-    allowed(
-        "deployer-is-reviewer",
-        "a reviewer may deploy when another review remains",
-        || {
-            let pull = Pull::opened(1, &user("ann"), "a1")
-                .approved(&user("ben"))
-                .approved(&user("cat"));
-            Release::of(&[Landed::Merge("m1", pull.merged(&user("ann")))])
-                .by(&user("cat"))
-                .facts()
-        },
-    ),
+    carries("deployer-is-reviewer", Deny, "two reviewers who both deploy leave no reviewer", || {
+        let pull = Pull::opened(1, &user("ann"), "a1").approved(&user("ben")).approved(&user("cat"));
+        let release = Release::of(&[Landed::Merge("m1", pull.merged(&user("ann")))]);
+        release.by(&user("ben")).approvals(&[&user("cat")]).facts()
+    }),
+    allowed("deployer-is-reviewer", "a reviewer may deploy when another review remains", || {
+        let pull = Pull::opened(1, &user("ann"), "a1").approved(&user("ben")).approved(&user("cat"));
+        Release::of(&[Landed::Merge("m1", pull.merged(&user("ann")))]).by(&user("cat")).facts()
+    }),
     carries("deployer-unknown", Deny, "a clock is not a person", || {
+        Release::good().with_run(|run| run.event = "schedule".to_owned()).facts()
+    }),
+    carries("deployer-unknown", Deny, "automation does not deploy", || Release::good().by(&bot("codegen")).facts()),
+    carries("deployer-unknown", Deny, "neither a run nor a deployment names anybody", || {
         Release::good()
-            .with_run(|run| run.event = "schedule".to_owned())
+            .with(|deployment| {
+                deployment.run = None;
+                deployment.record = None;
+            })
             .facts()
     }),
-    carries("deployer-unknown", Deny, "automation does not deploy", || {
-        Release::good().by(&bot("codegen")).facts()
+    carries("deployer-unknown", Pending, "the environment's approval is still to come", || {
+        Release::good().by_push().approvals(&[]).facts()
     }),
-    carries(
-        "deployer-unknown",
-        Deny,
-        "neither a run nor a deployment names anybody",
-        || {
-            Release::good()
-                .with(|deployment| {
-                    deployment.run = None;
-                    deployment.record = None;
-                })
-                .facts()
-        },
-    ),
-    carries(
-        "deployer-unknown",
-        Pending,
-        "the environment's approval is still to come",
-        || Release::good().by_push().approvals(&[]).facts(),
-    ),
-    allowed(
-        "deployer-unknown",
-        "a schedule that a person approves is deployed by that person",
-        || {
-            let release = Release::good().approvals(&[&user("dee")]);
-            release.with_run(|run| run.event = "schedule".to_owned()).facts()
-        },
-    ),
-    carries("commit-off-branch", Deny, "a commit that is not on the branch", || {
-        Release::good().target("a1").facts()
+    allowed("deployer-unknown", "a schedule that a person approves is deployed by that person", || {
+        let release = Release::good().approvals(&[&user("dee")]);
+        release.with_run(|run| run.event = "schedule".to_owned()).facts()
     }),
-    carries(
-        "commit-off-branch",
-        Deny,
-        "the inside of a rebased pull request is no place to deploy from",
-        || inside_a_rebase().target("r1").facts(),
-    ),
-    allowed("commit-off-branch", "the end of a rebased pull request is", || {
-        inside_a_rebase().facts()
+    carries("commit-off-branch", Deny, "a commit that is not on the branch", || Release::good().target("a1").facts()),
+    carries("commit-off-branch", Deny, "the inside of a rebased pull request is no place to deploy from", || {
+        inside_a_rebase().target("r1").facts()
     }),
-    carries(
-        "commit-mismatch",
-        Deny,
-        "the deployment names another commit than the run",
-        || {
-            let release = Release::good();
-            release
-                .with(|deployment| deployment.record.as_mut().unwrap().commit = sha("base"))
-                .facts()
-        },
-    ),
-    carries(
-        "commit-mismatch",
-        Deny,
-        "the run is for another commit than the request",
-        || Release::good().with_run(|run| run.head_commit = sha("base")).facts(),
-    ),
+    allowed("commit-off-branch", "the end of a rebased pull request is", || inside_a_rebase().facts()),
+    carries("commit-mismatch", Deny, "the deployment names another commit than the run", || {
+        let release = Release::good();
+        release.with(|deployment| deployment.record.as_mut().unwrap().commit = sha("base")).facts()
+    }),
+    carries("commit-mismatch", Deny, "the run is for another commit than the request", || {
+        Release::good().with_run(|run| run.head_commit = sha("base")).facts()
+    }),
     allowed("commit-mismatch", "all name one commit", || Release::good().facts()),
-    carries(
-        "history-rewritten",
-        Deny,
-        "what runs now is no longer on the branch",
-        || {
-            Release::good()
-                .with(|deployment| deployment.line.reaches_start = false)
-                .facts()
-        },
-    ),
+    carries("history-rewritten", Deny, "what runs now is no longer on the branch", || {
+        Release::good().with(|deployment| deployment.line.reaches_start = false).facts()
+    }),
     allowed("history-rewritten", "what runs now is on it", || two().facts()),
-    carries(
-        "baseline-missing",
-        Deny,
-        "without a starting point nothing is known",
-        || Release::good().with(|deployment| deployment.start = None).facts(),
-    ),
-    allowed("baseline-missing", "a baseline is a starting point", || {
-        Release::good().facts()
+    carries("baseline-missing", Deny, "without a starting point nothing is known", || {
+        Release::good().with(|deployment| deployment.start = None).facts()
     }),
-    carries(
-        "rollback-unknown",
-        Deny,
-        "a commit behind that was never allowed here",
-        || back_to_m1().facts(),
-    ),
-    allowed(
-        "rollback-unknown",
-        "anybody may go back to what was allowed here, its author included",
-        || {
-            let release = back_to_m1().by(&user("ann"));
-            release
-                .with(|deployment| deployment.allowed_before = Some("d1".to_owned()))
-                .facts()
-        },
-    ),
-    allowed("rollback-unknown", "the baseline counts as allowed", || {
-        Release::good().target("base").facts()
+    allowed("baseline-missing", "a baseline is a starting point", || Release::good().facts()),
+    carries("rollback-unknown", Deny, "a commit behind that was never allowed here", || back_to_m1().facts()),
+    allowed("rollback-unknown", "anybody may go back to what was allowed here, its author included", || {
+        let release = back_to_m1().by(&user("ann"));
+        release.with(|deployment| deployment.allowed_before = Some("d1".to_owned())).facts()
     }),
+    allowed("rollback-unknown", "the baseline counts as allowed", || Release::good().target("base").facts()),
     carries("event-untrusted", Deny, "pull_request_target proves nothing", || {
-        Release::good()
-            .with_run(|run| run.event = "pull_request_target".to_owned())
-            .facts()
+        Release::good().with_run(|run| run.event = "pull_request_target".to_owned()).facts()
     }),
-    carries(
-        "event-untrusted",
-        Deny,
-        "a commit of another repository is not ours",
-        || {
-            Release::good()
-                .with_run(|run| run.head_repository = Some(RepositoryId(8)))
-                .facts()
-        },
-    ),
-    allowed("event-untrusted", "a run started by hand is fine", || {
-        Release::good().facts()
+    carries("event-untrusted", Deny, "a commit of another repository is not ours", || {
+        Release::good().with_run(|run| run.head_repository = Some(RepositoryId(8))).facts()
     }),
-    carries(
-        "facts-incomplete",
-        Undetermined,
-        "a change that the line holds and nobody listed",
-        || two().with(|deployment| drop(deployment.changes.remove(0))).facts(),
-    ),
-    carries(
-        "facts-incomplete",
-        Undetermined,
-        "a deployer whom GitHub no longer shows",
-        || Release::good().with_run(|run| run.this.actor = None).facts(),
-    ),
-    allowed("facts-incomplete", "everybody and everything is known", || {
-        two().by(&user("dee")).facts()
+    allowed("event-untrusted", "a run started by hand is fine", || Release::good().facts()),
+    carries("facts-incomplete", Undetermined, "a change that the line holds and nobody listed", || {
+        two().with(|deployment| drop(deployment.changes.remove(0))).facts()
     }),
-    carries(
-        "history-unavailable",
-        Undetermined,
-        "a history that could not be read compares with nothing",
-        || {
-            let release = Release::good();
-            release
-                .with(|deployment| deployment.history_unavailable = Some("502".to_owned()))
-                .facts()
-        },
-    ),
-    allowed("history-unavailable", "a history that was read does", || {
-        Release::good().facts()
+    carries("facts-incomplete", Undetermined, "a deployer whom GitHub no longer shows", || {
+        Release::good().with_run(|run| run.this.actor = None).facts()
     }),
+    allowed("facts-incomplete", "everybody and everything is known", || two().by(&user("dee")).facts()),
+    carries("history-unavailable", Undetermined, "a history that could not be read compares with nothing", || {
+        let release = Release::good();
+        release.with(|deployment| deployment.history_unavailable = Some("502".to_owned())).facts()
+    }),
+    allowed("history-unavailable", "a history that was read does", || Release::good().facts()),
 ];
 
 /// A rebase that put `r1` and `r2` on main.
@@ -273,11 +151,7 @@ fn able(verdict: &Verdict) -> Vec<&str> {
 }
 
 fn deployers(verdict: &Verdict) -> Vec<&str> {
-    verdict
-        .deployers
-        .iter()
-        .map(|deployer| deployer.account.login.as_str())
-        .collect()
+    verdict.deployers.iter().map(|deployer| deployer.account.login.as_str()).collect()
 }
 
 #[test]
@@ -289,11 +163,7 @@ fn a_blocked_deployment_says_who_can_deploy_instead() {
 
 #[test]
 fn a_run_that_proves_nothing_says_nothing_of_another_persons_run() {
-    let verdict = judge(
-        &Release::good()
-            .with_run(|run| run.event = "pull_request_target".to_owned())
-            .facts(),
-    );
+    let verdict = judge(&Release::good().with_run(|run| run.event = "pull_request_target".to_owned()).facts());
     assert_eq!(able(&verdict), ["cat", "dee"]);
 }
 
@@ -311,11 +181,7 @@ fn nobody_could_deploy_what_breaks_a_rule_or_cannot_be_told() {
     ];
     for release in releases {
         let verdict = judge(&release.facts());
-        assert!(
-            verdict.can_deploy.is_empty() && verdict.up_to.is_none(),
-            "{:?}",
-            verdict.reasons
-        );
+        assert!(verdict.can_deploy.is_empty() && verdict.up_to.is_none(), "{:?}", verdict.reasons);
     }
 }
 
@@ -330,14 +196,8 @@ fn every_writer_could_take_an_allowed_commit_back() {
 #[test]
 fn an_unreviewed_change_between_two_good_ones_says_how_far_one_may_go() {
     let unreviewed = Pull::opened(2, &user("ann"), "a2").merged(&user("cat"));
-    let third = Pull::opened(3, &user("ben"), "b3")
-        .approved(&user("ann"))
-        .merged(&user("cat"));
-    let landed = [
-        Landed::Merge("m1", good_pull(1, "a1")),
-        Landed::Merge("m2", unreviewed),
-        Landed::Merge("m3", third),
-    ];
+    let third = Pull::opened(3, &user("ben"), "b3").approved(&user("ann")).merged(&user("cat"));
+    let landed = [Landed::Merge("m1", good_pull(1, "a1")), Landed::Merge("m2", unreviewed), Landed::Merge("m3", third)];
     let verdict = judge(&Release::of(&landed).facts());
     assert_eq!((verdict.outcome, verdict.up_to), (Deny, Some(sha("m1"))));
     assert_eq!(verdict.changes[1].outcome, Deny);
@@ -351,22 +211,11 @@ fn an_unreviewed_change_between_two_good_ones_says_how_far_one_may_go() {
 fn an_allowed_release_names_three_people_for_each_change() {
     let verdict = judge(&two().facts());
     assert_eq!((verdict.outcome, verdict.up_to.clone()), (Allow, Some(sha("m2"))));
-    let three: Vec<_> = verdict
-        .changes
-        .iter()
-        .map(|change| change.three.clone().unwrap())
-        .collect();
-    let named: Vec<_> = three
-        .iter()
-        .map(|three| [&three.author.login, &three.reviewer.login, &three.deployer.login])
-        .collect();
+    let three: Vec<_> = verdict.changes.iter().map(|change| change.three.clone().unwrap()).collect();
+    let named: Vec<_> =
+        three.iter().map(|three| [&three.author.login, &three.reviewer.login, &three.deployer.login]).collect();
     assert_eq!(named, [["ann", "ben", "dee"], ["ben", "ann", "dee"]]);
-    assert!(
-        judge(&two().by(&user("ann")).facts())
-            .changes
-            .iter()
-            .all(|change| change.three.is_none())
-    );
+    assert!(judge(&two().by(&user("ann")).facts()).changes.iter().all(|change| change.three.is_none()));
 }
 
 #[test]
@@ -398,17 +247,11 @@ fn a_push_deploys_by_whoever_queued_or_enabled_auto_merge() {
         .event(TimelineEvent::Queued { by: Some(user("cat")) })
         .event(TimelineEvent::Dequeued)
         .merged(&bot("github-merge-queue"));
-    let release = Release::of(&[Landed::Merge("m1", queued)])
-        .by_push()
-        .with(|deployment| {
-            for landing in deployment.changes[0]
-                .landing
-                .iter_mut()
-                .chain(&mut deployment.line.landings)
-            {
-                landing.kind = LandingKind::MergeQueueMerge;
-            }
-        });
+    let release = Release::of(&[Landed::Merge("m1", queued)]).by_push().with(|deployment| {
+        for landing in deployment.changes[0].landing.iter_mut().chain(&mut deployment.line.landings) {
+            landing.kind = LandingKind::MergeQueueMerge;
+        }
+    });
     let verdict = judge(&release.by(&bot("github-merge-queue")).facts());
     assert_eq!((verdict.outcome, deployers(&verdict)), (Allow, vec!["cat"]));
 
@@ -488,12 +331,8 @@ fn an_approver_with_a_second_account_is_still_one_person() {
 
 #[test]
 fn a_review_that_may_count_does_not_free_the_deployer_who_is_the_only_sure_one() {
-    let pull = Pull::opened(1, &user("ann"), "a1")
-        .approved(&user("ben"))
-        .approved(&user("rae"));
-    let pull = pull
-        .with_review(|review| review.could_write = None)
-        .merged(&user("cat"));
+    let pull = Pull::opened(1, &user("ann"), "a1").approved(&user("ben")).approved(&user("rae"));
+    let pull = pull.with_review(|review| review.could_write = None).merged(&user("cat"));
     let release = Release::of(&[Landed::Merge("m1", pull)]);
     assert_eq!(judge(&release.clone().facts()).outcome, Allow);
     assert_eq!(judge(&release.by(&user("ben")).facts()).outcome, Undetermined);

@@ -13,21 +13,12 @@ fn open() -> Pull {
 
 fn contributors(facts: &Facts) -> Vec<String> {
     let verdict = judge(facts);
-    let accounts: Vec<Account> = verdict.changes[0]
-        .contributors
-        .iter()
-        .map(|it| it.account.clone())
-        .collect();
+    let accounts: Vec<Account> = verdict.changes[0].contributors.iter().map(|it| it.account.clone()).collect();
     logins(&accounts).into_iter().map(ToOwned::to_owned).collect()
 }
 
 fn push(before: &str, after: &str, by: &str) -> Push {
-    Push {
-        before: sha(before),
-        after: sha(after),
-        by: Some(user(by)),
-        source: PushSource::ActivityList,
-    }
+    Push { before: sha(before), after: sha(after), by: Some(user(by)), source: PushSource::ActivityList }
 }
 
 #[test]
@@ -43,13 +34,11 @@ fn a_force_push_that_drops_a_persons_commits_does_not_make_them_independent() {
 
 #[test]
 fn who_pushed_what_a_reset_to_the_base_dropped_contributed_too() {
-    let pull = open()
-        .push(&user("ben"), "b1", &user("ann"))
-        .event(TimelineEvent::ForcePushed {
-            before: Some(sha("b1")),
-            after: Some(sha("base")),
-            by: Some(user("cat")),
-        });
+    let pull = open().push(&user("ben"), "b1", &user("ann")).event(TimelineEvent::ForcePushed {
+        before: Some(sha("b1")),
+        after: Some(sha("base")),
+        by: Some(user("cat")),
+    });
     let pull = pull.with(|pr| {
         pr.pushes.extend([push("b1", "base", "cat"), push("base", "a2", "ann")]);
         pr.commits = vec![commit("a2", &["base"], &user("ann"))];
@@ -67,20 +56,15 @@ fn who_created_the_branch_at_a_commit_of_the_base_adds_nobody() {
 #[test]
 fn who_pushed_a_commit_before_the_branch_was_deleted_and_restored_contributed() {
     let pull = open().with(|pr| {
-        pr.pushes = vec![
-            push("base", "a1", "mal"),
-            push("a1", zeros().as_str(), "mal"),
-            push(zeros().as_str(), "a1", "ann"),
-        ];
+        pr.pushes =
+            vec![push("base", "a1", "mal"), push("a1", zeros().as_str(), "mal"), push(zeros().as_str(), "a1", "ann")];
     });
     assert_eq!(contributors(&pull.facts()), ["ann", "mal"]);
 }
 
 #[test]
 fn a_link_that_is_missing_is_a_gap_and_says_where() {
-    let pull = open()
-        .push(&user("ben"), "b1", &user("ben"))
-        .push(&user("ann"), "a2", &user("ann"));
+    let pull = open().push(&user("ben"), "b1", &user("ben")).push(&user("ann"), "a2", &user("ann"));
     assert_eq!(push_gap(&pull.0), None);
     let gap = pull.clone().with(|pr| drop(pr.pushes.remove(1)));
     assert_eq!(push_gap(&gap.0), Some(sha("b1")));
@@ -102,9 +86,7 @@ fn a_forks_branch_is_known_from_its_opening_on_and_no_further() {
         pr.pushes[0].before = sha("unseen");
     });
     assert_eq!(push_gap(&fork.0), None);
-    let gap = fork
-        .push(&user("ann"), "a2", &user("ann"))
-        .with(|pr| drop(pr.pushes.pop()));
+    let gap = fork.push(&user("ann"), "a2", &user("ann")).with(|pr| drop(pr.pushes.pop()));
     assert_eq!(push_gap(&gap.0), Some(sha("a2")));
 }
 
@@ -133,9 +115,7 @@ fn placeholders_and_deleted_accounts_are_nobody_in_particular() {
         account(901, "acme", AccountKind::Other),
     ];
     for nobody in nobodies {
-        let opened = open()
-            .approved(&user("ben"))
-            .with(|pr| pr.opener = Some(nobody.clone()));
+        let opened = open().approved(&user("ben")).with(|pr| pr.opener = Some(nobody.clone()));
         assert_eq!(judge(&opened.facts()).outcome, Undetermined, "{}", nobody.login);
         let author = Pull::opened(1, &user("ann"), "a1").push(&user("ann"), "a2", &nobody);
         assert_eq!(judge(&author.approved(&user("ben")).facts()).outcome, Undetermined);
@@ -158,10 +138,7 @@ fn an_email_that_the_settings_give_to_a_person_is_that_person() {
     let verdict = judge(&facts);
     assert_eq!(
         (verdict.outcome, codes_in(&verdict)),
-        (
-            Pending,
-            vec!["approver-is-author".to_owned(), "review-missing".to_owned()]
-        )
+        (Pending, vec!["approver-is-author".to_owned(), "review-missing".to_owned()])
     );
     assert_eq!(contributors(&facts), ["ann", "Ben Example"]);
 }
@@ -192,24 +169,11 @@ fn every_contributor_carries_the_evidence() {
 #[test]
 fn the_settings_may_name_who_answers_for_an_app() {
     let mut facts = Pull::opened(1, &bot("codegen"), "c1").approved(&user("ben")).facts();
-    facts
-        .terms
-        .automation
-        .sponsors
-        .insert(bot("codegen").id, vec![user("ann").id]);
+    facts.terms.automation.sponsors.insert(bot("codegen").id, vec![user("ann").id]);
     let verdict = judge(&facts);
     assert_eq!(verdict.outcome, Allow);
-    assert!(
-        verdict.changes[0]
-            .contributors
-            .iter()
-            .any(|it| it.account.id == user("ann").id)
-    );
-    facts
-        .terms
-        .automation
-        .sponsors
-        .insert(bot("codegen").id, vec![user("ben").id]);
+    assert!(verdict.changes[0].contributors.iter().any(|it| it.account.id == user("ann").id));
+    facts.terms.automation.sponsors.insert(bot("codegen").id, vec![user("ben").id]);
     assert_eq!(judge(&facts).outcome, Pending);
 }
 
@@ -221,9 +185,7 @@ fn commits_that_name_automation_and_were_pushed_by_a_person_need_nobody_else() {
 
 #[test]
 fn a_commit_that_was_left_out_is_missed() {
-    let pull = open()
-        .push(&user("ben"), "b1", &user("ben"))
-        .push(&user("ann"), "a2", &user("ann"));
+    let pull = open().push(&user("ben"), "b1", &user("ben")).push(&user("ann"), "a2", &user("ann"));
     let pull = pull.approved(&user("cat"));
     assert_eq!(judge(&pull.clone().facts()).outcome, Allow);
     for left_out in 0..3 {

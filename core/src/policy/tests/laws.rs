@@ -59,11 +59,7 @@ fn play(number: u64, opener: usize, steps: &[Step]) -> Pull {
                     TimelineEvent::Reviewed(review) if review.by == Some(who(of)) => Some(review.state),
                     _ => None,
                 }) != Some(ReviewState::Dismissed);
-                if has && latest_stands {
-                    pull.dismissed(&who(of), Some(&who(by)))
-                } else {
-                    pull
-                }
+                if has && latest_stands { pull.dismissed(&who(of), Some(&who(by))) } else { pull }
             }
             Step::Retarget { by } => pull.retargeted(&who(by)),
             Step::Assign { who: assigned, by } => pull.assigned(&who(assigned), &who(by)),
@@ -121,15 +117,9 @@ fn of_release(deployment: Deployment) -> Verdict {
 fn with_one_more(pr: &PullRequest, pick: usize) -> Vec<PullRequest> {
     let mut named = pr.clone();
     let mut coauthored = pr.clone();
-    let identity = CommitIdentity {
-        account: Some(who(pick)),
-        email: None,
-    };
+    let identity = CommitIdentity { account: Some(who(pick)), email: None };
     named.commits[0].author = identity.clone();
-    named.commits[0].coauthors.push(CommitIdentity {
-        account: pr.commits[0].author.account.clone(),
-        email: None,
-    });
+    named.commits[0].coauthors.push(CommitIdentity { account: pr.commits[0].author.account.clone(), email: None });
     coauthored.commits[0].coauthors.push(identity);
     let mut pushed = pr.clone();
     let mut again = pr.pushes[0].clone();
@@ -180,11 +170,7 @@ fn with_one_hidden(pr: &PullRequest, pick: usize) -> Vec<PullRequest> {
     });
     hide(&|pr| pr.missing.push("something".to_owned()));
     hide(&|pr| pr.merge_base = None);
-    let reviews = pr
-        .timeline
-        .iter()
-        .filter(|event| matches!(event, TimelineEvent::Reviewed(_)))
-        .count();
+    let reviews = pr.timeline.iter().filter(|event| matches!(event, TimelineEvent::Reviewed(_))).count();
     if reviews > 0 {
         let nth = pick % reviews;
         let mut each = |change: &dyn Fn(&mut crate::domain::Review)| {
@@ -211,14 +197,9 @@ fn with_one_hidden(pr: &PullRequest, pick: usize) -> Vec<PullRequest> {
             }
         });
     }
-    if pr
-        .timeline
-        .iter()
-        .any(|event| matches!(event, TimelineEvent::Merged { .. }))
-    {
+    if pr.timeline.iter().any(|event| matches!(event, TimelineEvent::Merged { .. })) {
         hide(&|pr| {
-            pr.timeline
-                .retain(|event| !matches!(event, TimelineEvent::Merged { .. }));
+            pr.timeline.retain(|event| !matches!(event, TimelineEvent::Merged { .. }));
         });
     }
     ways
@@ -228,19 +209,14 @@ fn renamed(facts: &Facts) -> Facts {
     let text = serde_json::to_string(facts).expect("facts as JSON");
     let mut text = text;
     for (login, other) in [("ann", "zoe"), ("ben", "Ann"), ("cat", "ben"), ("dee", "CAT")] {
-        text = text.replace(
-            &format!("\"login\":\"{login}\""),
-            &format!("\"login\":\"renamed-{other}\""),
-        );
+        text = text.replace(&format!("\"login\":\"{login}\""), &format!("\"login\":\"renamed-{other}\""));
     }
     serde_json::from_str(&text).expect("facts again")
 }
 
 fn codes(verdict: &Verdict) -> Vec<(String, Option<u64>)> {
     let codes = verdict.reasons.iter();
-    codes
-        .map(|reason| (reason.code.clone(), reason.account.as_ref().map(|account| account.id.0)))
-        .collect()
+    codes.map(|reason| (reason.code.clone(), reason.account.as_ref().map(|account| account.id.0))).collect()
 }
 
 proptest! {

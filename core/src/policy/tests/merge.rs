@@ -14,188 +14,84 @@ fn by_codegen() -> Pull {
 }
 
 pub(super) const CASES: &[Case] = &[
-    carries(
-        "review-missing",
-        Pending,
-        "a review of an open pull request is still to come",
-        || open().facts(),
-    ),
-    carries(
-        "review-missing",
-        Deny,
-        "a merged one without a review breaks the rule",
-        || open().merged(&user("cat")).facts(),
-    ),
+    carries("review-missing", Pending, "a review of an open pull request is still to come", || open().facts()),
+    carries("review-missing", Deny, "a merged one without a review breaks the rule", || {
+        open().merged(&user("cat")).facts()
+    }),
     carries("review-missing", Pending, "a comment is no approval", || {
         open().review(&user("ben"), ReviewState::Commented).facts()
     }),
-    carries(
-        "review-missing",
-        Pending,
-        "a closed pull request is judged like an open one",
-        || open().with(|pr| pr.state = PullRequestState::Closed).facts(),
-    ),
-    allowed("review-missing", "one approval that counts is enough", || {
-        open().approved(&user("ben")).facts()
+    carries("review-missing", Pending, "a closed pull request is judged like an open one", || {
+        open().with(|pr| pr.state = PullRequestState::Closed).facts()
     }),
-    carries(
-        "changes-requested",
-        Deny,
-        "an objection stands beside an approval",
-        || open().approved(&user("cat")).objected(&user("ben")).facts(),
-    ),
-    carries(
-        "changes-requested",
-        Deny,
-        "a contributor cannot dismiss the objection to their own work",
-        || {
-            open()
-                .objected(&user("ben"))
-                .approved(&user("cat"))
-                .dismissed(&user("ben"), Some(&user("ann")))
-                .facts()
-        },
-    ),
-    carries(
-        "changes-requested",
-        Deny,
-        "automation cannot dismiss an objection",
-        || {
-            open()
-                .objected(&user("ben"))
-                .approved(&user("cat"))
-                .dismissed(&user("ben"), Some(&bot("codegen")))
-                .facts()
-        },
-    ),
-    carries(
-        "changes-requested",
-        Deny,
-        "an objection of a contributor stands too",
-        || {
-            open()
-                .push(&user("ben"), "b1", &user("ben"))
-                .objected(&user("ben"))
-                .approved(&user("cat"))
-                .facts()
-        },
-    ),
-    allowed(
-        "changes-requested",
-        "the objector may dismiss their own objection",
-        || {
-            open()
-                .objected(&user("ben"))
-                .approved(&user("cat"))
-                .dismissed(&user("ben"), Some(&user("ben")))
-                .facts()
-        },
-    ),
-    allowed(
-        "changes-requested",
-        "somebody who contributed nothing may dismiss an objection",
-        || {
-            open()
-                .objected(&user("ben"))
-                .approved(&user("cat"))
-                .dismissed(&user("ben"), Some(&user("dee")))
-                .facts()
-        },
-    ),
-    allowed(
-        "changes-requested",
-        "an objection without write access stops nobody",
-        || {
-            open()
-                .objected(&user("rae"))
-                .with_review(|review| review.could_write = Some(false))
-                .approved(&user("cat"))
-                .facts()
-        },
-    ),
-    carries(
-        "author-unattributed",
-        Deny,
-        "a commit that belongs to nobody could be anybody's",
-        || {
-            let mut unknown = commit("x1", &["a1"], &user("ann"));
-            unknown.author = unlinked("nobody@example.org");
-            open().push_commit(&user("ann"), unknown).approved(&user("ben")).facts()
-        },
-    ),
-    allowed(
-        "author-unattributed",
-        "a committer of GitHub's own and an unknown co-author harm nothing",
-        || {
-            let mut squashed = commit("x1", &["a1"], &user("ann"));
-            squashed.committer = unlinked("noreply@github.com");
-            squashed.committed_by_github = true;
-            squashed.coauthors = vec![unlinked("nobody@example.org")];
-            open()
-                .push_commit(&user("ann"), squashed)
-                .approved(&user("ben"))
-                .facts()
-        },
-    ),
+    allowed("review-missing", "one approval that counts is enough", || open().approved(&user("ben")).facts()),
+    carries("changes-requested", Deny, "an objection stands beside an approval", || {
+        open().approved(&user("cat")).objected(&user("ben")).facts()
+    }),
+    carries("changes-requested", Deny, "a contributor cannot dismiss the objection to their own work", || {
+        open().objected(&user("ben")).approved(&user("cat")).dismissed(&user("ben"), Some(&user("ann"))).facts()
+    }),
+    carries("changes-requested", Deny, "automation cannot dismiss an objection", || {
+        open().objected(&user("ben")).approved(&user("cat")).dismissed(&user("ben"), Some(&bot("codegen"))).facts()
+    }),
+    carries("changes-requested", Deny, "an objection of a contributor stands too", || {
+        open().push(&user("ben"), "b1", &user("ben")).objected(&user("ben")).approved(&user("cat")).facts()
+    }),
+    allowed("changes-requested", "the objector may dismiss their own objection", || {
+        open().objected(&user("ben")).approved(&user("cat")).dismissed(&user("ben"), Some(&user("ben"))).facts()
+    }),
+    allowed("changes-requested", "somebody who contributed nothing may dismiss an objection", || {
+        open().objected(&user("ben")).approved(&user("cat")).dismissed(&user("ben"), Some(&user("dee"))).facts()
+    }),
+    allowed("changes-requested", "an objection without write access stops nobody", || {
+        open()
+            .objected(&user("rae"))
+            .with_review(|review| review.could_write = Some(false))
+            .approved(&user("cat"))
+            .facts()
+    }),
+    carries("author-unattributed", Deny, "a commit that belongs to nobody could be anybody's", || {
+        let mut unknown = commit("x1", &["a1"], &user("ann"));
+        unknown.author = unlinked("nobody@example.org");
+        open().push_commit(&user("ann"), unknown).approved(&user("ben")).facts()
+    }),
+    allowed("author-unattributed", "a committer of GitHub's own and an unknown co-author harm nothing", || {
+        let mut squashed = commit("x1", &["a1"], &user("ann"));
+        squashed.committer = unlinked("noreply@github.com");
+        squashed.committed_by_github = true;
+        squashed.coauthors = vec![unlinked("nobody@example.org")];
+        open().push_commit(&user("ann"), squashed).approved(&user("ben")).facts()
+    }),
     carries("sponsor-unknown", Deny, "automation that nobody answers for", || {
         by_codegen().approved(&user("ben")).facts()
     }),
     carries("sponsor-unknown", Deny, "github-actions is never trusted", || {
-        Pull::opened(1, &bot("github-actions"), "c1")
-            .approved(&user("ben"))
-            .facts()
+        Pull::opened(1, &bot("github-actions"), "c1").approved(&user("ben")).facts()
     }),
     allowed("sponsor-unknown", "who was assigned answers for it", || {
-        by_codegen()
-            .assigned(&user("ann"), &user("ann"))
-            .approved(&user("ben"))
-            .facts()
+        by_codegen().assigned(&user("ann"), &user("ann")).approved(&user("ben")).facts()
     }),
     allowed("sponsor-unknown", "a trusted updater needs nobody", || {
         Pull::opened(1, &bot("dependabot"), "c1").approved(&user("ben")).facts()
     }),
-    carries(
-        "pull-request-missing",
-        Deny,
-        "a commit pushed straight to production is found",
-        || Release::of(&[Landed::Push("b0", user("ann"))]).facts(),
-    ),
-    carries(
-        "pull-request-missing",
-        Deny,
-        "a pull request into another branch is none",
-        || {
-            let elsewhere = good_pull(1, "a1").with(|pr| pr.base_branch = "develop".to_owned());
-            Release::of(&[Landed::Merge("m1", elsewhere)]).facts()
-        },
-    ),
-    allowed(
-        "pull-request-missing",
-        "a merged pull request into production is one",
-        || Release::good().facts(),
-    ),
-    carries(
-        "landed-outside-process",
-        Deny,
-        "a push that marks a pull request as merged did not merge it",
-        || {
-            Release::of(&[Landed::Push("b0", user("ann"))])
-                .with(|deployment| deployment.changes[0].shown_as_merged.push(PullRequestNumber(1)))
-                .facts()
-        },
-    ),
-    allowed("landed-outside-process", "GitHub's own merge is the process", || {
-        Release::good().facts()
+    carries("pull-request-missing", Deny, "a commit pushed straight to production is found", || {
+        Release::of(&[Landed::Push("b0", user("ann"))]).facts()
     }),
-    carries(
-        "facts-incomplete",
-        Undetermined,
-        "a commit that nobody is known to have pushed is a gap",
-        || open().approved(&user("ben")).with(|pr| pr.pushes.clear()).facts(),
-    ),
-    allowed("facts-incomplete", "a whole chain of pushes is none", || {
-        open().approved(&user("ben")).facts()
+    carries("pull-request-missing", Deny, "a pull request into another branch is none", || {
+        let elsewhere = good_pull(1, "a1").with(|pr| pr.base_branch = "develop".to_owned());
+        Release::of(&[Landed::Merge("m1", elsewhere)]).facts()
     }),
+    allowed("pull-request-missing", "a merged pull request into production is one", || Release::good().facts()),
+    carries("landed-outside-process", Deny, "a push that marks a pull request as merged did not merge it", || {
+        Release::of(&[Landed::Push("b0", user("ann"))])
+            .with(|deployment| deployment.changes[0].shown_as_merged.push(PullRequestNumber(1)))
+            .facts()
+    }),
+    allowed("landed-outside-process", "GitHub's own merge is the process", || Release::good().facts()),
+    carries("facts-incomplete", Undetermined, "a commit that nobody is known to have pushed is a gap", || {
+        open().approved(&user("ben")).with(|pr| pr.pushes.clear()).facts()
+    }),
+    allowed("facts-incomplete", "a whole chain of pushes is none", || open().approved(&user("ben")).facts()),
 ];
 
 #[test]
@@ -205,9 +101,7 @@ fn changes_are_compliant_by_the_rules() {
 
 #[test]
 fn what_is_missing_makes_it_undetermined_and_a_broken_rule_still_denies() {
-    let pull = open()
-        .approved(&user("ben"))
-        .with(|pr| pr.missing.push("the reviews after the hundredth".to_owned()));
+    let pull = open().approved(&user("ben")).with(|pr| pr.missing.push("the reviews after the hundredth".to_owned()));
     assert_eq!(judge(&pull.clone().facts()).outcome, Undetermined);
     assert_eq!(judge(&pull.objected(&user("cat")).facts()).outcome, Deny);
 }
@@ -216,19 +110,13 @@ fn what_is_missing_makes_it_undetermined_and_a_broken_rule_still_denies() {
 fn the_objection_of_an_account_that_is_gone_cannot_be_judged() {
     let pull = open().approved(&user("ben"));
     let review = pull.review_of_head(None, ReviewState::ChangesRequested);
-    assert_eq!(
-        judge(&pull.event(TimelineEvent::Reviewed(review)).facts()).outcome,
-        Undetermined
-    );
+    assert_eq!(judge(&pull.event(TimelineEvent::Reviewed(review)).facts()).outcome, Undetermined);
 }
 
 #[test]
 fn an_objection_whose_dismissal_shows_nobody_may_stand() {
     let pull = open().objected(&user("ben")).approved(&user("cat"));
-    assert_eq!(
-        judge(&pull.clone().dismissed(&user("ben"), None).facts()).outcome,
-        Undetermined
-    );
+    assert_eq!(judge(&pull.clone().dismissed(&user("ben"), None).facts()).outcome, Undetermined);
     let unseen = pull.with(|pr| {
         if let TimelineEvent::Reviewed(review) = &mut pr.timeline[0] {
             review.state = ReviewState::Dismissed;
@@ -249,38 +137,21 @@ fn the_dismissal_of_a_review_that_was_not_read_may_hide_an_objection() {
 
 #[test]
 fn sponsors_contribute_and_cannot_review() {
-    let verdict = judge(
-        &by_codegen()
-            .assigned(&user("ann"), &user("ben"))
-            .approved(&user("ben"))
-            .facts(),
-    );
+    let verdict = judge(&by_codegen().assigned(&user("ann"), &user("ben")).approved(&user("ben")).facts());
     assert_eq!(verdict.outcome, Pending);
-    let contributors: Vec<_> = verdict.changes[0]
-        .contributors
-        .iter()
-        .map(|it| it.account.clone())
-        .collect();
+    let contributors: Vec<_> = verdict.changes[0].contributors.iter().map(|it| it.account.clone()).collect();
     assert_eq!(logins(&contributors), ["ann", "ben", "codegen"]);
 }
 
 #[test]
 fn a_push_that_landed_a_pull_request_is_outside_the_process() {
     let release = Release::good().with(|deployment| {
-        for landing in deployment.changes[0]
-            .landing
-            .iter_mut()
-            .chain(&mut deployment.line.landings)
-        {
+        for landing in deployment.changes[0].landing.iter_mut().chain(&mut deployment.line.landings) {
             landing.kind = LandingKind::Push;
         }
     });
     let verdict = judge(&release.facts());
-    let codes: Vec<_> = verdict.changes[0]
-        .reasons
-        .iter()
-        .map(|reason| reason.code.as_str())
-        .collect();
+    let codes: Vec<_> = verdict.changes[0].reasons.iter().map(|reason| reason.code.as_str()).collect();
     assert_eq!(codes, ["landed-outside-process", "pull-request-missing"]);
 }
 
@@ -312,18 +183,10 @@ fn the_movement_of_the_branch_may_be_told_by_the_line_alone() {
 fn a_change_that_landed_without_a_pull_request_names_everyone_in_it() {
     let mut change = Release::of(&[Landed::Push("b0", user("ben"))]).0.changes.remove(0);
     change.bare_commits = vec![commit("b0", &["base"], &user("ann"))];
-    change.landing = Some(Landing {
-        before: sha("base"),
-        after: sha("b0"),
-        kind: LandingKind::Push,
-        by: Some(user("ben")),
-    });
+    change.landing =
+        Some(Landing { before: sha("base"), after: sha("b0"), kind: LandingKind::Push, by: Some(user("ben")) });
     let verdict = judge(&super::world::facts(crate::domain::Subject::Landed(Box::new(change))));
     assert_eq!(verdict.outcome, Deny);
-    let contributors: Vec<_> = verdict.changes[0]
-        .contributors
-        .iter()
-        .map(|it| it.account.clone())
-        .collect();
+    let contributors: Vec<_> = verdict.changes[0].contributors.iter().map(|it| it.account.clone()).collect();
     assert_eq!(logins(&contributors), ["ann", "ben"]);
 }

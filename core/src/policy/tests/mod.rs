@@ -32,12 +32,7 @@ const fn carries(code: &'static str, is: Outcome, shows: &'static str, facts: fn
 
 /// The nearest case that is allowed and does not.
 const fn allowed(code: &'static str, shows: &'static str, facts: fn() -> Facts) -> Case {
-    Case {
-        code,
-        shows,
-        facts,
-        is: Outcome::Allow,
-    }
+    Case { code, shows, facts, is: Outcome::Allow }
 }
 
 /// Runs a table and lists all that fail, by their sentence.

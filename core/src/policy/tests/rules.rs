@@ -8,11 +8,7 @@ use std::collections::BTreeMap;
 fn with(files: &[(&str, &str)]) -> Result<Policies, PolicyError> {
     let sources = three_person().sources().clone();
     let mut all = sources.files;
-    all.extend(
-        files
-            .iter()
-            .map(|(file, text)| ((*file).to_owned(), (*text).to_owned())),
-    );
+    all.extend(files.iter().map(|(file, text)| ((*file).to_owned(), (*text).to_owned())));
     Policies::parse(&sources.schema, &all)
 }
 
@@ -51,10 +47,7 @@ fn any_changed_byte_changes_the_digest() {
 fn no_pack_and_an_unknown_pack_are_errors() {
     assert!(matches!(Policies::builtin(&[]), Err(PolicyError::NoPack { .. })));
     let error = Policies::builtin(&["five-person".to_owned()]).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "there is no policy pack `five-person`: name one of `three-person`"
-    );
+    assert_eq!(error.to_string(), "there is no policy pack `five-person`: name one of `three-person`");
 }
 
 #[test]
@@ -64,11 +57,7 @@ fn an_empty_policy_never_means_success() {
     for facts in [good(), Release::good().facts()] {
         let verdict = decide(&facts, &empty);
         assert_eq!(verdict.outcome, Outcome::Undetermined);
-        assert!(
-            verdict.reasons.iter().all(|reason| reason.code == "policy-error"),
-            "{:?}",
-            verdict.reasons
-        );
+        assert!(verdict.reasons.iter().all(|reason| reason.code == "policy-error"), "{:?}", verdict.reasons);
     }
 }
 
@@ -92,20 +81,14 @@ fn a_rule_of_ones_own_denies_under_its_own_code() {
     let policies = with(&[("own/own.cedar", &rule)]).unwrap();
     let verdict = decide(&Release::good().facts(), &policies);
     assert_eq!(verdict.outcome, Outcome::Deny);
-    assert_eq!(
-        (verdict.reasons[0].code.as_str(), verdict.reasons[0].text.as_str()),
-        ("own", "s")
-    );
+    assert_eq!((verdict.reasons[0].code.as_str(), verdict.reasons[0].text.as_str()), ("own", "s"));
     assert_eq!(verdict.can_deploy, [user("cat")]);
     assert_eq!(judge(&Release::good().facts()).can_deploy, [user("cat"), user("dee")]);
 }
 
 #[test]
 fn what_does_not_parse_is_shown_with_its_place() {
-    let found = problems(&[(
-        "own/own.cedar",
-        "@id(\"own\")\nforbid (principal, action, resource) when { 1 + };",
-    )]);
+    let found = problems(&[("own/own.cedar", "@id(\"own\")\nforbid (principal, action, resource) when { 1 + };")]);
     assert_eq!((found[0].file.as_str(), found[0].line), ("own/own.cedar", 2));
     assert!(found[0].span.0 > 0, "{found:?}");
 }

@@ -20,18 +20,9 @@ fn a_title_is_one_sentence_that_a_person_can_act_on() {
         open().approved(&user("cat")).facts(),
         open().merged(&user("cat")).facts(),
         open().approved(&user("cat")).objected(&user("dee")).facts(),
-        open()
-            .approved(&user("cat"))
-            .with(|pr| drop(pr.pushes.remove(1)))
-            .facts(),
-        open()
-            .approved(&user("cat"))
-            .with(|pr| pr.missing.push("reviews after the hundredth".to_owned()))
-            .facts(),
-        open()
-            .approved(&user("cat"))
-            .with_review(|review| review.could_write = None)
-            .facts(),
+        open().approved(&user("cat")).with(|pr| drop(pr.pushes.remove(1))).facts(),
+        open().approved(&user("cat")).with(|pr| pr.missing.push("reviews after the hundredth".to_owned())).facts(),
+        open().approved(&user("cat")).with_review(|review| review.could_write = None).facts(),
         Pull::opened(1, &bot("codegen"), "c1").facts(),
         Pull::opened(1, &bot("dependabot"), "c1").facts(),
     ];
@@ -50,9 +41,7 @@ fn a_title_is_one_sentence_that_a_person_can_act_on() {
 
 #[test]
 fn the_title_of_a_deployment_says_who_did_what() {
-    let second = Pull::opened(2, &user("ben"), "b2")
-        .approved(&user("ann"))
-        .merged(&user("cat"));
+    let second = Pull::opened(2, &user("ben"), "b2").approved(&user("ann")).merged(&user("cat"));
     let titles = [
         Release::good().facts(),
         Release::of(&[Landed::Merge("m1", good_pull(1, "a1")), Landed::Merge("m2", second)]).facts(),
@@ -60,9 +49,7 @@ fn the_title_of_a_deployment_says_who_did_what() {
         Release::good().by(&user("ann")).facts(),
         Release::good().by(&user("ben")).facts(),
         Release::good().by_push().approvals(&[]).facts(),
-        Release::good()
-            .with_run(|run| run.event = "pull_request_target".to_owned())
-            .facts(),
+        Release::good().with_run(|run| run.event = "pull_request_target".to_owned()).facts(),
         Release::good()
             .with(|deployment| deployment.history_unavailable = Some("GitHub answers 502".to_owned()))
             .facts(),

@@ -25,11 +25,7 @@ pub fn bot(login: &str) -> Account {
 }
 
 pub fn account(id: u64, login: &str, kind: AccountKind) -> Account {
-    Account {
-        id: AccountId(id),
-        login: login.to_owned(),
-        kind,
-    }
+    Account { id: AccountId(id), login: login.to_owned(), kind }
 }
 
 pub fn sha(id: &str) -> CommitSha {
@@ -41,17 +37,11 @@ pub fn zeros() -> CommitSha {
 }
 
 pub fn linked(account: &Account) -> CommitIdentity {
-    CommitIdentity {
-        account: Some(account.clone()),
-        email: None,
-    }
+    CommitIdentity { account: Some(account.clone()), email: None }
 }
 
 pub fn unlinked(email: &str) -> CommitIdentity {
-    CommitIdentity {
-        account: None,
-        email: Some(email.to_owned()),
-    }
+    CommitIdentity { account: None, email: Some(email.to_owned()) }
 }
 
 pub fn commit(id: &str, parents: &[&str], by: &Account) -> Commit {
@@ -132,11 +122,7 @@ impl Pull {
     }
 
     pub fn review_of_head(&self, by: Option<&Account>, state: ReviewState) -> Review {
-        let given = self
-            .0
-            .timeline
-            .iter()
-            .filter(|event| matches!(event, TimelineEvent::Reviewed(_)));
+        let given = self.0.timeline.iter().filter(|event| matches!(event, TimelineEvent::Reviewed(_)));
         Review {
             id: ReviewId(self.0.number.0 * 100 + given.count() as u64 + 1),
             by: by.cloned(),
@@ -154,16 +140,10 @@ impl Pull {
             TimelineEvent::Reviewed(review) => Some(review),
             _ => None,
         });
-        let review = reviews
-            .find(|review| review.by.as_ref() == Some(of))
-            .expect("a review of theirs");
+        let review = reviews.find(|review| review.by.as_ref() == Some(of)).expect("a review of theirs");
         let (id, was) = (review.id, review.state);
         review.state = ReviewState::Dismissed;
-        self.event(TimelineEvent::Dismissed {
-            review: Some(id),
-            was,
-            by: by.cloned(),
-        })
+        self.event(TimelineEvent::Dismissed { review: Some(id), was, by: by.cloned() })
     }
 
     pub fn retargeted(self, by: &Account) -> Self {
@@ -176,18 +156,12 @@ impl Pull {
     }
 
     pub fn assigned(self, who: &Account, by: &Account) -> Self {
-        self.event(TimelineEvent::Assigned {
-            who: Some(who.clone()),
-            by: Some(by.clone()),
-        })
+        self.event(TimelineEvent::Assigned { who: Some(who.clone()), by: Some(by.clone()) })
     }
 
     pub fn merged(mut self, by: &Account) -> Self {
         self.0.state = PullRequestState::Merged;
-        self.event(TimelineEvent::Merged {
-            by: Some(by.clone()),
-            commit: None,
-        })
+        self.event(TimelineEvent::Merged { by: Some(by.clone()), commit: None })
     }
 
     /// Changes anything else.
@@ -214,10 +188,7 @@ impl Pull {
 pub fn facts(subject: Subject) -> Facts {
     Facts {
         version: FACTS_VERSION,
-        repository: Repository {
-            id: RepositoryId(7),
-            full_name: "acme/shop".to_owned(),
-        },
+        repository: Repository { id: RepositoryId(7), full_name: "acme/shop".to_owned() },
         terms: Terms {
             production_branch: "main".to_owned(),
             packs: vec!["three-person".to_owned()],
@@ -259,25 +230,14 @@ impl Release {
                         _ => None,
                     });
                     let merger = merger.expect("a merged pull request");
-                    (
-                        id,
-                        LandingKind::PullRequestMerge,
-                        merger,
-                        Some(pull.0.clone()),
-                        Vec::new(),
-                    )
+                    (id, LandingKind::PullRequestMerge, merger, Some(pull.0.clone()), Vec::new())
                 }
                 Landed::Push(id, by) => {
                     let bare = vec![commit(id, &[tip.as_str()], by)];
                     (id, LandingKind::Push, Some(by.clone()), None, bare)
                 }
             };
-            let landing = Landing {
-                before: tip.clone(),
-                after: sha(id),
-                kind,
-                by,
-            };
+            let landing = Landing { before: tip.clone(), after: sha(id), kind, by };
             tip = sha(id);
             line.insert(0, tip.clone());
             landings.push(landing.clone());
@@ -299,17 +259,9 @@ impl Release {
             }),
             run: Some(run(&tip, "workflow_dispatch", "main", &user("dee"))),
             target: tip,
-            approval: EnvironmentApproval {
-                asked: Some(false),
-                given_by: Vec::new(),
-            },
+            approval: EnvironmentApproval { asked: Some(false), given_by: Vec::new() },
             start: Some(StartingPoint::Baseline { commit: sha("base") }),
-            line: Line {
-                commits: line,
-                reaches_start: true,
-                behind: Vec::new(),
-                landings,
-            },
+            line: Line { commits: line, reaches_start: true, behind: Vec::new(), landings },
             allowed_before: None,
             changes,
             writers: Some(["ann", "ben", "cat", "dee"].map(user).to_vec()),
@@ -374,17 +326,11 @@ impl Release {
 
 /// A pull request by ann, approved by ben, merged by cat.
 pub fn good_pull(number: u64, id: &str) -> Pull {
-    Pull::opened(number, &user("ann"), id)
-        .approved(&user("ben"))
-        .merged(&user("cat"))
+    Pull::opened(number, &user("ann"), id).approved(&user("ben")).merged(&user("cat"))
 }
 
 pub fn run(commit: &CommitSha, event: &str, branch: &str, by: &Account) -> Run {
-    let attempt = Attempt {
-        number: RunAttempt(1),
-        actor: Some(by.clone()),
-        triggering_actor: Some(by.clone()),
-    };
+    let attempt = Attempt { number: RunAttempt(1), actor: Some(by.clone()), triggering_actor: Some(by.clone()) };
     Run {
         id: RunId(1),
         event: event.to_owned(),
@@ -408,17 +354,8 @@ pub fn judge(facts: &Facts) -> Verdict {
 
 /// Every code the verdict carries, on changes, on reviews or on the whole.
 pub fn codes_in(verdict: &Verdict) -> Vec<String> {
-    let of_reviews = verdict
-        .changes
-        .iter()
-        .flat_map(|change| &change.reviews)
-        .flat_map(|review| &review.reasons);
-    let mut codes: Vec<String> = verdict
-        .reasons
-        .iter()
-        .chain(of_reviews)
-        .map(|reason| reason.code.clone())
-        .collect();
+    let of_reviews = verdict.changes.iter().flat_map(|change| &change.reviews).flat_map(|review| &review.reasons);
+    let mut codes: Vec<String> = verdict.reasons.iter().chain(of_reviews).map(|reason| reason.code.clone()).collect();
     codes.sort();
     codes.dedup();
     codes

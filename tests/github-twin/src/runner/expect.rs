@@ -176,9 +176,7 @@ async fn compare_change(stage: &Stage, expected: &ExpectChange) -> Result<()> {
 
 /// What an auditor would do: export, then verify with the ledger's public key alone.
 async fn ledger_is_valid(stage: &mut Stage) -> Result<()> {
-    let url = format!("{}/api/v1/ledger/key", stage.url()?);
-    let key = async { stage.client.get(url).send().await?.error_for_status()?.text().await };
-    let key = key.await.map_err(|error| format!("/api/v1/ledger/key: {error}"))?;
+    let key = stage.read("/api/v1/ledger/key").await?;
     stage.exports += 1;
     let bundle = stage.directory().join(format!("bundle-{}", stage.exports));
     let mut export = Command::new(&stage.binary);
@@ -310,11 +308,6 @@ fn code(reason: &Value) -> Option<String> {
 }
 
 async fn get(stage: &Stage, path: &str) -> Result<Value> {
-    let url = format!("{}{path}", stage.url()?);
-    let answer = stage.client.get(url).send().await.map_err(|error| format!("{path}: {error}"))?;
-    let status = answer.status();
-    if !status.is_success() {
-        return Err(format!("{path}: expected an answer, seen {status}"));
-    }
-    answer.json().await.map_err(|error| format!("{path}: {error}"))
+    let text = stage.read(path).await?;
+    serde_json::from_str(&text).map_err(|error| format!("{path}: {error}"))
 }

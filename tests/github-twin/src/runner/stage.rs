@@ -73,6 +73,17 @@ impl Stage {
         self.directory.path()
     }
 
+    /// What the service answers at a path, where it answers with success.
+    pub async fn read(&self, path: &str) -> Result<String, String> {
+        let url = format!("{}{path}", self.url()?);
+        let answer = self.client.get(url).send().await.map_err(|error| format!("{path}: {error}"))?;
+        let status = answer.status();
+        if !status.is_success() {
+            return Err(format!("{path}: expected an answer, seen {status}"));
+        }
+        answer.text().await.map_err(|error| format!("{path}: {error}"))
+    }
+
     /// Plays one step; the error says what was expected and what was seen.
     pub async fn step(&mut self, step: &Step) -> Result<(), String> {
         self.world.lock().end_webhook_plan();

@@ -3,9 +3,11 @@
 //! Invariant: every step and key that the specification of stories knows parses, and nothing else does: an unknown key is
 //! an error. Next: `build.rs` makes the world, `steps` plays it, `runner` compares what is expected.
 
+mod episodes;
 mod expect;
 mod step;
 
+pub use episodes::{Episode, Episodes, ToldStep};
 pub use expect::{ChangeIs, CheckIs, Expect, ExpectChange, ExpectCheck, ExpectGate, GateIs, LedgerIs};
 pub use step::{
     ApproveEnvironment, Assign, Branch, Chain, Ci, Comment, DeleteAccount, Deploy, DirectPush, Dismiss, Ending,
