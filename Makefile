@@ -6,7 +6,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 TWIN := $(TARGET)/debug/github-twin
 SERVICE := $(TARGET)/debug/countersign
 
-.PHONY: help demo check test test-long stories contract bench format clippy tables deny doc install programs
+.PHONY: corpus help demo check test test-long stories contract bench format clippy tables deny doc install programs
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -15,7 +15,7 @@ demo:  ## the main job on the embedded database, against the twin, with pages to
 	cargo build --quiet --workspace --all-targets
 	$(TARGET)/debug/examples/demo
 
-check: format clippy tables stories  ## the quick one: format, clippy, tables, stories
+check: format clippy tables corpus  ## the quick one: format, clippy, tables, stories
 
 format:
 	cargo fmt --all --check
@@ -32,6 +32,9 @@ programs:
 
 stories: programs  ## play every story below DIR against the real service
 	$(TWIN) play --dir $(DIR) --service $(SERVICE)
+
+corpus: programs
+	.ci/stories
 
 contract: programs  ## hold the twin against the schemas that GitHub publishes
 	tests/contract/run

@@ -72,14 +72,16 @@ impl Worker {
             if !unread.is_empty() {
                 self.sort(unread).await?;
             }
+            // One moment for both questions: a row that falls due between them would be seen by neither.
+            let mut now = millis(SystemTime::now());
             while let Ok(permit) = self.room.clone().try_acquire_owned() {
-                let now = millis(SystemTime::now());
+                now = millis(SystemTime::now());
                 let Some(work) = self.evaluator.store.claim(now).await? else { break };
                 self.looked.insert(work.subject.clone(), now);
                 self.start(work, permit);
             }
             if !full {
-                return self.evaluator.store.next_due(millis(SystemTime::now())).await;
+                return self.evaluator.store.next_due(now).await;
             }
         }
     }

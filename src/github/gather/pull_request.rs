@@ -5,7 +5,8 @@
 
 use super::{Look, pushes};
 use crate::github::client::GitHubError;
-use crate::github::query::{self, Page, PullRequestCommit, PullRequestNode, ReviewCommit, TimelineNode, account};
+use crate::github::node::{BigInt, Page, PullRequestCommit, PullRequestNode, ReviewCommit, TimelineNode, account};
+use crate::github::query;
 use crate::store::observations::Seen;
 use countersign_core::domain::{
     CommitSha, Observation, PullRequest, PullRequestNumber, PullRequestState, Push, PushSource, RepositoryId, Review,
@@ -205,7 +206,7 @@ fn event(entry: &TimelineNode, missing: &mut Vec<String>, reviewed: &mut Vec<Rev
     Some(match entry.kind.as_str() {
         "PullRequestReview" => {
             let (Some(id), Some(state)) =
-                (entry.full_database_id.as_ref().and_then(query::BigInt::number), state(entry.state.as_deref()))
+                (entry.full_database_id.as_ref().and_then(BigInt::number), state(entry.state.as_deref()))
             else {
                 missing.push("a review of a shape we do not know".to_owned());
                 return None;
@@ -231,7 +232,7 @@ fn event(entry: &TimelineNode, missing: &mut Vec<String>, reviewed: &mut Vec<Rev
                 .review
                 .as_ref()
                 .and_then(|review| review.full_database_id.as_ref())
-                .and_then(query::BigInt::number)
+                .and_then(BigInt::number)
                 .map(ReviewId),
             was: state(entry.previous_review_state.as_deref()).unwrap_or(ReviewState::Dismissed),
             by: actor(),

@@ -6,7 +6,7 @@ use super::Look;
 use super::pull_request::opened;
 use crate::github::client::GitHubError;
 use crate::github::event::AccountPayload;
-use crate::github::query::{PushNode, account};
+use crate::github::node::{PushNode, account};
 use crate::store::observations::Seen;
 use countersign_core::domain::{CommitSha, Landing, LandingKind, Observation, PullRequest, Push, PushSource};
 use countersign_core::policy;

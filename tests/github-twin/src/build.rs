@@ -96,6 +96,7 @@ impl World {
             webhooks: crate::delivery::WebhookPlan::default(),
             wake: Arc::new(tokio::sync::Notify::new()),
             directory: directory.to_owned(),
+            owned: None,
         };
         world.environments(spec)?;
         world.first_commit(spec)?;

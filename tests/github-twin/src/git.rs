@@ -390,6 +390,7 @@ mod tests {
             tip = make(&git, &format!("n{number}"), &[&tip]);
         }
         assert_eq!(git.first_parents(&tip, 1_000).unwrap().len(), 261);
-        assert!(started.elapsed().as_millis() < 1_000, "took {:?}", started.elapsed());
+        // A fifth of a second on an idle machine; the bound leaves room for a busy one.
+        assert!(started.elapsed().as_secs() < 5, "took {:?}", started.elapsed());
     }
 }

@@ -3,6 +3,8 @@
 //! Invariant: a token is signed over the claims of a run of this world and nothing else; whoever wants altered claims says
 //! so (`sign`), as a story does that forges one. GitHub's tokens name the actor and never the triggering actor.
 
+#![allow(clippy::unnecessary_wraps)] // every handler has the one signature of the table
+
 use super::{Caller, open, sealed};
 use crate::model::{ORGANIZATION, Run, World};
 use crate::rest::Call;

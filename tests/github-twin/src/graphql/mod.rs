@@ -65,7 +65,7 @@ pub(crate) fn serve(world: &mut World, call: &Call) -> Result<Answer, Answer> {
     let context = Context { world, caller: &call.caller, now: call.now };
     let root = Object::new(context, Node::Query);
     let name = call.text("operationName");
-    let outcome = Execution::new(schema, &document)
+    let outcome = Execution::new(schema, document)
         .operation_name(name)
         .and_then(|execution| execution.raw_variable_values(&variables).execute_sync(&root));
     Ok(Answer::ok(match outcome {

@@ -94,23 +94,23 @@ impl<'w> Node<'w> {
 #[derive(Clone, Copy)]
 pub(crate) struct Arguments<'a>(pub(crate) &'a JsonMap);
 
-impl Arguments<'_> {
-    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+impl<'a> Arguments<'a> {
+    pub(crate) fn text(self, name: &str) -> Option<&'a str> {
         self.0.get(name)?.as_str()
     }
 
-    pub(crate) fn number(&self, name: &str) -> Option<i64> {
+    pub(crate) fn number(self, name: &str) -> Option<i64> {
         self.0.get(name)?.as_i64()
     }
 
     /// A list of texts or enum values; `None` where it is not given.
-    pub(crate) fn list(&self, name: &str) -> Option<Vec<String>> {
+    pub(crate) fn list(self, name: &str) -> Option<Vec<String>> {
         let items = self.0.get(name)?.as_array()?;
         Some(items.iter().filter_map(|item| item.as_str().map(str::to_owned)).collect())
     }
 
     /// A field of an input object.
-    pub(crate) fn within(&self, name: &str, field: &str) -> Option<Value> {
+    pub(crate) fn within(self, name: &str, field: &str) -> Option<Value> {
         let value = self.0.get(name)?.as_object()?.get(field)?;
         serde_json::to_value(value).ok()
     }

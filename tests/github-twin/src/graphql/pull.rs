@@ -147,12 +147,12 @@ fn lists<'w>(
                 states.as_ref().is_none_or(|states| states.iter().any(|one| one == review.state.name()))
                     && (arguments.text("author").is_none() || author.is_some_and(|author| author.id == review.by))
             };
-            reviews("reviews", pull, pull.reviews.iter().filter(wanted).collect(), arguments)
+            reviews("reviews", pull, &pull.reviews.iter().filter(wanted).collect::<Vec<_>>(), arguments)
         }
-        "latestReviews" => reviews("latestReviews", pull, latest(pull, |_| true), arguments),
+        "latestReviews" => reviews("latestReviews", pull, &latest(pull, |_| true), arguments),
         "latestOpinionatedReviews" => {
             let opinion = |review: &Review| review.state != ReviewState::Commented;
-            reviews("latestOpinionatedReviews", pull, latest(pull, opinion), arguments)
+            reviews("latestOpinionatedReviews", pull, &latest(pull, opinion), arguments)
         }
         "reviewRequests" => {
             let named = named("reviewRequests", "ReviewRequestConnection", "ReviewRequestEdge");
@@ -166,11 +166,11 @@ fn lists<'w>(
 fn reviews<'w>(
     field: &'static str,
     pull: &'w PullRequest,
-    all: Vec<&'w Review>,
+    all: &[&'w Review],
     arguments: Arguments<'_>,
 ) -> Resolved<'w> {
     let named = named(field, "PullRequestReviewConnection", "PullRequestReviewEdge");
-    connection(named, &all, arguments, |review| Some(Node::Review(pull, review)))
+    connection(named, all, arguments, |review| Some(Node::Review(pull, review)))
 }
 
 /// The last review of each reviewer that is of the wanted kind.

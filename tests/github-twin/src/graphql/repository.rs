@@ -43,7 +43,7 @@ pub(crate) fn query<'w>(context: Context<'w>, name: &str, arguments: Arguments<'
     })
 }
 
-fn found<'w>(node: Option<Node<'w>>, missing: impl Fn() -> String) -> Resolved<'w> {
+fn found(node: Option<Node<'_>>, missing: impl Fn() -> String) -> Resolved<'_> {
     match node {
         Some(node) => Ok(Part::One(Some(node))),
         None => Err(error("NOT_FOUND", &missing())),
@@ -221,8 +221,8 @@ fn environments<'w>(world: &'w World, arguments: Arguments<'_>) -> Resolved<'w> 
     let names = arguments.list("names").unwrap_or_default();
     let all: Vec<&model::Environment> =
         world.environments.values().filter(|one| names.is_empty() || names.contains(&one.name)).collect();
-    let named = named("environments", "EnvironmentConnection", "EnvironmentEdge");
-    connection(named, &all, arguments, |one| Some(environment_node(one)))
+    let spelt = named("environments", "EnvironmentConnection", "EnvironmentEdge");
+    connection(spelt, &all, arguments, |one| Some(environment_node(one)))
 }
 
 /// A commit, tree or blob by id, or by `ref`, `ref:path`, or a commit id with `:path`.

@@ -122,8 +122,10 @@ pub struct World {
     pub webhooks: WebhookPlan,
     /// Rings when there is something to deliver.
     pub wake: Arc<tokio::sync::Notify>,
-    /// Where the world keeps its files; removed with it.
+    /// Where the world keeps its files.
     pub directory: PathBuf,
+    /// That directory, where the world owns it: removed with it.
+    pub owned: Option<tempfile::TempDir>,
 }
 
 impl World {

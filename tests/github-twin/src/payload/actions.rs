@@ -146,7 +146,7 @@ pub(super) fn deployment_review(
             "workflow_job_runs": jobs
         })
     };
-    let (word, more) = match action {
+    let (action, more) = match action {
         DeploymentReviewAction::Requested => (
             "requested",
             json!({
@@ -158,7 +158,7 @@ pub(super) fn deployment_review(
         DeploymentReviewAction::Approved => ("approved", answered(given)),
         DeploymentReviewAction::Rejected => ("rejected", answered(given)),
     };
-    Rendered::new("deployment_review", Some(word), shape::merged(common, more))
+    Rendered::new("deployment_review", Some(action), shape::merged(common, more))
 }
 
 fn job_run(world: &World, run: &Run, job: &Job, environment: &str) -> Value {

@@ -195,8 +195,8 @@ fn changes(world: &World, now: &Ruleset, before: &Ruleset) -> Value {
         fields.insert("name".to_owned(), json!({"from": before.name}));
     }
     if now.active != before.active {
-        let word = if before.active { "active" } else { "disabled" };
-        fields.insert("enforcement".to_owned(), json!({"from": word}));
+        let enforcement = if before.active { "active" } else { "disabled" };
+        fields.insert("enforcement".to_owned(), json!({"from": enforcement}));
     }
     let rules = |one: &Ruleset| {
         let shown = shape::repository_ruleset(world, one, false);
@@ -208,10 +208,10 @@ fn changes(world: &World, now: &Ruleset, before: &Ruleset) -> Value {
         let missing = |rule: &&Value| !those.iter().any(|other| kind(other) == kind(rule));
         these.iter().filter(missing).cloned().collect::<Vec<_>>()
     };
-    let changed = |rule: &&Value| old.iter().any(|other| kind(other) == kind(rule) && other != *rule);
+    let differs = |rule: &&Value| old.iter().any(|other| kind(other) == kind(rule) && other != *rule);
     let updated: Vec<Value> = new
         .iter()
-        .filter(changed)
+        .filter(differs)
         .map(|rule| json!({"rule": rule, "changes": {"configuration": {"from": "{}"}}}))
         .collect();
     let (added, deleted) = (only(&new, &old), only(&old, &new));

@@ -26,7 +26,7 @@ pub(super) fn create(world: &mut World, call: &Call) -> Answered {
         return Err(missing("name"));
     }
     let sha = call.text("head_sha").ok_or_else(|| missing("head_sha"))?;
-    let id = world.create_check_run(sha, fields).map_err(refused)?;
+    let id = world.create_check_run(sha, fields).map_err(|error| refused(&error))?;
     shown(world, id, 201)
 }
 
@@ -41,11 +41,11 @@ pub(super) fn update(world: &mut World, call: &Call) -> Answered {
             "Invalid app_id `4242` - check run can only be modified by the GitHub App that created it.",
         ));
     }
-    world.update_check_run(id, fields(call)?).map_err(refused)?;
+    world.update_check_run(id, fields(call)?).map_err(|error| refused(&error))?;
     shown(world, id, 200)
 }
 
-fn refused(error: StepError) -> Answer {
+fn refused(error: &StepError) -> Answer {
     Answer::error(422, &error.to_string())
 }
 
@@ -178,7 +178,7 @@ pub(super) fn post_status(world: &mut World, call: &Call) -> Answered {
     let bot = world.installation.bot;
     let id = world
         .post_status(call.param("sha"), context, state, text("description"), text("target_url"), bot)
-        .map_err(refused)?;
+        .map_err(|error| refused(&error))?;
     let one = world.statuses.iter().find(|one| one.id == id).ok_or_else(Answer::not_found)?;
     Ok(Answer::created(shape::status(world, one)))
 }

@@ -127,7 +127,7 @@ async fn unknown(State(world): State<Shared>, request: Request) -> Response {
     let (parts, _) = request.into_parts();
     let answer = Answer::not_found();
     let record = Record { method: &parts.method, uri: &parts.uri, template: None, body: &Value::Null };
-    finish(&world, &record, &Call::empty(), answer, &parts.headers)
+    finish(&world, &record, &Call::empty(), &answer, &parts.headers)
 }
 
 impl Call {
@@ -172,7 +172,7 @@ async fn serve(world: Shared, route: &'static Route, request: Request) -> Respon
         None if parsed.is_err() => Answer::error(400, "Problems parsing JSON"),
         None => answered(&world, route, &mut call, &parts.headers).unwrap_or_else(|refusal| refusal),
     };
-    finish(&world, &record, &call, answer, &parts.headers)
+    finish(&world, &record, &call, &answer, &parts.headers)
 }
 
 fn query(uri: &Uri) -> Query {
@@ -234,7 +234,7 @@ fn path_and_query(uri: &Uri) -> String {
 }
 
 /// Adds what every answer carries, keeps the call on record, and answers 304 where the caller knows the body.
-fn finish(world: &Shared, record: &Record<'_>, call: &Call, answer: Answer, headers: &HeaderMap) -> Response {
+fn finish(world: &Shared, record: &Record<'_>, call: &Call, answer: &Answer, headers: &HeaderMap) -> Response {
     let graphql = record.uri.path() == "/graphql";
     let text = answer.body.as_ref().map(ToString::to_string);
     let tag = text.as_ref().map(|text| format!("W/\"{}\"", hex::encode(Sha256::digest(text.as_bytes()))));

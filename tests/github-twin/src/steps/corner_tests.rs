@@ -17,7 +17,7 @@ fn play(steps: &str) -> World {
     for (number, step) in story.story.iter().enumerate() {
         world.play(step).map_err(|error| format!("step {} ({}): {error}", number + 1, step.word())).unwrap();
     }
-    let _ = directory.keep();
+    world.owned = Some(directory);
     world
 }
 

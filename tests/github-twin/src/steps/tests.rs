@@ -14,8 +14,7 @@ pub(crate) fn play_all(text: &str) -> (World, Result<(), String>) {
     let mut world = World::build(&story.world, directory.path()).unwrap();
     "http://twin.test".clone_into(&mut world.url);
     let result = play_steps(&mut world, &story);
-    // The repository is read by tests afterwards; the system cleans its temporary directory.
-    let _ = directory.keep();
+    world.owned = Some(directory);
     (world, result)
 }
 

@@ -3,62 +3,16 @@
 //! Invariant: an unknown key, a wrong type or a contradiction is an error with a place and a way out; nothing is
 //! guessed. Scalars can also come as `COUNTERSIGN_SECTION_KEY`, which wins over the file.
 
+mod environment;
+mod fault;
+
+pub use fault::{Fault, SettingsError};
+
 use countersign_core::policy::Policies;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-
-/// What can be wrong with the settings.
-#[derive(Debug, thiserror::Error, miette::Diagnostic)]
-#[error(transparent)]
-#[diagnostic(transparent)]
-pub struct SettingsError(#[from] Box<Fault>);
-
-impl From<Fault> for SettingsError {
-    fn from(fault: Fault) -> Self {
-        Self(Box::new(fault))
-    }
-}
-
-/// The kinds of it.
-#[derive(Debug, thiserror::Error, miette::Diagnostic)]
-pub enum Fault {
-    /// The file cannot be read.
-    #[error("`{path}` cannot be read: {source}")]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// The file is not what it should be.
-    #[error("{message}")]
-    #[diagnostic(code(settings::invalid), help("{help}"))]
-    Invalid {
-        /// What is wrong.
-        message: String,
-        /// What to do.
-        help: String,
-        /// The file's text.
-        #[source_code]
-        text: miette::NamedSource<String>,
-        /// Where.
-        #[label("here")]
-        span: Option<miette::SourceSpan>,
-    },
-    /// A value from the environment is not what it should be.
-    #[error("`{variable}`: {message}")]
-    Environment {
-        /// The variable.
-        variable: String,
-        /// What is wrong.
-        message: String,
-    },
-    /// The values contradict each other or name something that does not exist.
-    #[error("{0}")]
-    Contradiction(String),
-}
 
 /// All settings.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -274,7 +228,7 @@ impl Settings {
             span: error.span().map(Into::into),
             text: miette::NamedSource::new(name, text.clone()),
         })?;
-        let mut settings = overlay(from_file, &text, environment)?;
+        let mut settings = environment::overlay(from_file, &text, environment)?;
         for file in settings.github.webhook_secret_files.clone() {
             let secret =
                 std::fs::read_to_string(&file).map_err(|source| Fault::Unreadable { path: file.clone(), source })?;
@@ -359,46 +313,6 @@ fn matches_repository(pattern: &str, full_name: &str) -> bool {
         Some(owner) => full_name.split_once('/').is_some_and(|(o, _)| o == owner),
         None => pattern == full_name,
     }
-}
-
-/// Lays `COUNTERSIGN_SECTION_KEY` over the file's scalars.
-fn overlay(
-    from_file: Settings,
-    text: &str,
-    environment: impl Iterator<Item = (String, String)>,
-) -> Result<Settings, SettingsError> {
-    let mut table: toml::Table = text.parse().unwrap_or_default();
-    let mut used = Vec::new();
-    for (variable, value) in environment {
-        let Some((section, key)) = variable.strip_prefix("COUNTERSIGN_").and_then(|rest| rest.split_once('_')) else {
-            continue;
-        };
-        let (section, key) = (section.to_ascii_lowercase(), key.to_ascii_lowercase());
-        if !["server", "github", "storage", "ledger"].contains(&section.as_str()) {
-            continue;
-        }
-        let scalar = match value.parse::<i64>() {
-            Ok(number) => toml::Value::Integer(number),
-            Err(_) if value == "true" || value == "false" => toml::Value::Boolean(value == "true"),
-            Err(_) if key == "webhook_secrets" || key == "reader_tokens" => {
-                toml::Value::Array(value.split(',').map(|one| toml::Value::String(one.trim().to_owned())).collect())
-            }
-            Err(_) => toml::Value::String(value),
-        };
-        if let Some(section) =
-            table.entry(section).or_insert_with(|| toml::Value::Table(toml::Table::new())).as_table_mut()
-        {
-            section.insert(key, scalar);
-        }
-        used.push(variable);
-    }
-    if used.is_empty() {
-        return Ok(from_file);
-    }
-    Ok(table.try_into().map_err(|error: toml::de::Error| Fault::Environment {
-        variable: used.join("`, `"),
-        message: error.message().to_owned(),
-    })?)
 }
 
 #[cfg(test)]
