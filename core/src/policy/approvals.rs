@@ -122,6 +122,7 @@ impl Bench<'_> {
                 };
                 About::change(self.name)
                     .account(review.by.as_ref())
+                    .belongs_to(review.by.as_ref().and_then(|by| self.judge.people.owner(by.id)))
                     .put("commit", short(review.commit.as_ref()))
                     .put("head", self.pr.head.short())
             };

@@ -5,7 +5,7 @@
 
 use super::pack::Policies;
 use super::validate::Words;
-use crate::domain::{Account, ChangeName, Contributor, Outcome, Reason};
+use crate::domain::{Account, ChangeName, Contributor, Outcome, Person, Reason};
 use std::collections::BTreeMap;
 
 /// A reason that no Cedar rule can give, since it is about rules that could not be asked or facts that are not there.
@@ -124,6 +124,14 @@ impl About {
         self.put("account", account.map_or_else(|| "somebody GitHub no longer shows".to_owned(), at))
     }
 
+    /// Says which person the account belongs to: where another account of theirs contributed, that explains it.
+    pub(crate) fn belongs_to(self, person: Option<&Person>) -> Self {
+        match (self.account.clone(), person) {
+            (Some(account), Some(person)) => self.put("account", with_person(&account, Some(&person.name))),
+            _ => self,
+        }
+    }
+
     /// Says whether it is still to come rather than broken.
     pub(crate) fn awaited(mut self, to_come: bool) -> Self {
         self.to_come = to_come;
@@ -182,10 +190,19 @@ pub(crate) fn at(account: &Account) -> String {
     }
 }
 
+/// An account with the person it belongs to, where the settings know: `@ann-work (Ann)`.
+pub(crate) fn with_person(account: &Account, person: Option<&str>) -> String {
+    match person {
+        Some(person) => format!("{} ({person})", at(account)),
+        None => at(account),
+    }
+}
+
 /// Who would have to review: anybody but these.
 pub(crate) fn wanted(contributors: &[Contributor]) -> String {
     let persons = contributors.iter().filter(|contributor| !contributor.automation);
-    let names: Vec<String> = persons.map(|contributor| at(&contributor.account)).collect();
+    let named = |contributor: &Contributor| with_person(&contributor.account, contributor.person.as_deref());
+    let names: Vec<String> = persons.map(named).collect();
     if names.is_empty() { "a person".to_owned() } else { format!("someone other than {}", list(&names, 3)) }
 }
 

@@ -38,7 +38,7 @@ pub use decide::decide;
 pub use explain::{Code, Origin, codes};
 pub use pack::{Policies, PolicyError, Sources};
 pub use pushes::push_gap;
-pub use summary::{short_comment, summary_markdown, title};
+pub use summary::{part, short_comment, summary_markdown, title};
 pub use validate::{Problem, Words};
 
 #[cfg(test)]

@@ -91,7 +91,10 @@ impl Release<'_> {
                         };
                         let kind = change.kind.as_ref().map(ask).unwrap_or_default();
                         let harsh = change.harsh.as_ref().map(ask);
-                        let about = || About::change(&change.verdict.change).account(Some(account));
+                        let about = || {
+                            let person = self.judge.people.owner(account.id);
+                            About::change(&change.verdict.change).account(Some(account)).belongs_to(person)
+                        };
                         reasons.extend(kind.codes.iter().map(|code| reason(policies, code, about())));
                         if harsh.as_ref().is_some_and(|harsh| harsh.codes != kind.codes) {
                             let detail = format!("which reviews of {} count", change.verdict.change);

@@ -4,8 +4,8 @@
 
 use super::explain::{at, list, weight};
 use crate::domain::{
-    Account, ChangeName, ChangeVerdict, CommitSha, Contribution, Contributor, Facts, Outcome, Reason, ReviewVerdict,
-    Subject, Verdict,
+    Account, ChangeName, ChangeVerdict, CommitSha, Contribution, Contributor, Deployer, Facts, Outcome, Reason,
+    ReviewVerdict, Subject, Verdict,
 };
 
 /// The most characters GitHub takes as a check's title.
@@ -14,6 +14,10 @@ const TITLE: usize = 255;
 const SUMMARY: usize = 65_535;
 /// The most characters GitHub takes as a deployment rule's comment.
 const COMMENT: usize = 1_024;
+/// How many reasons a deployment rule's comment spells out.
+const SAID: usize = 3;
+/// The code of the reason that approvals which do not count explain.
+const REVIEW_MISSING: &str = "review-missing";
 /// What an undetermined reason's sentence starts with, which its title says in other words.
 const NOT_KNOWN: &str = "Not known: ";
 
@@ -23,7 +27,7 @@ pub fn title(verdict: &Verdict) -> String {
     let Some(first) = deciding.first() else {
         return shorten(&allowed(verdict), TITLE);
     };
-    let text = if verdict.outcome == Outcome::Undetermined { cannot_tell(&first.text) } else { first.text.clone() };
+    let text = said(verdict, first);
     let more = deciding.len().saturating_sub(1);
     if more == 0 {
         return shorten(&text, TITLE);
@@ -32,18 +36,28 @@ pub fn title(verdict: &Verdict) -> String {
     format!("{}{more}", shorten(&text, TITLE.saturating_sub(more.len())))
 }
 
-/// A deployment rule's comment, at most 1,024 characters: the title, what to do, and who could deploy instead.
+/// A deployment rule's comment, at most 1,024 characters: what decided, what to do, and who could deploy instead.
 pub fn short_comment(verdict: &Verdict) -> String {
-    let mut parts = vec![sentence(&title(verdict))];
+    let deciding_texts = deciding(verdict).map(|reason| said(verdict, reason));
+    let mut parts: Vec<String> = deciding_texts.take(SAID).map(|text| sentence(&text)).collect();
+    if parts.is_empty() {
+        parts.push(sentence(&title(verdict)));
+    }
+    let more = deciding(verdict).count().saturating_sub(SAID);
+    if more > 0 {
+        parts.push(format!("And {more} more."));
+    }
     if let Some(first) = deciding(verdict).next().filter(|reason| !reason.remedy.is_empty()) {
         parts.push(sentence(&first.remedy));
     }
     if verdict.outcome != Outcome::Allow {
         if !verdict.can_deploy.is_empty() {
             parts.push(format!("Could deploy it: {}.", names(&verdict.can_deploy, 10)));
+        } else if matches!(verdict.outcome, Outcome::Deny) {
+            parts.push("Nobody could deploy all of it as it stands.".to_owned());
         }
         if let Some(up_to) = &verdict.up_to {
-            parts.push(format!("Could be deployed as it is: everything up to {}.", up_to.short()));
+            parts.push(format!("{} could deploy everything up to {}.", deployers(verdict), place(verdict, up_to)));
         }
     }
     shorten(&parts.join(" "), COMMENT)
@@ -67,9 +81,46 @@ pub fn summary_markdown(verdict: &Verdict, facts: &Facts) -> String {
     whole_lines(&lines)
 }
 
+/// How somebody takes part in releasing, in words that follow the name.
+pub fn part(deployer: &Deployer) -> String {
+    let has = |role: &str| deployer.because.iter().any(|because| because == role);
+    let started = has("actor") && has("triggering_actor");
+    let mut parts = Vec::new();
+    for because in &deployer.because {
+        parts.push(match because.as_str() {
+            "actor" => "started the run".to_owned(),
+            "triggering_actor" if started => continue,
+            "triggering_actor" => "ran it again".to_owned(),
+            "environment_approver" => "approved the environment".to_owned(),
+            "merged" => "merged the change".to_owned(),
+            "queued" => "queued the change".to_owned(),
+            "auto_merge" => "enabled auto-merge".to_owned(),
+            "pushed" => "pushed the commit".to_owned(),
+            "creator" => "created the deployment".to_owned(),
+            other => other.replace('_', " "),
+        });
+    }
+    list(&parts, parts.len())
+}
+
 /// The reasons that make the outcome what it is.
 fn deciding(verdict: &Verdict) -> impl Iterator<Item = &Reason> {
     verdict.reasons.iter().filter(|reason| weight(reason) == verdict.outcome)
+}
+
+/// What a reason says in a sentence of its own: where a review is missing although somebody approved, also why that
+/// approval does not count.
+fn said(verdict: &Verdict, reason: &Reason) -> String {
+    if verdict.outcome == Outcome::Undetermined {
+        return cannot_tell(&reason.text);
+    }
+    let change = verdict.changes.iter().find(|change| reason.change.as_ref() == Some(&change.change));
+    let reviews = change.filter(|_| reason.code == REVIEW_MISSING).map_or(&[][..], |change| &change.reviews);
+    let uncounted = reviews.iter().rev().find(|review| review.approves && !review.counts && !review.retrospective);
+    match uncounted.and_then(|review| review.reasons.first()) {
+        Some(why) => format!("{}: {}", reason.text, why.text),
+        None => reason.text.clone(),
+    }
 }
 
 fn cannot_tell(text: &str) -> String {
@@ -85,8 +136,7 @@ fn cannot_tell(text: &str) -> String {
 }
 
 fn allowed(verdict: &Verdict) -> String {
-    let deployers: Vec<String> = verdict.deployers.iter().map(|deployer| at(&deployer.account)).collect();
-    let deployers = list(&deployers, 3);
+    let deployers = deployers(verdict);
     match (verdict.changes.as_slice(), verdict.deployers.is_empty()) {
         ([], _) => format!("Deployed by {deployers}: what was allowed here before"),
         ([change], true) => format!("Written by {}, reviewed by {}", authors(change), names(&change.reviewers, 3)),
@@ -98,6 +148,18 @@ fn allowed(verdict: &Verdict) -> String {
         (changes, _) => {
             format!("{} changes, each written and reviewed by different people, deployed by {deployers}", changes.len())
         }
+    }
+}
+
+fn deployers(verdict: &Verdict) -> String {
+    list(&verdict.deployers.iter().map(|deployer| at(&deployer.account)).collect::<Vec<_>>(), 3)
+}
+
+/// A commit with the change that it ends: `#10 (2fdbfcd)`.
+fn place(verdict: &Verdict, commit: &CommitSha) -> String {
+    match verdict.changes.iter().find(|change| change.commit == *commit).map(|change| &change.change) {
+        Some(name @ ChangeName::PullRequest(_)) => format!("{name} ({})", commit.short()),
+        _ => commit.short().to_owned(),
     }
 }
 
@@ -139,7 +201,8 @@ impl Page<'_> {
         lines.extend(change.contributors.iter().map(|contributor| self.contributor(contributor)));
         lines.push(String::new());
         if change.reviews.is_empty() {
-            lines.push("No review yet.".to_owned());
+            let yet = if change.outcome == Outcome::Pending { " yet" } else { "" };
+            lines.push(format!("No review{yet}."));
         } else {
             lines.push("| Review | On | Counts | Why |".to_owned());
             lines.push("|---|---|---|---|".to_owned());
@@ -174,6 +237,16 @@ impl Page<'_> {
                 _ => kinds.push((kind, what.into_iter().collect())),
             }
         }
+        let wrote = kinds.iter().position(|(kind, _)| *kind == "author of");
+        let committed = kinds.iter().position(|(kind, _)| *kind == "committer of");
+        if let (Some(wrote), Some(committed)) = (wrote, committed)
+            && kinds.get(wrote).map(|(_, what)| what) == kinds.get(committed).map(|(_, what)| what)
+        {
+            kinds.remove(committed);
+            if let Some((kind, _)) = kinds.get_mut(wrote) {
+                *kind = "author and committer of";
+            }
+        }
         let said = kinds.iter().map(|(kind, what)| match what.as_slice() {
             [] => (*kind).to_owned(),
             what => format!("{kind} {}", list(what, 3)),
@@ -198,15 +271,13 @@ impl Page<'_> {
         lines.push("### Who may deploy".to_owned());
         lines.push(String::new());
         if !matches!(self.facts.subject, Subject::Deployment(_)) {
-            lines.push("Anybody who contributed nothing to it, as long as another reviewer remains.".to_owned());
+            lines.push("Anybody who contributed nothing to it and is not its only reviewer.".to_owned());
             return;
         }
         if !verdict.deployers.is_empty() {
-            let deployers = verdict.deployers.iter();
-            let deployers: Vec<String> = deployers
-                .map(|deployer| format!("{} ({})", plain(&at(&deployer.account)), plain(&deployer.because.join(", "))))
-                .collect();
-            lines.push(format!("Deploying: {}.", list(&deployers, 20)));
+            let part = |deployer: &Deployer| format!("{} {}", plain(&at(&deployer.account)), part(deployer));
+            let deployers: Vec<String> = verdict.deployers.iter().map(part).collect();
+            lines.push(format!("{}.", list(&deployers, 20)));
             lines.push(String::new());
         }
         lines.push(if verdict.can_deploy.is_empty() {
@@ -216,7 +287,7 @@ impl Page<'_> {
         });
         if let Some(up_to) = &verdict.up_to {
             lines.push(String::new());
-            lines.push(format!("Those who deploy could take it as far as {}.", self.commit(up_to)));
+            lines.push(format!("{} could take it as far as {}.", plain(&deployers(verdict)), self.commit(up_to)));
         }
     }
 

@@ -17,6 +17,8 @@ fn title_of(facts: &Facts) -> String {
 fn a_title_is_one_sentence_that_a_person_can_act_on() {
     let titles = [
         open().facts(),
+        open().approved(&user("ben")).facts(),
+        open().approved(&user("cat")).push(&user("ann"), "a2", &user("ann")).facts(),
         open().approved(&user("cat")).facts(),
         open().merged(&user("cat")).facts(),
         open().approved(&user("cat")).objected(&user("dee")).facts(),
@@ -28,6 +30,8 @@ fn a_title_is_one_sentence_that_a_person_can_act_on() {
     ];
     assert_snapshot!(titles.iter().map(title_of).collect::<Vec<_>>().join("\n"), @r#"
     Waiting for a review by someone other than @ann and @ben
+    Waiting for a review by someone other than @ann and @ben: @ben contributed to #1 and so cannot approve it
+    Waiting for a review by someone other than @ann and @ben: @cat approved b1, and the head of #1 is now a2
     Written by @ann and @ben, reviewed by @cat
     #1 was merged without an approval that counts
     @dee requests changes on #1
@@ -68,7 +72,7 @@ fn the_title_of_a_deployment_says_who_did_what() {
     Cannot tell: The history of main could not be read: GitHub answers 502
     Cannot tell who started the run
     b0 reached main without a pull request into it (and 1 more)
-    a1 is not where a change ends on main
+    a1 is not the last commit of a change on main
     "#);
 }
 
@@ -90,25 +94,25 @@ fn the_summary_of_a_pull_request_shows_who_contributed_and_which_reviews_count()
     ### What there is to do
 
     - **changes-requested** @dee requests changes on #1. Settle it with @dee, who can approve or dismiss the request; so can somebody with write access who has not contributed.
-    - **review-missing** Waiting for a review by someone other than @ann and @ben. Ask somebody with write access who has not contributed to it to approve a2.
+    - **review-missing** Waiting for a review by someone other than @ann (Ann \| Example) and @ben. Ask somebody with write access who has not contributed to it to approve a2.
 
     ### [#1](https://github.com/acme/shop/pull/1) at [a2](https://github.com/acme/shop/commit/a2): violation
 
     | Contributor | Why |
     |---|---|
-    | @ann (Ann \| Example) | opened it; author of [a1](https://github.com/acme/shop/commit/a1), [a2](https://github.com/acme/shop/commit/a2) and [b1](https://github.com/acme/shop/commit/b1); committer of [a1](https://github.com/acme/shop/commit/a1), [a2](https://github.com/acme/shop/commit/a2) and [b1](https://github.com/acme/shop/commit/b1); pushed [a1](https://github.com/acme/shop/commit/a1) and [a2](https://github.com/acme/shop/commit/a2) |
+    | @ann (Ann \| Example) | opened it; author and committer of [a1](https://github.com/acme/shop/commit/a1), [a2](https://github.com/acme/shop/commit/a2) and [b1](https://github.com/acme/shop/commit/b1); pushed [a1](https://github.com/acme/shop/commit/a1) and [a2](https://github.com/acme/shop/commit/a2) |
     | @ben | pushed [b1](https://github.com/acme/shop/commit/b1) |
 
     | Review | On | Counts | Why |
     |---|---|---|---|
-    | approval by @ben | [b1](https://github.com/acme/shop/commit/b1) | no | @ben approved b1, and the head of #1 is now a2. @ben contributed to #1, so this approval does not count. |
+    | approval by @ben | [b1](https://github.com/acme/shop/commit/b1) | no | @ben approved b1, and the head of #1 is now a2. @ben contributed to #1 and so cannot approve it. |
     | approval by @cat | [b1](https://github.com/acme/shop/commit/b1) | no | @cat approved b1, and the head of #1 is now a2. |
     | approval by @codegen | [a2](https://github.com/acme/shop/commit/a2) | no | @codegen is automation, and automation does not review. |
     | objection by @dee | [a2](https://github.com/acme/shop/commit/a2) | stands |  |
 
     ### Who may deploy
 
-    Anybody who contributed nothing to it, as long as another reviewer remains.
+    Anybody who contributed nothing to it and is not its only reviewer.
     "#);
 }
 
@@ -120,13 +124,13 @@ fn the_summary_of_a_deployment_says_who_could_deploy_and_how_far() {
     assert_snapshot!(summary_markdown(&judge(&facts), &facts), @r#"
     ### What there is to do
 
-    - **review-missing** #2 was merged without an approval that counts. Revert #2 and merge it again with a review, or open an exception.
+    - **review-missing** #2 was merged without an approval that counts. A merged change can no longer gain a reviewer: open an exception.
 
     ### [#1](https://github.com/acme/shop/pull/1) at m1: compliant
 
     | Contributor | Why |
     |---|---|
-    | @ann | opened it; author of [a1](https://github.com/acme/shop/commit/a1); committer of [a1](https://github.com/acme/shop/commit/a1); pushed [a1](https://github.com/acme/shop/commit/a1) |
+    | @ann | opened it; author and committer of [a1](https://github.com/acme/shop/commit/a1); pushed [a1](https://github.com/acme/shop/commit/a1) |
 
     | Review | On | Counts | Why |
     |---|---|---|---|
@@ -136,19 +140,19 @@ fn the_summary_of_a_deployment_says_who_could_deploy_and_how_far() {
 
     | Contributor | Why |
     |---|---|
-    | @ann | opened it; author of [a2](https://github.com/acme/shop/commit/a2); committer of [a2](https://github.com/acme/shop/commit/a2); pushed [a2](https://github.com/acme/shop/commit/a2) |
+    | @ann | opened it; author and committer of [a2](https://github.com/acme/shop/commit/a2); pushed [a2](https://github.com/acme/shop/commit/a2) |
 
-    No review yet.
+    No review.
 
     ### Who may deploy
 
-    Deploying: @dee (actor, triggering\_actor).
+    @dee started the run.
 
     Nobody could deploy all of it as it stands.
 
-    Those who deploy could take it as far as m1.
+    @dee could take it as far as m1.
     "#);
-    assert_snapshot!(short_comment(&judge(&facts)), @"#2 was merged without an approval that counts. Revert #2 and merge it again with a review, or open an exception. Could be deployed as it is: everything up to m1.");
+    assert_snapshot!(short_comment(&judge(&facts)), @"#2 was merged without an approval that counts. A merged change can no longer gain a reviewer: open an exception. Nobody could deploy all of it as it stands. @dee could deploy everything up to #1 (m1).");
     assert_snapshot!(short_comment(&judge(&Release::good().by(&user("ann")).facts())), @"@ann contributed to #1 and so cannot deploy it. Let somebody deploy who contributed to nothing in this release. Could deploy it: @cat and @dee.");
     assert_snapshot!(short_comment(&judge(&Release::good().facts())), @"Written by @ann, reviewed by @ben, deployed by @dee.");
 }

@@ -120,11 +120,12 @@ mod tests {
 
     #[test]
     fn tables_lists_and_values_become_toml() {
+        // In alphabetical order: whether a map keeps another one depends on what else is built.
         let text = toml(&json!({
-            "baseline": [],
-            "scope": [{"repositories": ["acme/*"], "environments": ["production"]}],
             "automation": {"sponsors": {"train[bot]": ["ann"]}},
-            "server": {"pace_ms": 20, "open_reading": true, "none": null},
+            "baseline": [],
+            "scope": [{"environments": ["production"], "repositories": ["acme/*"]}],
+            "server": {"none": null, "open_reading": true, "pace_ms": 20},
         }));
         insta::assert_snapshot!(text, @r#"
         baseline = []
