@@ -26,7 +26,7 @@ async fn main() -> anyhow::Result<ExitCode> {
     let server = json!({"listen": free_address()?, "public_url": "", "open_reading": true});
     play.world.settings.insert("server".to_owned(), server);
     let screen = Screen::new();
-    screen.line("Countersign: nothing reaches production unless three different people stood behind it.");
+    Screen::line("Countersign: nothing reaches production unless three different people stood behind it.");
     screen
         .quiet("A GitHub of its own (acme/shop) and the service on SQLite, both on this machine and gone afterwards.");
     let mut stage = Stage::set(&play.world, &service()?, &AppKey::generate()?).await?;
@@ -43,7 +43,7 @@ async fn main() -> anyhow::Result<ExitCode> {
         screen.ending(&overview, &played);
         held = played.broken == 0;
         if std::env::var_os("DEMO_ONCE").is_none_or(|once| once != "1") {
-            screen.line("It keeps running until you press Ctrl-C.");
+            Screen::line("It keeps running until you press Ctrl-C.");
             tokio::signal::ctrl_c().await?;
         }
     }
@@ -196,12 +196,9 @@ async fn change_ticket(stage: &Stage, name: &str) -> anyhow::Result<Answer> {
         let names = all.filter_map(|one| Some(format!("@{}", one.pointer(login)?.as_str()?)));
         names.collect::<Vec<_>>().join(", ")
     };
-    let says = match ticket.pointer("/reasons/0/text").and_then(Value::as_str) {
-        Some(why) => why.to_owned(),
-        None => {
-            let (wrote, reviewed) = (logins("contributors", "/account/login"), logins("reviewers", "/login"));
-            format!("written by {wrote}, reviewed by {reviewed}")
-        }
+    let says = if let Some(why) = ticket.pointer("/reasons/0/text").and_then(Value::as_str) { why.to_owned() } else {
+        let (wrote, reviewed) = (logins("contributors", "/account/login"), logins("reviewers", "/login"));
+        format!("written by {wrote}, reviewed by {reviewed}")
     };
     let short = if name.len() > 7 { name.get(..7).unwrap_or(name).to_owned() } else { format!("#{name}") };
     Ok(Answer { mark, about: format!("record of {short}"), says })
@@ -229,7 +226,7 @@ impl Screen {
     }
 
     /// Whoever reads may have gone away: that is no error.
-    fn line(&self, text: &str) {
+    fn line(text: &str) {
         let _ = writeln!(std::io::stdout(), "{text}");
     }
 
@@ -238,15 +235,15 @@ impl Screen {
     }
 
     fn quiet(&self, text: &str) {
-        self.line(&self.styled("2", text));
+        Self::line(&self.styled("2", text));
     }
 
     fn title(&self, number: usize, name: &str) {
-        self.line(&format!("\n{}", self.styled("1", &format!("{number:>2}. {name}"))));
+        Self::line(&format!("\n{}", self.styled("1", &format!("{number:>2}. {name}"))));
     }
 
     fn step(&self, words: &str) {
-        self.line(&format!("    {words}"));
+        Self::line(&format!("    {words}"));
     }
 
     fn answer(&self, answer: &Answer) {
@@ -256,16 +253,16 @@ impl Screen {
             Mark::Waiting => ("33", "waiting"),
         };
         let word = self.styled(style, &format!("{word:>11}"));
-        self.line(&format!("{word}  {}: {}", self.styled("2", &answer.about), answer.says));
+        Self::line(&format!("{word}  {}: {}", self.styled("2", &answer.about), answer.says));
     }
 
     fn broken(&self, why: &str) {
-        self.line(&format!("  {} {why}", self.styled("31", "UNEXPECTED")));
+        Self::line(&format!("  {} {why}", self.styled("31", "UNEXPECTED")));
     }
 
     fn ending(&self, overview: &str, played: &Played) {
-        self.line("\nWhere to look:");
-        let place = |what: &str, address: &str| self.line(&format!("  {what:<24}{}", self.styled("36", address)));
+        Self::line("\nWhere to look:");
+        let place = |what: &str, address: &str| Self::line(&format!("  {what:<24}{}", self.styled("36", address)));
         place("everything", &format!("{overview}/"));
         let places = [
             ("a blocked deployment", &played.blocked),
@@ -279,6 +276,6 @@ impl Screen {
         }
         place("a change in violation", &format!("{overview}/changes/acme/shop/11"));
         let tally = format!("{} episodes: {} answers as expected, {} not", played.episodes, played.held, played.broken);
-        self.line(&format!("\n{tally}"));
+        Self::line(&format!("\n{tally}"));
     }
 }
