@@ -86,7 +86,7 @@ async fn play_all(stage: &mut Stage, episodes: &[Episode], screen: &Screen) -> a
         }
         for told in &episode.story {
             if let Some(words) = &told.say {
-                screen.step(words);
+                Screen::step(words);
             }
             let outcome = stage.step(&told.step).await;
             if let Step::Expect(expected) = &told.step {
@@ -196,7 +196,9 @@ async fn change_ticket(stage: &Stage, name: &str) -> anyhow::Result<Answer> {
         let names = all.filter_map(|one| Some(format!("@{}", one.pointer(login)?.as_str()?)));
         names.collect::<Vec<_>>().join(", ")
     };
-    let says = if let Some(why) = ticket.pointer("/reasons/0/text").and_then(Value::as_str) { why.to_owned() } else {
+    let says = if let Some(why) = ticket.pointer("/reasons/0/text").and_then(Value::as_str) {
+        why.to_owned()
+    } else {
         let (wrote, reviewed) = (logins("contributors", "/account/login"), logins("reviewers", "/login"));
         format!("written by {wrote}, reviewed by {reviewed}")
     };
@@ -242,7 +244,7 @@ impl Screen {
         Self::line(&format!("\n{}", self.styled("1", &format!("{number:>2}. {name}"))));
     }
 
-    fn step(&self, words: &str) {
+    fn step(words: &str) {
         Self::line(&format!("    {words}"));
     }
 
