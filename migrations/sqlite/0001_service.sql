@@ -50,6 +50,7 @@ CREATE INDEX decisions_commit ON decisions (repository_id, commit_sha, kind);
 CREATE INDEX decisions_run ON decisions (repository_id, run, position);
 CREATE INDEX decisions_environment ON decisions (repository_id, environment, commit_sha, outcome);
 CREATE INDEX decisions_position ON decisions (position);
+CREATE INDEX decisions_kind ON decisions (kind, position);
 
 -- The latest verdict on each change. Derived from the entries.
 CREATE TABLE changes (
@@ -64,6 +65,8 @@ CREATE TABLE changes (
     PRIMARY KEY (repository_id, change)
 );
 CREATE INDEX changes_commit ON changes (repository_id, commit_sha);
+CREATE INDEX changes_outcome ON changes (outcome, decided_at);
+CREATE INDEX changes_decided ON changes (decided_at);
 
 -- Deployments whose own job ended. Derived from the entries.
 CREATE TABLE finished_deployments (

@@ -4,10 +4,11 @@
 
 use super::observations::signed;
 use super::{Store, StoreError, entries};
-use countersign_core::domain::{ChangeVerdict, Entry, RunId};
+use countersign_core::domain::{ChangeVerdict, Entry, Outcome, RunId};
 use serde::Serialize;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
+use std::collections::BTreeMap;
 
 /// A line in a list of decisions.
 #[derive(Debug, Clone, Serialize)]
@@ -98,6 +99,28 @@ impl Store {
         rows.iter().map(decision_row).collect()
     }
 
+    /// What was said last of each attempt to deploy, newest first.
+    pub async fn attempts(&self, limit: u32) -> Result<Vec<DecisionRow>, StoreError> {
+        let sql = format!(
+            "{COLUMNS} AS this WHERE kind = 'deployment' AND NOT EXISTS (SELECT 1 FROM decisions AS later \
+             WHERE later.subject = this.subject AND later.position > this.position) ORDER BY position DESC LIMIT $1"
+        );
+        let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(i64::from(limit)).fetch_all(&self.readers).await?;
+        rows.iter().map(decision_row).collect()
+    }
+
+    /// Per repository and environment the decision that allowed what runs there now; those that changed last come first.
+    pub async fn running(&self, limit: u32) -> Result<Vec<String>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT decision, MAX(position) AS latest FROM finished_deployments WHERE conclusion = 'success' \
+             AND outcome = 'allow' GROUP BY repository_id, environment ORDER BY latest DESC LIMIT $1",
+        )
+        .bind(i64::from(limit))
+        .fetch_all(&self.readers)
+        .await?;
+        rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+    }
+
     /// The latest verdict on a change, by pull request number or by commit.
     pub async fn change(&self, full_name: &str, change: &str) -> Result<Option<ChangeRow>, StoreError> {
         let row = sqlx::query(
@@ -120,6 +143,26 @@ impl Store {
         .fetch_all(&self.readers)
         .await?;
         rows.iter().map(change_row).collect()
+    }
+
+    /// The changes of one outcome that were judged last, newest first.
+    pub async fn changes_of(&self, outcome: Outcome, limit: u32) -> Result<Vec<ChangeRow>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT full_name, decision, decided_at, verdict FROM changes WHERE outcome = $1 \
+             ORDER BY decided_at DESC, change LIMIT $2",
+        )
+        .bind(outcome.to_string())
+        .bind(i64::from(limit))
+        .fetch_all(&self.readers)
+        .await?;
+        rows.iter().map(change_row).collect()
+    }
+
+    /// How many changes there are of each outcome.
+    pub async fn change_counts(&self) -> Result<BTreeMap<String, i64>, StoreError> {
+        let rows =
+            sqlx::query("SELECT outcome, COUNT(*) FROM changes GROUP BY outcome").fetch_all(&self.readers).await?;
+        rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
     }
 }
 

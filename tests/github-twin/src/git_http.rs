@@ -72,7 +72,7 @@ async fn upload_pack(
 }
 
 /// Where the objects lie. Forks share them, but not the refs: they are not served.
-fn repository(world: &Shared, owner: &str, repo: &str) -> Option<PathBuf> {
+pub(crate) fn repository(world: &Shared, owner: &str, repo: &str) -> Option<PathBuf> {
     let world = world.lock();
     let name = repo.strip_suffix(".git").unwrap_or(repo);
     let known = world.repository(owner, name)?;

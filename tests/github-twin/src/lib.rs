@@ -14,6 +14,7 @@ pub mod git;
 mod git_http;
 pub mod graphql;
 pub mod model;
+mod pages;
 pub mod payload;
 pub mod rest;
 pub mod runner;

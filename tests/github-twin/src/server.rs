@@ -13,6 +13,7 @@ pub fn router(world: &Shared) -> Router {
     Router::new()
         .merge(crate::control::router(world.clone()))
         .merge(crate::git_http::router(world.clone()))
+        .merge(crate::pages::router(world.clone()))
         .fallback_service(crate::rest::router(world.clone()))
 }
 

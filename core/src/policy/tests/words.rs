@@ -33,7 +33,7 @@ fn a_title_is_one_sentence_that_a_person_can_act_on() {
     Waiting for a review by someone other than @ann and @ben: @ben contributed to #1 and so cannot approve it
     Waiting for a review by someone other than @ann and @ben: @cat approved b1, and the head of #1 is now a2
     Written by @ann and @ben, reviewed by @cat
-    #1 was merged without an approval that counts
+    #1 landed without an approval that counts
     @dee requests changes on #1
     Cannot tell who pushed b1 to the branch of #1
     Cannot tell: reviews after the hundredth
@@ -124,7 +124,7 @@ fn the_summary_of_a_deployment_says_who_could_deploy_and_how_far() {
     assert_snapshot!(summary_markdown(&judge(&facts), &facts), @r#"
     ### What there is to do
 
-    - **review-missing** #2 was merged without an approval that counts. A merged change can no longer gain a reviewer: open an exception.
+    - **review-missing** #2 landed without an approval that counts. A merged change can no longer gain a reviewer: open an exception.
 
     ### [#1](https://github.com/acme/shop/pull/1) at m1: compliant
 
@@ -152,7 +152,7 @@ fn the_summary_of_a_deployment_says_who_could_deploy_and_how_far() {
 
     @dee could take it as far as m1.
     "#);
-    assert_snapshot!(short_comment(&judge(&facts)), @"#2 was merged without an approval that counts. A merged change can no longer gain a reviewer: open an exception. Nobody could deploy all of it as it stands. @dee could deploy everything up to #1 (m1).");
+    assert_snapshot!(short_comment(&judge(&facts)), @"#2 landed without an approval that counts. A merged change can no longer gain a reviewer: open an exception. Nobody could deploy all of it as it stands. @dee could deploy everything up to #1 (m1).");
     assert_snapshot!(short_comment(&judge(&Release::good().by(&user("ann")).facts())), @"@ann contributed to #1 and so cannot deploy it. Let somebody deploy who contributed to nothing in this release. Could deploy it: @cat and @dee.");
     assert_snapshot!(short_comment(&judge(&Release::good().facts())), @"Written by @ann, reviewed by @ben, deployed by @dee.");
 }

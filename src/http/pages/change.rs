@@ -1,0 +1,196 @@
+//! One change: its three people, what is missing, and the evidence for who contributed and which reviews count.
+//!
+//! Invariant: a role that nobody fills, or the wrong person, is shown as such.
+
+use super::{Links, Of, accounts, at, badge, change_address, moment, page, reasons};
+use crate::http::Doors;
+use crate::http::problem::Problem;
+use axum::extract::{Path, State};
+use countersign_core::domain::{
+    ChangeName, ChangeVerdict, CommitSha, Contribution, Contributor, Outcome, Reason, ReviewVerdict, Verdict,
+};
+use maud::{Markup, html};
+
+/// `GET /changes/{owner}/{name}/{change}`: the latest verdict on one change.
+pub async fn change(
+    State(doors): State<Doors>,
+    Path((owner, name, change)): Path<(String, String, String)>,
+) -> Result<Markup, Problem> {
+    let found = doors.store.change(&format!("{owner}/{name}"), &change).await?.ok_or_else(Problem::not_found)?;
+    let links = Links::new(&doors, &found.repository);
+    let verdict = &found.verdict;
+    let (title, about) = match &verdict.change {
+        ChangeName::PullRequest(number) => {
+            let place = links.address(&format!("pull/{number}"));
+            (format!("#{number}"), html! { a href=(place) { "Pull request #" (number) } })
+        }
+        ChangeName::Commit(sha) => {
+            (sha.short().to_owned(), html! { (links.commit(sha)) ", which came without a pull request" })
+        }
+    };
+    let shown = Shown { links: &links, deployment: None, among_others: false };
+    Ok(page(
+        &format!("{title} of {}", found.repository),
+        &html! {
+            p.quiet { (found.repository) " · " (moment(&found.decided_at)) }
+            h1 { (badge(&verdict.outcome.to_string(), Of::Change)) " " (about) }
+            @if verdict.reasons.is_empty() { p.lead { "Written and reviewed by different people." } }
+            (reasons(&verdict.reasons))
+            (uncounted(verdict))
+            (article(verdict, &shown))
+            p.quiet { "Judged last in " a href={ "/decisions/" (found.decision) } { "this decision" } "." }
+        },
+    ))
+}
+
+/// What surrounds a change on a page.
+pub(super) struct Shown<'a> {
+    pub(super) links: &'a Links<'a>,
+    /// The deployment that would bring it.
+    pub(super) deployment: Option<&'a Verdict>,
+    /// Whether there are other changes on the page; alone it needs no heading, and its reasons are told already.
+    pub(super) among_others: bool,
+}
+
+/// A change with its people and evidence.
+pub(super) fn article(change: &ChangeVerdict, shown: &Shown<'_>) -> Markup {
+    let links = shown.links;
+    html! {
+        article class={ "change " (change.outcome) } {
+            @if shown.among_others {
+                h3 {
+                    (badge(&change.outcome.to_string(), Of::Change)) " "
+                    @match &change.change {
+                        ChangeName::PullRequest(_) => {
+                            a href=(change_address(links.repository, &change.change)) { (change.change) } " at " (links.commit(&change.commit))
+                        }
+                        ChangeName::Commit(sha) => {
+                            a href=(change_address(links.repository, &change.change)) { (sha.short()) } " without a pull request"
+                        }
+                    }
+                }
+                @for reason in &change.reasons { p { (reason.text) "." } }
+            }
+            (roles(change, shown.deployment))
+            details open[change.outcome != Outcome::Allow] {
+                summary { "The evidence" }
+                (evidence(change, links))
+            }
+        }
+    }
+}
+
+/// Why somebody's approval does not count, where one that counts is missing.
+pub(super) fn uncounted(change: &ChangeVerdict) -> Markup {
+    let missing = change.reviewers.is_empty();
+    let approvals = change.reviews.iter().filter(|review| missing && review.approves && !review.counts);
+    let why: Vec<Reason> = approvals.flat_map(|review| review.reasons.iter().cloned()).collect();
+    html! { @if !why.is_empty() { p.quiet { "Approvals that do not count:" } (reasons(&why)) } }
+}
+
+/// Who wrote, who reviewed, who deploys; one who may not is marked.
+fn roles(change: &ChangeVerdict, deployment: Option<&Verdict>) -> Markup {
+    let broken = |codes: &[&str]| {
+        let reasons = change.reasons.iter().chain(deployment.into_iter().flat_map(|verdict| &verdict.reasons));
+        let of_this = reasons.filter(|reason| reason.change.as_ref() == Some(&change.change));
+        of_this.into_iter().any(|reason| codes.contains(&reason.code.as_str()))
+    };
+    let author = broken(&["author-unattributed", "sponsor-unknown"]);
+    let deployer = broken(&["deployer-is-author", "deployer-is-reviewer"]);
+    let role = |wrong: bool| if wrong { "role wrong" } else { "role" };
+    html! {
+        dl.roles {
+            div class=(role(author)) {
+                dt { "wrote it" } dd { (accounts(change.contributors.iter().map(|contributor| &contributor.account))) }
+            }
+            div class=(role(change.reviewers.is_empty())) { dt { "reviewed it" } dd { (accounts(&change.reviewers)) } }
+            @if let Some(verdict) = deployment {
+                div class=(role(deployer || verdict.deployers.is_empty())) {
+                    dt { "deploys it" } dd { (accounts(verdict.deployers.iter().map(|deployer| &deployer.account))) }
+                }
+            }
+        }
+    }
+}
+
+fn evidence(change: &ChangeVerdict, links: &Links<'_>) -> Markup {
+    html! {
+        ul.plain { @for one in &change.contributors { (contributor(one, links)) } }
+        @if change.reviews.is_empty() { p.none { "No review." } }
+        ul.plain { @for one in &change.reviews { (review(one, links)) } }
+    }
+}
+
+fn contributor(one: &Contributor, links: &Links<'_>) -> Markup {
+    let commits = |pick: &dyn Fn(&Contribution) -> Option<CommitSha>| -> Vec<CommitSha> {
+        one.because.iter().filter_map(pick).collect()
+    };
+    let wrote = commits(&|how| match how {
+        Contribution::Authored { commit } => Some(commit.clone()),
+        _ => None,
+    });
+    let committed = commits(&|how| match how {
+        Contribution::Committed { commit } => Some(commit.clone()),
+        _ => None,
+    });
+    let wrote_with = commits(&|how| match how {
+        Contribution::CoAuthored { commit } => Some(commit.clone()),
+        _ => None,
+    });
+    let pushed = commits(&|how| match how {
+        Contribution::Pushed { commit } => Some(commit.clone()),
+        _ => None,
+    });
+    let lists = if wrote == committed {
+        vec![("wrote and committed", wrote)]
+    } else {
+        vec![("wrote", wrote), ("committed", committed)]
+    };
+    let lists = lists.into_iter().chain([("co-wrote", wrote_with), ("pushed", pushed)]);
+    let opened = one.because.iter().any(|how| matches!(how, Contribution::Opened));
+    let mut said: Vec<Markup> = Vec::new();
+    if opened {
+        said.push(html! { "opened it" });
+    }
+    for (what, commits) in lists.filter(|(_, commits)| !commits.is_empty()) {
+        said.push(html! { (what) " " (list(&commits, links)) });
+    }
+    for how in &one.because {
+        if let Contribution::Sponsors { automation } = how {
+            said.push(html! { "answers for automation, account " (automation) });
+        }
+    }
+    html! {
+        li {
+            (at(&one.account))
+            @if let Some(person) = &one.person { " (" (person) ")" }
+            @if one.automation { " (automation)" }
+            " " @for (place, what) in said.iter().enumerate() { @if place > 0 { "; " } (what) } "."
+        }
+    }
+}
+
+fn list(commits: &[CommitSha], links: &Links<'_>) -> Markup {
+    const MOST: usize = 12;
+    html! {
+        @for (place, commit) in commits.iter().take(MOST).enumerate() { @if place > 0 { ", " } (links.commit(commit)) }
+        @if let more @ 1.. = commits.len().saturating_sub(MOST) { " and " (more) " more" }
+    }
+}
+
+fn review(one: &ReviewVerdict, links: &Links<'_>) -> Markup {
+    html! {
+        li {
+            @match &one.by { Some(by) => (at(by)), None => span.none { "Somebody GitHub no longer shows" } }
+            @if one.approves { " approved " } @else { " requested changes on " }
+            @match &one.commit { Some(commit) => (links.commit(commit)), None => "an unknown commit" }
+            @match (one.approves, one.counts) {
+                (true, true) => ": counts.",
+                (true, false) => ": does not count.",
+                (false, true) => ": stands.",
+                (false, false) => ": no longer stands.",
+            }
+            @for reason in &one.reasons { " " (reason.text) ". " code.code { (reason.code) } }
+        }
+    }
+}
