@@ -13,6 +13,7 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
 
 const PLAY: &str = include_str!("demo.yaml");
 /// Where the pages are, if nobody else listens there.
@@ -26,7 +27,7 @@ async fn main() -> anyhow::Result<ExitCode> {
     let server = json!({"listen": free_address()?, "public_url": "", "open_reading": true});
     play.world.settings.insert("server".to_owned(), server);
     let screen = Screen::new();
-    screen.line("Countersign: nothing reaches production unless three different people stood behind it.");
+    Screen::line("Countersign: nothing reaches production unless three different people stood behind it.");
     screen
         .quiet("A GitHub of its own (acme/shop) and the service on SQLite, both on this machine and gone afterwards.");
     let mut stage = Stage::set(&play.world, &service()?, &AppKey::generate()?).await?;
@@ -35,20 +36,33 @@ async fn main() -> anyhow::Result<ExitCode> {
 
     let played = tokio::select! {
         played = play_all(&mut stage, &play.episodes, &screen) => Some(played?),
-        _ = tokio::signal::ctrl_c() => None,
+        ended = asked_to_end() => { ended?; None }
     };
     let mut held = true;
     if let Some(played) = played {
-        stage.read("/").await.map_err(anyhow::Error::msg)?;
-        screen.ending(&overview, &played);
+        let places = places(&overview, &played);
+        for (what, address) in &places {
+            let path = address.strip_prefix(&overview).unwrap_or_default();
+            stage.read(path).await.map_err(anyhow::Error::msg).context(*what)?;
+        }
+        screen.ending(&places, &played);
         held = played.broken == 0;
         if std::env::var_os("DEMO_ONCE").is_none_or(|once| once != "1") {
-            screen.line("It keeps running until you press Ctrl-C.");
-            tokio::signal::ctrl_c().await?;
+            Screen::line("It keeps running until you press Ctrl-C.");
+            asked_to_end().await?;
         }
     }
     stage.step(&Step::Service(ServiceAct::Stop)).await.map_err(anyhow::Error::msg)?;
     Ok(if held { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Ctrl-C, or whoever started it wants it to end: either way the service must not stay behind.
+async fn asked_to_end() -> std::io::Result<()> {
+    let mut terminated = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted,
+        _ = terminated.recv() => Ok(()),
+    }
 }
 
 /// The service is built beside the examples' directory.
@@ -77,6 +91,18 @@ struct Played {
     pull_request: Option<String>,
 }
 
+/// What is worth opening.
+fn places(overview: &str, played: &Played) -> Vec<(&'static str, String)> {
+    let some = [
+        ("everything", Some(format!("{overview}/"))),
+        ("a blocked deployment", played.blocked.clone()),
+        ("an allowed one", played.allowed.clone()),
+        ("a check that waits", played.pull_request.clone()),
+        ("a change in violation", Some(format!("{overview}/changes/acme/shop/11"))),
+    ];
+    some.into_iter().filter_map(|(what, address)| Some((what, address?))).collect()
+}
+
 async fn play_all(stage: &mut Stage, episodes: &[Episode], screen: &Screen) -> anyhow::Result<Played> {
     let mut played = Played::default();
     for (number, episode) in episodes.iter().enumerate() {
@@ -86,7 +112,7 @@ async fn play_all(stage: &mut Stage, episodes: &[Episode], screen: &Screen) -> a
         }
         for told in &episode.story {
             if let Some(words) = &told.say {
-                screen.step(words);
+                Screen::step(words);
             }
             let outcome = stage.step(&told.step).await;
             if let Step::Expect(expected) = &told.step {
@@ -196,12 +222,11 @@ async fn change_ticket(stage: &Stage, name: &str) -> anyhow::Result<Answer> {
         let names = all.filter_map(|one| Some(format!("@{}", one.pointer(login)?.as_str()?)));
         names.collect::<Vec<_>>().join(", ")
     };
-    let says = match ticket.pointer("/reasons/0/text").and_then(Value::as_str) {
-        Some(why) => why.to_owned(),
-        None => {
-            let (wrote, reviewed) = (logins("contributors", "/account/login"), logins("reviewers", "/login"));
-            format!("written by {wrote}, reviewed by {reviewed}")
-        }
+    let says = if let Some(why) = ticket.pointer("/reasons/0/text").and_then(Value::as_str) {
+        why.to_owned()
+    } else {
+        let (wrote, reviewed) = (logins("contributors", "/account/login"), logins("reviewers", "/login"));
+        format!("written by {wrote}, reviewed by {reviewed}")
     };
     let short = if name.len() > 7 { name.get(..7).unwrap_or(name).to_owned() } else { format!("#{name}") };
     Ok(Answer { mark, about: format!("record of {short}"), says })
@@ -229,7 +254,7 @@ impl Screen {
     }
 
     /// Whoever reads may have gone away: that is no error.
-    fn line(&self, text: &str) {
+    fn line(text: &str) {
         let _ = writeln!(std::io::stdout(), "{text}");
     }
 
@@ -238,15 +263,15 @@ impl Screen {
     }
 
     fn quiet(&self, text: &str) {
-        self.line(&self.styled("2", text));
+        Self::line(&self.styled("2", text));
     }
 
     fn title(&self, number: usize, name: &str) {
-        self.line(&format!("\n{}", self.styled("1", &format!("{number:>2}. {name}"))));
+        Self::line(&format!("\n{}", self.styled("1", &format!("{number:>2}. {name}"))));
     }
 
-    fn step(&self, words: &str) {
-        self.line(&format!("    {words}"));
+    fn step(words: &str) {
+        Self::line(&format!("    {words}"));
     }
 
     fn answer(&self, answer: &Answer) {
@@ -256,29 +281,19 @@ impl Screen {
             Mark::Waiting => ("33", "waiting"),
         };
         let word = self.styled(style, &format!("{word:>11}"));
-        self.line(&format!("{word}  {}: {}", self.styled("2", &answer.about), answer.says));
+        Self::line(&format!("{word}  {}: {}", self.styled("2", &answer.about), answer.says));
     }
 
     fn broken(&self, why: &str) {
-        self.line(&format!("  {} {why}", self.styled("31", "UNEXPECTED")));
+        Self::line(&format!("  {} {why}", self.styled("31", "UNEXPECTED")));
     }
 
-    fn ending(&self, overview: &str, played: &Played) {
-        self.line("\nWhere to look:");
-        let place = |what: &str, address: &str| self.line(&format!("  {what:<24}{}", self.styled("36", address)));
-        place("everything", &format!("{overview}/"));
-        let places = [
-            ("a blocked deployment", &played.blocked),
-            ("an allowed one", &played.allowed),
-            ("a check that waits", &played.pull_request),
-        ];
+    fn ending(&self, places: &[(&str, String)], played: &Played) {
+        Self::line("\nWhere to look:");
         for (what, address) in places {
-            if let Some(address) = address {
-                place(what, address);
-            }
+            Self::line(&format!("  {what:<24}{}", self.styled("36", address)));
         }
-        place("a change in violation", &format!("{overview}/changes/acme/shop/11"));
         let tally = format!("{} episodes: {} answers as expected, {} not", played.episodes, played.held, played.broken);
-        self.line(&format!("\n{tally}"));
+        Self::line(&format!("\n{tally}"));
     }
 }

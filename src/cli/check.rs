@@ -76,7 +76,7 @@ async fn judge(check: &Check) -> anyhow::Result<Exit> {
     let verdict = policy::decide(&facts, &policies);
     match check.format {
         Format::Json => {
-            println!("{}", serde_json::to_string(&serde_json::json!({"facts": facts, "verdict": verdict}))?)
+            println!("{}", serde_json::to_string(&serde_json::json!({"facts": facts, "verdict": verdict}))?);
         }
         Format::Human => println!("{}\n\n{}", policy::title(&verdict), policy::summary_markdown(&verdict, &facts)),
     }
