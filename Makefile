@@ -6,7 +6,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 TWIN := $(TARGET)/debug/github-twin
 SERVICE := $(TARGET)/debug/countersign
 
-.PHONY: corpus help demo check test test-long stories contract bench format clippy tables deny doc install programs
+.PHONY: corpus help demo check test test-long stories contract format clippy tables deny doc install programs
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -52,8 +52,5 @@ install:
 test: install  ## everything; ends with `N passed, N failed`
 	.ci/test
 
-test-long:  ## crash rounds and a long look at the laws
+test-long: install  ## many more crash rounds, and the laws over many more histories
 	.ci/test-long
-
-bench: ## speed, against the bars; builds release, writes nothing
-	cargo bench --quiet --workspace

@@ -8,7 +8,7 @@ use anyhow::Context;
 use clap::{Subcommand, ValueEnum};
 use countersign_core::domain::RepositoryId;
 use countersign_core::ledger::checkpoint::Checkpoint;
-use countersign_core::ledger::note::VerifyingKey;
+use countersign_core::ledger::note::{Note, VerifyingKey};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -92,7 +92,7 @@ async fn write(config: Option<&Path>, out: &Path, wanted: Wanted, format: Format
         None => None,
     };
     let older = match &wanted.against {
-        Some(path) => Some(Checkpoint::parse(&read(path)?)?.size),
+        Some(path) => Some(Checkpoint::parse(Note::parse(&read(path)?)?.unproved_text())?.size),
         None => None,
     };
     let repositories: BTreeSet<RepositoryId> = wanted.repository.into_iter().map(RepositoryId).collect();

@@ -2,7 +2,7 @@
 //!
 //! Invariant: `manifest.note` is signed and names `manifest.json`, which names every other file with size and SHA-256.
 //! The note is spelled like a checkpoint under an origin of its own ([`manifest_origin`]), so that neither can ever stand
-//! in for the other. Written by [`super::export`], read by [`super::verify`].
+//! in for the other. Written by [`super::export()`], read by [`super::verify()`].
 
 use countersign_core::ledger::{Checkpoint, Hash};
 use serde::{Deserialize, Serialize};

@@ -1,7 +1,7 @@
 //! Writing a bundle: a stretch of the ledger with all that is needed to check it without us.
 //!
 //! Invariant: the same ledger, range and key give the same bytes, and memory does not grow with the range. The manifest
-//! and its note come last, so that a bundle that was cut short does not verify. Next: [`super::verify`].
+//! and its note come last, so that a bundle that was cut short does not verify. Next: [`super::verify()`].
 
 use super::EvidenceError;
 use super::bundle::{

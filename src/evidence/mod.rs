@@ -1,7 +1,7 @@
 //! Evidence: what an auditor takes away, and the check that needs to trust nobody.
 //!
 //! Invariant: [`verify`](verify::verify) reads a bundle and nothing else, neither network nor database, and believes
-//! nothing that a signed note does not lead to. What a bundle is made of is in [`bundle`]; [`export`] writes one.
+//! nothing that a signed note does not lead to. What a bundle is made of is in [`bundle`]; [`export()`] writes one.
 
 pub mod bundle;
 pub mod export;

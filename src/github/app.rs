@@ -38,6 +38,9 @@ impl App {
     /// Reads the App's key.
     pub fn load(settings: &GitHub) -> anyhow::Result<Self> {
         let path = &settings.private_key_file;
+        if settings.app_id == 0 || path.as_os_str().is_empty() {
+            anyhow::bail!("no App is configured: set `app_id` and `private_key_file` under [github]");
+        }
         let pem = std::fs::read(path)
             .map_err(|error| anyhow::anyhow!("the App's key `{}` cannot be read: {error}", path.display()))?;
         let key = EncodingKey::from_rsa_pem(&pem)

@@ -1,12 +1,13 @@
 //! What GitHub is told: the check run on a pull request's head, the answer of the deployment protection rule.
 //!
-//! Invariant: publishing is idempotent. What was told is noted, and nothing is told twice; a crash in between tells it
-//! again to the same check run.
+//! Invariant: publishing is idempotent. What was told is noted, and nothing is told twice: where a crash may have come in
+//! between, the check run that names the decision is looked for first.
 
 use super::client::{Client, GitHubError};
 use crate::store::{PublicationTarget, Recorded, Store};
 use countersign_core::domain::{CommitSha, Decision, Outcome, Repository, RunAttempt, RunId};
 use countersign_core::policy;
+use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -60,7 +61,10 @@ pub async fn check(
     let body = without_null(body);
     let path = format!("/repos/{}/check-runs", repository.full_name);
     // A check that was completed is not opened again but followed by a new one: the newest of a name is the one that counts.
-    let reuse = earlier.as_ref().filter(|_| conclusion.is_some()).map(|(id, _)| id);
+    let reuse = match told_before(client, &format!("/repos/{}", repository.full_name), commit, shown).await? {
+        Some(id) => Some(id),
+        None => earlier.filter(|_| conclusion.is_some()).map(|(id, _)| id),
+    };
     let answer = match reuse {
         Some(id) => client.write("PATCH", &format!("{path}/{id}"), &body).await?,
         None => client.write("POST", &path, &body).await?,
@@ -69,6 +73,35 @@ pub async fn check(
     let id = id.ok_or_else(|| GitHubError::Unreadable("a check run without an id".to_owned()))?;
     store.note_published(target, id, digest).await?;
     Ok(())
+}
+
+#[derive(Deserialize)]
+struct CheckRuns {
+    check_runs: Vec<CheckRun>,
+}
+
+#[derive(Deserialize)]
+struct CheckRun {
+    id: u64,
+    external_id: Option<String>,
+}
+
+/// The check run that was told of this decision already, where nobody lived to note it. A decision that is new cannot have
+/// been told, so this costs a call only after a crash, a lost answer, or a change of what else shares the commit.
+async fn told_before(
+    client: &Client,
+    repository: &str,
+    commit: &CommitSha,
+    shown: &Shown<'_>,
+) -> Result<Option<String>, GitHubError> {
+    if shown.recorded.fresh && shown.recorded.decision == shown.decision.id {
+        return Ok(None);
+    }
+    let app = client.app_id();
+    let path = format!("{repository}/commits/{commit}/check-runs?check_name={CHECK}&app_id={app}&per_page=100");
+    let latest: CheckRuns = client.get(&path).await?;
+    let told = latest.check_runs.into_iter().find(|run| run.external_id.as_ref() == Some(&shown.decision.id));
+    Ok(told.map(|run| run.id.to_string()))
 }
 
 fn summary(shown: &Shown<'_>) -> String {

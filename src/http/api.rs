@@ -5,12 +5,26 @@ use super::problem::Problem;
 use crate::store::reading::{ChangeRow, DecisionRow};
 use crate::store::{StoreError, ledger};
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{FromRequestParts, Path, State};
 use axum::http::header;
+use axum::http::request::Parts;
 use axum::response::IntoResponse;
 use countersign_core::domain::{Decision, EntryBody, RunId};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+
+/// The query of a request; what it cannot be read as is a problem like any other.
+pub struct Query<T>(T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let axum::extract::Query(read) = axum::extract::Query::from_request_parts(parts, state).await?;
+        Ok(Self(read))
+    }
+}
 
 /// The longest page of a list.
 const LONGEST_PAGE: u32 = 100;

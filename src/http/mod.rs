@@ -54,5 +54,6 @@ pub fn router(doors: Doors) -> Router {
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
         .merge(reading)
+        .fallback(async || problem::Problem::not_found())
         .with_state(doors)
 }

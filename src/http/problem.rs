@@ -1,5 +1,6 @@
 //! Errors as RFC 9457 problem details: constant bodies, one place.
 
+use axum::extract::rejection::QueryRejection;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
@@ -51,6 +52,12 @@ impl IntoResponse for Problem {
             headers.insert(header::WWW_AUTHENTICATE, ask);
         }
         response
+    }
+}
+
+impl From<QueryRejection> for Problem {
+    fn from(_: QueryRejection) -> Self {
+        Self::bad_request("the query is not of the form asked for")
     }
 }
 

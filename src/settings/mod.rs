@@ -8,6 +8,7 @@ mod fault;
 
 pub use fault::{Fault, SettingsError};
 
+use countersign_core::ledger::canonical;
 use countersign_core::policy::Policies;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -279,7 +280,8 @@ impl Settings {
         let judged = serde_json::json!({
             "scope": self.scope, "baseline": self.baseline, "person": self.person, "automation": self.automation,
         });
-        let text = judged.to_string();
+        // Canonical, so that the digest does not depend on how the JSON library was built.
+        let text = canonical::to_bytes(&judged).map_or_else(|_| judged.to_string(), |bytes| lossy(&bytes));
         (hex::encode(Sha256::digest(text.as_bytes())), text)
     }
 }
@@ -304,6 +306,10 @@ impl Scope {
 /// Environments are compared case-folded and trimmed: `Production ` is `production`.
 pub fn same_environment(a: &str, b: &str) -> bool {
     a.trim().to_lowercase() == b.trim().to_lowercase()
+}
+
+fn lossy(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }
 
 fn matches_repository(pattern: &str, full_name: &str) -> bool {

@@ -3,4 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod architecture;
+mod cli;
+mod cost;
+mod crash;
+mod door;
 mod evidence;
+mod examples;
+mod publishing;
+mod reading;
+mod scene;

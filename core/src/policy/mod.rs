@@ -1,6 +1,6 @@
 //! Judgement: whether three different people stood behind what goes to production.
 //!
-//! Invariant: [`decide`] is pure. It reads no clock, network or file, and missing knowledge never becomes permission.
+//! Invariant: [`decide()`] is pure. It reads no clock, network or file, and missing knowledge never becomes permission.
 //!
 //! A tour, in the order in which a decision goes:
 //!

@@ -4,7 +4,7 @@
 //! unread is ever taken for nothing there.
 //!
 //! [`pull_request`] reads pull requests, [`pushes`] who moved their branches, [`deployment`] a run at a gate,
-//! [`line`] the production branch it deploys from, [`outcome`] how a deployment ended.
+//! [`mod@line`] the production branch it deploys from, [`outcome`] how a deployment ended.
 
 pub mod deployment;
 pub mod line;

@@ -68,7 +68,7 @@ fn name_commits(world: &World, settings: &mut Map<String, Value>) {
 /// Writes tables and lists of tables in TOML's long form, and everything below in its short one.
 fn toml(all: &Value) -> String {
     let (mut plain, mut tables) = (String::new(), String::new());
-    for (key, value) in all.as_object().into_iter().flatten() {
+    for (key, value) in all.as_object().into_iter().flat_map(sorted) {
         let list = value.as_array().filter(|list| !list.is_empty() && list.iter().all(Value::is_object));
         match (value.as_object(), list) {
             (Some(table), _) => {
@@ -89,8 +89,15 @@ fn toml(all: &Value) -> String {
     plain + &tables
 }
 
+/// In the order of the keys, whatever features the JSON library was built with.
+fn sorted(table: &Map<String, Value>) -> Vec<(&String, &Value)> {
+    let mut pairs: Vec<_> = table.iter().collect();
+    pairs.sort_by_key(|(key, _)| *key);
+    pairs
+}
+
 fn pairs(text: &mut String, table: &Map<String, Value>) {
-    for (key, value) in table.iter().filter(|(_, value)| !value.is_null()) {
+    for (key, value) in sorted(table).into_iter().filter(|(_, value)| !value.is_null()) {
         let _ = writeln!(text, "{} = {}", Value::from(key.as_str()), inline(value));
     }
 }
@@ -100,7 +107,7 @@ fn inline(value: &Value) -> String {
     match value {
         Value::Object(table) => {
             let pair = |(key, value): (&String, &Value)| format!("{} = {}", Value::from(key.as_str()), inline(value));
-            format!("{{{}}}", table.iter().map(pair).collect::<Vec<_>>().join(", "))
+            format!("{{{}}}", sorted(table).into_iter().map(pair).collect::<Vec<_>>().join(", "))
         }
         Value::Array(list) => format!("[{}]", list.iter().map(inline).collect::<Vec<_>>().join(", ")),
         plain => plain.to_string(),

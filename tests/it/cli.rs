@@ -1,0 +1,193 @@
+//! The command line: what each verb says, and the exit code that a program can act on.
+
+use crate::scene::{SERVICE, Scene};
+use clap::CommandFactory as _;
+use countersign::cli::Arguments;
+use github_twin::auth::mint;
+use serde_json::{Value, json};
+use std::fs;
+use std::path::Path;
+use std::process::Output;
+use tokio::process::Command;
+
+struct Said {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+/// Runs the program with nothing in its environment but what is given.
+async fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Said {
+    let mut command = Command::new(SERVICE);
+    command.args(arguments).env_clear().envs(environment.iter().copied()).kill_on_drop(true);
+    let output: Output = command.output().await.unwrap();
+    Said {
+        code: output.status.code().unwrap(),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+fn path(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+#[tokio::test]
+async fn every_verb_says_how_it_is_used_with_an_example() {
+    let mut verbs = vec![(Vec::new(), Arguments::command())];
+    let mut seen = 0;
+    while let Some((name, command)) = verbs.pop() {
+        for verb in command.get_subcommands().filter(|verb| verb.get_name() != "help") {
+            let mut name: Vec<String> = name.clone();
+            name.push(verb.get_name().to_owned());
+            if verb.has_subcommands() {
+                verbs.push((name, verb.clone()));
+                continue;
+            }
+            let mut arguments: Vec<&str> = name.iter().map(String::as_str).collect();
+            arguments.push("--help");
+            let said = run(&arguments, &[]).await;
+            let example = format!("countersign {}", name.join(" "));
+            assert_eq!(said.code, 0, "{example}");
+            let shown = said.out.split("Example: ").nth(1).unwrap_or_default();
+            assert!(shown.contains(&example), "`{example} --help` shows no example:\n{}", said.out);
+            seen += 1;
+        }
+    }
+    assert!(seen >= 4, "{seen} verbs");
+    let said = run(&["--help"], &[]).await;
+    assert_eq!(said.code, 0);
+    for line in ["0  allowed", "1  an error", "2  denied", "3  settings", "4  undetermined", "5  pending"] {
+        assert!(said.out.contains(line), "`{line}` is not in\n{}", said.out);
+    }
+}
+
+#[tokio::test]
+async fn invalid_settings_end_with_3_and_name_the_key() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("countersign.toml");
+    let out = directory.path().join("bundle");
+    let scope = "[[scope]]\nrepositories = [\"acme/*\"]\n";
+    for (text, named) in [
+        ("[server]\nlissten = \"127.0.0.1:0\"\n".to_owned(), "lissten"),
+        ("[sever]\n".to_owned(), "sever"),
+        ("[server]\npace_ms = \"soon\"\n".to_owned(), "pace_ms"),
+        ("[server]\npace_ms = -1\n".to_owned(), "pace_ms"),
+        ("[github]\nwebhook_secrets = [\"\"]\n".to_owned(), "webhook secret"),
+        (format!("{scope}policies = [\"four-person\"]\n"), "four-person"),
+        ("[[scope]]\nrepositories = [\"shop\"]\n".to_owned(), "`shop`"),
+        (
+            "[[baseline]]\nrepository = \"acme/shop\"\nenvironment = \"production\"\ncommit = \"4f2c\"\n".to_owned(),
+            "4f2c",
+        ),
+        ("[server\n".to_owned(), "[server"),
+    ] {
+        fs::write(&file, &text).unwrap();
+        for verb in [
+            vec!["serve", "--config", path(&file)],
+            vec!["check", "--repo", "acme/shop", "--pr", "1", "--token", "t", "--config", path(&file)],
+            vec!["evidence", "export", "--out", path(&out), "--config", path(&file)],
+        ] {
+            let said = run(&verb, &[]).await;
+            assert_eq!(said.code, 3, "{} of {text}: {}", verb.join(" "), said.err);
+            assert!(said.err.contains(named) && said.out.is_empty(), "`{named}` is not in\n{}", said.err);
+        }
+    }
+    assert!(!out.exists());
+    let said = run(&["serve"], &[("COUNTERSIGN_SERVER_PACE_MS", "soon")]).await;
+    assert_eq!(said.code, 3, "{}", said.err);
+    assert!(said.err.contains("COUNTERSIGN_SERVER_PACE_MS"), "{}", said.err);
+    let said = run(&["serve", "--config", path(&directory.path().join("none.toml"))], &[]).await;
+    assert_eq!(said.code, 3, "{}", said.err);
+    assert!(said.err.contains("none.toml"), "{}", said.err);
+}
+
+#[tokio::test]
+async fn evidence_that_was_tampered_with_ends_with_2() {
+    let mut scene = Scene::set(json!({"accounts": {"ann": "write", "ben": "write"}})).await;
+    scene.play(json!({"open": {"pr": 1, "by": "ann", "commits": [{"id": "a1", "by": "ann"}]}})).await;
+    scene.rest().await;
+    let older = scene.stage.directory().join("older.txt");
+    fs::write(&older, scene.text("/api/v1/ledger/checkpoint").await).unwrap();
+    scene.play(json!({"review": {"pr": 1, "by": "ben", "state": "approved"}})).await;
+    scene.rest().await;
+    let key = scene.text("/api/v1/ledger/key").await;
+    let config = scene.stage.directory().join("countersign.toml");
+    let bundle = scene.stage.directory().join("bundle");
+    let export = ["evidence", "export", "--config", path(&config), "--out", path(&bundle), "--against", path(&older)];
+    let said = run(&export, &[]).await;
+    assert_eq!(said.code, 0, "{}", said.err);
+    let verify = ["evidence", "verify", path(&bundle), "--key", key.trim(), "--against", path(&older)];
+    let said = run(&verify, &[]).await;
+    assert_eq!(said.code, 0, "{}{}", said.out, said.err);
+
+    let json = [verify.as_slice(), &["--format", "json"]].concat();
+    for name in ["entries.jsonl", "checkpoint.txt", "manifest.json", "manifest.note"] {
+        let file = bundle.join(name);
+        let good = fs::read(&file).unwrap();
+        let mut bad = good.clone();
+        let middle = bad.len() / 2;
+        bad[middle] ^= 1;
+        fs::write(&file, bad).unwrap();
+        let said = run(&verify, &[]).await;
+        assert_eq!(said.code, 2, "{name}: {}{}", said.out, said.err);
+        assert!(said.out.starts_with("does not hold: "), "{}", said.out);
+        let said = run(&json, &[]).await;
+        let found: Value = serde_json::from_str(&said.out).unwrap();
+        assert_eq!((said.code, &found["holds"]), (2, &json!(false)), "{name}");
+        fs::write(&file, good).unwrap();
+    }
+    assert_eq!(run(&verify, &[]).await.code, 0);
+    // Something that is no bundle is an error, not a finding; and a bundle is never written over another one.
+    let nowhere = scene.stage.directory().join("nowhere");
+    assert_eq!(run(&["evidence", "verify", path(&nowhere), "--key", key.trim()], &[]).await.code, 1);
+    assert_eq!(run(&export, &[]).await.code, 1);
+}
+
+#[tokio::test]
+async fn check_ends_with_what_it_judged() {
+    let mut scene = Scene::set(json!({"accounts": {"ann": "write", "ben": "write", "cat": "write"}})).await;
+    let (url, token) = {
+        let world = scene.stage.world().lock();
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+        let permissions = world.installation.permissions.clone();
+        (world.url.clone(), mint(&world.installation, permissions, i64::try_from(now).unwrap()).0)
+    };
+    let graphql = format!("{url}/graphql");
+    let github = [
+        ("COUNTERSIGN_GITHUB_API_URL", url.as_str()),
+        ("COUNTERSIGN_GITHUB_GRAPHQL_URL", graphql.as_str()),
+        ("GITHUB_TOKEN", token.as_str()),
+    ];
+    let check = ["check", "--repo", "acme/shop", "--pr", "1"];
+    scene.play(json!({"open": {"pr": 1, "by": "ann", "commits": [{"id": "a1", "by": "ann"}]}})).await;
+    for (by, state, code, outcome) in
+        [("cat", "commented", 5, "pending"), ("ben", "approved", 0, "allow"), ("cat", "changes_requested", 2, "deny")]
+    {
+        scene.play(json!({"review": {"pr": 1, "by": by, "state": state}})).await;
+        scene.rest().await;
+        let said = run(&check, &github).await;
+        assert_eq!(said.code, code, "{}{}", said.out, said.err);
+        assert!(said.out.contains("@ann"), "{}", said.out);
+        let json = [check.as_slice(), &["--format", "json"]].concat();
+        let said = run(&json, &github).await;
+        let judged: Value = serde_json::from_str(&said.out).unwrap();
+        assert_eq!((said.code, judged["verdict"]["outcome"].as_str()), (code, Some(outcome)));
+        assert!(!said.out.contains(&token) && !said.err.contains(&token));
+    }
+    // With the service's own settings it says the same; without a token, a pull request or a good token it is an error.
+    let config = scene.stage.directory().join("countersign.toml");
+    let with_settings = [check.as_slice(), &["--config", path(&config)]].concat();
+    assert_eq!(run(&with_settings, &github[2..]).await.code, 2);
+    let no_pull_request = ["check", "--repo", "acme/shop", "--pr", "9"];
+    assert_eq!(run(&no_pull_request, &github).await.code, 1);
+    let no_repository = ["check", "--repo", "acme/other", "--pr", "1"];
+    assert_eq!(run(&no_repository, &github).await.code, 1);
+    let mut stranger = github;
+    stranger[2].1 = "ghs_nobody";
+    let said = run(&check, &stranger).await;
+    assert_eq!(said.code, 1, "{}", said.out);
+    assert!(!said.err.contains("ghs_nobody") && said.out.is_empty(), "{}{}", said.out, said.err);
+    let writes = scene.stage.world().lock().writes.len();
+    assert_eq!(scene.trace().await[5], i64::try_from(writes).unwrap());
+}
