@@ -13,6 +13,7 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
 
 const PLAY: &str = include_str!("demo.yaml");
 /// Where the pages are, if nobody else listens there.
@@ -35,20 +36,33 @@ async fn main() -> anyhow::Result<ExitCode> {
 
     let played = tokio::select! {
         played = play_all(&mut stage, &play.episodes, &screen) => Some(played?),
-        _ = tokio::signal::ctrl_c() => None,
+        ended = asked_to_end() => { ended?; None }
     };
     let mut held = true;
     if let Some(played) = played {
-        stage.read("/").await.map_err(anyhow::Error::msg)?;
-        screen.ending(&overview, &played);
+        let places = places(&overview, &played);
+        for (what, address) in &places {
+            let path = address.strip_prefix(&overview).unwrap_or_default();
+            stage.read(path).await.map_err(anyhow::Error::msg).context(*what)?;
+        }
+        screen.ending(&places, &played);
         held = played.broken == 0;
         if std::env::var_os("DEMO_ONCE").is_none_or(|once| once != "1") {
             Screen::line("It keeps running until you press Ctrl-C.");
-            tokio::signal::ctrl_c().await?;
+            asked_to_end().await?;
         }
     }
     stage.step(&Step::Service(ServiceAct::Stop)).await.map_err(anyhow::Error::msg)?;
     Ok(if held { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Ctrl-C, or whoever started it wants it to end: either way the service must not stay behind.
+async fn asked_to_end() -> std::io::Result<()> {
+    let mut terminated = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted,
+        _ = terminated.recv() => Ok(()),
+    }
 }
 
 /// The service is built beside the examples' directory.
@@ -75,6 +89,18 @@ struct Played {
     blocked: Option<String>,
     allowed: Option<String>,
     pull_request: Option<String>,
+}
+
+/// What is worth opening.
+fn places(overview: &str, played: &Played) -> Vec<(&'static str, String)> {
+    let some = [
+        ("everything", Some(format!("{overview}/"))),
+        ("a blocked deployment", played.blocked.clone()),
+        ("an allowed one", played.allowed.clone()),
+        ("a check that waits", played.pull_request.clone()),
+        ("a change in violation", Some(format!("{overview}/changes/acme/shop/11"))),
+    ];
+    some.into_iter().filter_map(|(what, address)| Some((what, address?))).collect()
 }
 
 async fn play_all(stage: &mut Stage, episodes: &[Episode], screen: &Screen) -> anyhow::Result<Played> {
@@ -262,21 +288,11 @@ impl Screen {
         Self::line(&format!("  {} {why}", self.styled("31", "UNEXPECTED")));
     }
 
-    fn ending(&self, overview: &str, played: &Played) {
+    fn ending(&self, places: &[(&str, String)], played: &Played) {
         Self::line("\nWhere to look:");
-        let place = |what: &str, address: &str| Self::line(&format!("  {what:<24}{}", self.styled("36", address)));
-        place("everything", &format!("{overview}/"));
-        let places = [
-            ("a blocked deployment", &played.blocked),
-            ("an allowed one", &played.allowed),
-            ("a check that waits", &played.pull_request),
-        ];
         for (what, address) in places {
-            if let Some(address) = address {
-                place(what, address);
-            }
+            Self::line(&format!("  {what:<24}{}", self.styled("36", address)));
         }
-        place("a change in violation", &format!("{overview}/changes/acme/shop/11"));
         let tally = format!("{} episodes: {} answers as expected, {} not", played.episodes, played.held, played.broken);
         Self::line(&format!("\n{tally}"));
     }

@@ -201,8 +201,8 @@ pub(crate) fn with_person(account: &Account, person: Option<&str>) -> String {
 /// Who would have to review: anybody but these.
 pub(crate) fn wanted(contributors: &[Contributor]) -> String {
     let persons = contributors.iter().filter(|contributor| !contributor.automation);
-    let named = |contributor: &Contributor| with_person(&contributor.account, contributor.person.as_deref());
-    let names: Vec<String> = persons.map(named).collect();
+    let label = |contributor: &Contributor| with_person(&contributor.account, contributor.person.as_deref());
+    let names: Vec<String> = persons.map(label).collect();
     if names.is_empty() { "a person".to_owned() } else { format!("someone other than {}", list(&names, 3)) }
 }
 

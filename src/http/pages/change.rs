@@ -28,7 +28,7 @@ pub async fn change(
             (sha.short().to_owned(), html! { (links.commit(sha)) ", which came without a pull request" })
         }
     };
-    let shown = Shown { links: &links, deployment: None, among_others: false };
+    let shown = Shown { links: &links, deployment: None, with_reasons: false };
     Ok(page(
         &format!("{title} of {}", found.repository),
         &html! {
@@ -48,8 +48,8 @@ pub(super) struct Shown<'a> {
     pub(super) links: &'a Links<'a>,
     /// The deployment that would bring it.
     pub(super) deployment: Option<&'a Verdict>,
-    /// Whether there are other changes on the page; alone it needs no heading, and its reasons are told already.
-    pub(super) among_others: bool,
+    /// Whether its reasons are told beside it too: among others nobody could tell whose they are.
+    pub(super) with_reasons: bool,
 }
 
 /// A change with its people and evidence.
@@ -57,7 +57,7 @@ pub(super) fn article(change: &ChangeVerdict, shown: &Shown<'_>) -> Markup {
     let links = shown.links;
     html! {
         article class={ "change " (change.outcome) } {
-            @if shown.among_others {
+            @if shown.deployment.is_some() {
                 h3 {
                     (badge(&change.outcome.to_string(), Of::Change)) " "
                     @match &change.change {
@@ -69,8 +69,8 @@ pub(super) fn article(change: &ChangeVerdict, shown: &Shown<'_>) -> Markup {
                         }
                     }
                 }
-                @for reason in &change.reasons { p { (reason.text) "." } }
             }
+            @if shown.with_reasons { @for reason in &change.reasons { p { (reason.text) "." } } }
             (roles(change, shown.deployment))
             details open[change.outcome != Outcome::Allow] {
                 summary { "The evidence" }
@@ -85,7 +85,7 @@ pub(super) fn uncounted(change: &ChangeVerdict) -> Markup {
     let missing = change.reviewers.is_empty();
     let approvals = change.reviews.iter().filter(|review| missing && review.approves && !review.counts);
     let why: Vec<Reason> = approvals.flat_map(|review| review.reasons.iter().cloned()).collect();
-    html! { @if !why.is_empty() { p.quiet { "Approvals that do not count:" } (reasons(&why)) } }
+    html! { @if !why.is_empty() { div.uncounted { p { "Approvals that do not count:" } (reasons(&why)) } } }
 }
 
 /// Who wrote, who reviewed, who deploys; one who may not is marked.

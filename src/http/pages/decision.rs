@@ -40,7 +40,7 @@ fn decision_page(found: &Found, links: &Links<'_>) -> Markup {
         Subject::Deployment(deployment) => Some(deployment),
         _ => None,
     };
-    let shown = Shown { links, deployment: deployment.map(|_| verdict), among_others: verdict.changes.len() > 1 };
+    let shown = Shown { links, deployment: deployment.map(|_| verdict), with_reasons: verdict.changes.len() > 1 };
     page(
         &title,
         &html! {
