@@ -138,7 +138,7 @@ pub struct Deployment {
     pub start: Option<StartingPoint>,
     /// The production branch.
     pub line: Line,
-    /// The decision that allowed this very commit in this environment before.
+    /// What allowed this very commit in this environment before: the id of a decision, or `baseline`.
     pub allowed_before: Option<String>,
     /// The changes from the starting point (exclusive) to the target, oldest first.
     pub changes: Vec<ChangeInRelease>,

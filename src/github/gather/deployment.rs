@@ -85,7 +85,7 @@ pub async fn gather(
         run: Some(run.clone()),
         approval,
         line: Line::default(),
-        allowed_before: look.store.allowed_before(look.repository.id, &asked.environment, &target).await?,
+        allowed_before: allowed_before(look, &asked.environment, &target).await?,
         changes: Vec::new(),
         writers: writers(look).await?,
         missing,
@@ -146,6 +146,14 @@ async fn approval(
         }));
     }
     Ok(EnvironmentApproval { asked: Some(asked), given_by })
+}
+
+/// What allowed this very commit here before: a decision, or the settings, since the baseline counts as allowed.
+async fn allowed_before(look: &Look<'_>, environment: &str, target: &CommitSha) -> Result<Option<String>, GitHubError> {
+    let decision = look.store.allowed_before(look.repository.id, environment, target).await?;
+    let baseline = look.settings.baseline_of(&look.repository.full_name, environment);
+    let is_baseline = baseline.is_some_and(|baseline| CommitSha::new(baseline.commit.clone()) == *target);
+    Ok(decision.or_else(|| is_baseline.then(|| "baseline".to_owned())))
 }
 
 async fn starting_point(look: &Look<'_>, environment: &str) -> Result<Option<StartingPoint>, GitHubError> {
