@@ -114,34 +114,49 @@ impl Evaluation<'_> {
         let mut gathered = pull_request::gather(&self.look, &[number]).await?;
         let terms = gather::terms(&self.look, self.pins, &gathered.default_branch)?;
         let Some(pull_request) = gathered.pull_requests.pop() else { return Ok(Next::Done) };
+        let subject = format!("repository:{}/pull_request:{number}", self.look.repository.id);
+        let store = &self.evaluator.store;
         if pull_request.base_branch != terms.production_branch {
+            // It goes elsewhere now: the check that it shared is no concern of it any more.
+            for head in store.leave(&subject).await? {
+                self.show_on(&head).await?;
+            }
             return Ok(Next::Done);
         }
         let (head, state) = (pull_request.head.clone(), pull_request.state);
-        let subject = format!("repository:{}/pull_request:{number}", self.look.repository.id);
-        let (decision, recorded) = self.decide(subject, terms, Subject::PullRequest(Box::new(pull_request))).await?;
+        let (decision, _) = self.decide(subject, terms, Subject::PullRequest(Box::new(pull_request))).await?;
         let outcome = decision.verdict.outcome;
-        self.show_on(&head, decision, recorded).await?;
+        self.show_on(&head).await?;
         let again = outcome == Outcome::Undetermined && state != PullRequestState::Closed;
         Ok(if again { Next::LookAgain } else { Next::Done })
     }
 
     /// The check shows the worst outcome of all open pull requests that share the head.
-    async fn show_on(&self, head: &CommitSha, decision: Decision, recorded: Recorded) -> Result<(), EvaluationError> {
+    async fn show_on(&self, head: &CommitSha) -> Result<(), EvaluationError> {
         let store = &self.evaluator.store;
         let open = store.open_on(self.look.repository.id, head).await?;
         let rank = |outcome: &str| ["allow", "pending", "undetermined", "deny"].iter().position(|o| *o == outcome);
         let Some((worst, _)) = open.into_iter().max_by_key(|(_, outcome)| rank(outcome)) else { return Ok(()) };
-        let mut shown = decision;
-        if worst != recorded.decision {
-            match store.decision(&worst).await? {
-                Some((_, Entry { body: EntryBody::Decision(other), .. })) => shown = *other,
-                _ => return Err(StoreError::Unreadable(format!("decision {worst}")).into()),
-            }
-        }
-        let shown = Shown { page: self.page(&shown.id), decision: &shown, recorded: &recorded };
+        let Some((decision, recorded)) = self.recorded(&worst).await? else {
+            return Err(StoreError::Unreadable(format!("decision {worst}")).into());
+        };
+        let shown = Shown { page: self.page(&decision.id), decision: &decision, recorded: &recorded };
         publish::check(self.look.client, store, self.look.repository, head, &shown).await?;
         Ok(())
+    }
+
+    /// A decision on record, and the ledger as it is now.
+    async fn recorded(&self, decision: &str) -> Result<Option<(Decision, Recorded)>, EvaluationError> {
+        let Some((position, entry)) = self.evaluator.store.decision(decision).await? else { return Ok(None) };
+        let EntryBody::Decision(decision) = entry.body else { return Ok(None) };
+        let head = self.evaluator.store.ledger_head().await?;
+        let recorded = Recorded {
+            decision: decision.id.clone(),
+            fresh: false,
+            size: head.size.max(position + 1),
+            root: hex::encode(head.root),
+        };
+        Ok(Some((*decision, recorded)))
     }
 
     async fn run(&self, run: RunId) -> Result<Next, EvaluationError> {
@@ -201,15 +216,7 @@ impl Evaluation<'_> {
         attempt: RunAttempt,
         environment: &str,
     ) -> Result<(), EvaluationError> {
-        let Some((position, entry)) = self.evaluator.store.decision(decision).await? else { return Ok(()) };
-        let EntryBody::Decision(decision) = entry.body else { return Ok(()) };
-        let head = self.evaluator.store.ledger_head().await?;
-        let recorded = Recorded {
-            decision: decision.id.clone(),
-            fresh: false,
-            size: head.size.max(position + 1),
-            root: hex::encode(head.root),
-        };
+        let Some((decision, recorded)) = self.recorded(decision).await? else { return Ok(()) };
         self.answer(&decision, &recorded, run, attempt, environment).await
     }
 

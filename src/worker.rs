@@ -112,8 +112,11 @@ impl Worker {
                     let detail = serde_json::to_string(&subject).ok()?;
                     Some(SubjectRow { key, class: subject.class(), detail, due_at })
                 });
-                let seen =
-                    reading.observations.into_iter().map(|observation| Seen { repository: repository.id, observation });
+                let place = u64::try_from(delivery.row).unwrap_or(0);
+                let seen = reading
+                    .observations
+                    .into_iter()
+                    .map(|observation| Seen { repository: repository.id, observation: observation.arrived(place) });
                 (delivery.row, Read { subject, seen: seen.collect() })
             })
             .collect();

@@ -94,6 +94,26 @@ struct Payload {
     workflow_job_run: Option<EnvironmentPayload>,
     workflow_job_runs: Option<Vec<EnvironmentPayload>>,
     check_run: Option<CheckRunPayload>,
+    member: Option<AccountPayload>,
+    changes: Option<ChangesPayload>,
+    #[serde(default)]
+    commits: Vec<ListedPayload>,
+}
+
+#[derive(Deserialize)]
+struct ListedPayload {
+    id: String,
+}
+
+#[derive(Deserialize)]
+struct ChangesPayload {
+    permission: Option<PermissionPayload>,
+}
+
+#[derive(Deserialize)]
+struct PermissionPayload {
+    from: Option<String>,
+    to: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -214,6 +234,7 @@ impl Payload {
                 (number.map(|n| What::PullRequest(PullRequestNumber(n.number))), Vec::new())
             }
             "push" => self.pushed(),
+            "member" => (None, self.write_given().into_iter().collect()),
             "deployment_protection_rule" => self.asked(),
             "deployment" => (self.run(), self.deployed().into_iter().collect()),
             "deployment_review" => (self.run(), self.approved()),
@@ -242,7 +263,7 @@ impl Payload {
         match self.action.as_deref()? {
             "opened" => {
                 let head = CommitSha::new(self.pull_request.as_ref()?.head.sha.clone());
-                Some(Observation::Opened { number, head, by: self.by()? })
+                Some(Observation::Opened { number, head, by: self.by()?, arrival: None })
             }
             "synchronize" => Some(Observation::Synchronized {
                 number,
@@ -279,7 +300,28 @@ impl Payload {
         let (before, after) = (CommitSha::new(before.clone()), CommitSha::new(after.clone()));
         let what = (!after.is_zero()).then(|| What::Branch { name: branch.to_owned(), after: after.clone() });
         let push = Push { before, after, by: self.by(), source: PushSource::PushDelivery };
-        (what, vec![Observation::Pushed { branch: branch.to_owned(), push }])
+        let mut seen = vec![Observation::Pushed { branch: branch.to_owned(), push }];
+        // What reaches the default branch is judged as it lands; elsewhere it may go into a pull request yet.
+        if self.repository.as_ref().is_some_and(|repository| repository.default_branch != branch) {
+            let listed = self.commits.iter().map(|commit| CommitSha::new(commit.id.clone()));
+            seen.extend(listed.map(|commit| Observation::CommitListed { commit, by: self.by() }));
+        }
+        (what, seen)
+    }
+
+    /// Write access given to somebody who had none. What the delivery leaves out is taken for the worse.
+    fn write_given(&self) -> Option<Observation> {
+        if !matches!(self.action.as_deref(), Some("added" | "edited")) {
+            return None;
+        }
+        let permission = self.changes.as_ref().and_then(|changes| changes.permission.as_ref());
+        let writes = |name: Option<&str>| name.map(|name| ["write", "push", "maintain", "admin"].contains(&name));
+        let had = writes(permission.and_then(|it| it.from.as_deref())).unwrap_or(false);
+        // A role of the organisation's own goes by its own name, which says nothing of what it may do.
+        let reads = |name: &str| ["none", "read", "pull", "triage"].contains(&name);
+        let has = !permission.and_then(|it| it.to.as_deref()).is_some_and(reads);
+        let to = AccountId(self.member.as_ref()?.id);
+        (has && !had).then_some(Observation::WriteGiven { to, by: self.by()?, arrival: None })
     }
 
     fn run(&self) -> Option<What> {

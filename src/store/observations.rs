@@ -4,7 +4,10 @@
 
 use super::{Store, StoreError};
 use countersign_core::domain::{Observation, RepositoryId};
-use sqlx::{Row, SqliteConnection};
+use sqlx::{QueryBuilder, Row, SqliteConnection};
+
+/// How many topics one query asks about.
+const TOPICS: usize = 200;
 
 /// An observation and the repository it was made in.
 #[derive(Debug, Clone)]
@@ -24,18 +27,18 @@ impl Store {
         self.writer.write(move |connection| Box::pin(async move { keep(connection, &seen, now).await })).await
     }
 
-    /// All that is known about the topics of one repository, in the order it was first seen.
+    /// All that is known about some topics of one repository; of each, in the order it was first seen.
     pub async fn observed(&self, repository: RepositoryId, topics: &[String]) -> Result<Vec<Observation>, StoreError> {
         let mut found = Vec::new();
-        for topic in topics {
-            let rows = sqlx::query(
-                "SELECT body FROM observations WHERE repository_id = $1 AND topic = $2 ORDER BY first_seen, key",
-            )
-            .bind(signed(repository.0))
-            .bind(topic)
-            .fetch_all(&self.readers)
-            .await?;
-            for row in rows {
+        for some in topics.chunks(TOPICS) {
+            let mut query = QueryBuilder::new("SELECT body FROM observations WHERE repository_id = ");
+            query.push_bind(signed(repository.0)).push(" AND topic IN (");
+            let mut listed = query.separated(", ");
+            for topic in some {
+                listed.push_bind(topic);
+            }
+            query.push(") ORDER BY topic, first_seen, key");
+            for row in query.build().fetch_all(&self.readers).await? {
                 let body: String = row.try_get(0)?;
                 found.push(serde_json::from_str(&body).map_err(|error| StoreError::Unreadable(error.to_string()))?);
             }

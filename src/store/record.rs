@@ -10,6 +10,7 @@ use countersign_core::domain::{
 };
 use sha2::{Digest, Sha256};
 use sqlx::{Row, SqliteConnection};
+use std::collections::BTreeSet;
 
 /// A decision, ready to be put on record.
 #[derive(Debug)]
@@ -129,6 +130,26 @@ impl Store {
                     .execute(&mut *connection)
                     .await?;
                     Ok(())
+                })
+            })
+            .await
+    }
+
+    /// Takes a pull request out of those that share a check; says which heads it had shared one on. The next decision on
+    /// it is recorded whatever it says.
+    pub async fn leave(&self, subject: &str) -> Result<Vec<CommitSha>, StoreError> {
+        let subject = subject.to_owned();
+        self.writer
+            .write(move |connection| {
+                Box::pin(async move {
+                    let rows = sqlx::query(
+                        "UPDATE decisions SET open = 0, digest = '' WHERE subject = $1 AND open = 1 RETURNING commit_sha",
+                    )
+                    .bind(subject)
+                    .fetch_all(&mut *connection)
+                    .await?;
+                    let heads: Result<BTreeSet<String>, _> = rows.iter().map(|row| row.try_get(0)).collect();
+                    Ok(heads?.into_iter().map(CommitSha::new).collect())
                 })
             })
             .await

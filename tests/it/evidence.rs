@@ -61,6 +61,7 @@ fn pull_request(number: u64, reviewer: Option<u64>) -> Subject {
         tree: Some(head.tree.clone()),
         merge_base: Some(sha(1)),
         could_write: Some(true),
+        write_given_by: Vec::new(),
     };
     Subject::PullRequest(Box::new(PullRequest {
         number: PullRequestNumber(number),

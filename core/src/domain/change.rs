@@ -45,6 +45,9 @@ pub enum PushSource {
     CheckSuite,
     /// The repository's activity list.
     ActivityList,
+    /// A `push` delivery of any branch that lists the commit: it tells who pushed the commit, and nothing of how the head
+    /// branch moved.
+    CommitListed,
     /// The head named by the `opened` delivery of a pull request from a fork: pushes before it are in another
     /// repository, out of sight.
     OpenedFromFork,
@@ -96,6 +99,9 @@ pub struct Review {
     pub merge_base: Option<CommitSha>,
     /// Whether the account could push to the repository when the review was first observed.
     pub could_write: Option<bool>,
+    /// Who gave that account write access after the pull request was opened, as far as was seen.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub write_given_by: Vec<Account>,
 }
 
 /// What happened to a pull request. The order of a timeline is GitHub's; times are never compared.
@@ -232,7 +238,7 @@ pub enum LandingKind {
 }
 
 /// One movement of the production branch.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Landing {
     /// What the branch pointed at.
     pub before: CommitSha,

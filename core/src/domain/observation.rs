@@ -2,7 +2,7 @@
 //!
 //! Invariant: an observation is never overwritten. The first one under a key wins.
 
-use super::{Account, CommitSha, DeploymentId, PullRequestNumber, Push, ReviewId, RunAttempt, RunId};
+use super::{Account, AccountId, CommitSha, DeploymentId, PullRequestNumber, Push, ReviewId, RunAttempt, RunId};
 use serde::{Deserialize, Serialize};
 
 /// One thing seen once.
@@ -30,6 +30,37 @@ pub enum Observation {
         /// Its head then.
         head: CommitSha,
         /// Who opened it.
+        by: Account,
+        /// The place of its delivery among all that came.
+        #[serde(default)]
+        arrival: Option<u64>,
+    },
+    /// A push to some branch listed a commit: whoever pushed it there contributed to it wherever it goes.
+    CommitListed {
+        /// The commit.
+        commit: CommitSha,
+        /// Who pushed it.
+        by: Option<Account>,
+    },
+    /// An account was given write access.
+    WriteGiven {
+        /// The account.
+        to: AccountId,
+        /// Who gave it.
+        by: Account,
+        /// The place of its delivery among all that came: what came before a pull request was opened does not concern it.
+        #[serde(default)]
+        arrival: Option<u64>,
+    },
+    /// A review as a look at GitHub first showed it; a delivery, which says what it was submitted on, wins.
+    ReviewSeen {
+        /// The pull request.
+        number: PullRequestNumber,
+        /// The review.
+        review: ReviewId,
+        /// The commit it showed then.
+        commit: CommitSha,
+        /// Who gave it.
         by: Account,
     },
     /// A review was submitted: the commit it was given on, before anybody could re-point it.
@@ -86,12 +117,24 @@ pub enum Observation {
 }
 
 impl Observation {
+    /// The same, with the place of its delivery among all that came, where that matters.
+    #[must_use]
+    pub fn arrived(mut self, place: u64) -> Self {
+        if let Self::Opened { arrival, .. } | Self::WriteGiven { arrival, .. } = &mut self {
+            *arrival = Some(place);
+        }
+        self
+    }
+
     /// What it is about, for looking up all that is known of one thing: `branch:main`, `pull_request:7`, `run:5`.
     pub fn topic(&self) -> String {
         match self {
             Self::Pushed { branch, .. } => format!("branch:{branch}"),
+            Self::CommitListed { commit, .. } => format!("commit:{commit}"),
+            Self::WriteGiven { to, .. } => format!("account:{to}"),
             Self::Synchronized { number, .. }
             | Self::Opened { number, .. }
+            | Self::ReviewSeen { number, .. }
             | Self::Reviewed { number, .. }
             | Self::CouldWrite { number, .. } => format!("pull_request:{number}"),
             Self::DeploymentCreated { run, .. }
@@ -102,14 +145,20 @@ impl Observation {
 
     /// What makes it the same observation when it is seen again.
     pub fn key(&self) -> String {
-        let pusher = |push: &Push| push.by.as_ref().map_or_else(|| "nobody".to_owned(), |by| by.id.to_string());
+        let somebody = |by: &Option<Account>| by.as_ref().map_or_else(|| "nobody".to_owned(), |by| by.id.to_string());
+        let pusher = |push: &Push| somebody(&push.by);
         match self {
             Self::Pushed { push, .. } => format!("pushed:{}:{}:{}", push.before, push.after, pusher(push)),
             Self::Synchronized { push, .. } => {
                 format!("synchronized:{}:{}:{}", push.before, push.after, pusher(push))
             }
             Self::Opened { .. } => "opened".to_owned(),
+            Self::CommitListed { by, .. } => format!("listed:{}", somebody(by)),
+            Self::WriteGiven { by, arrival, .. } => {
+                format!("write_given:{}:{}", by.id, arrival.map_or_else(|| "unknown".to_owned(), |at| at.to_string()))
+            }
             Self::Reviewed { review, .. } => format!("reviewed:{review}"),
+            Self::ReviewSeen { review, .. } => format!("review_seen:{review}"),
             Self::CouldWrite { review, .. } => format!("could_write:{review}"),
             Self::DeploymentCreated { deployment, .. } => format!("deployment:{deployment}"),
             Self::GateAsked { environment, deployment, .. } => {

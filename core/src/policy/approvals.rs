@@ -43,7 +43,7 @@ pub(crate) fn of_pull_request(
     merged: bool,
 ) -> Reviews {
     let opinions = Opinions::new(judge.people, pr, merged);
-    let bench = Bench { judge, pr, name, resource, opinions: &opinions };
+    let bench = Bench { judge, pr, name, contributors, resource, opinions: &opinions };
     let mut reviews = Reviews::default();
     for opinion in &opinions.all {
         let objects = opinions.objects(judge.people, contributors, opinion);
@@ -61,6 +61,7 @@ struct Bench<'a> {
     judge: &'a Judge<'a>,
     pr: &'a PullRequest,
     name: &'a ChangeName,
+    contributors: &'a Contributors,
     resource: &'a Resource,
     opinions: &'a Opinions<'a>,
 }
@@ -149,7 +150,7 @@ impl Bench<'_> {
         if opinion.says == Says::Unknown {
             doubts.insert(format!("what a dismissed review of {name} by {who} had said"));
         }
-        if opinion.review.could_write.is_none() {
+        if self.could_write(opinion).is_none() {
             doubts.insert(format!("whether {who} had write access when approving {name}"));
         }
         if self.perhaps_fresh(opinion) {
@@ -158,8 +159,8 @@ impl Bench<'_> {
         if self.opinions.merge_unseen {
             doubts.insert(format!("whether {who} approved {name} before it was merged"));
         }
-        let latest = self.opinions.latest(opinion);
-        if self.opinions.merged && latest.standing == Standing::DismissedUnseen {
+        let unseen = |opinion: &Opinion<'_>| opinion.standing == Standing::DismissedUnseen;
+        if self.opinions.merged && (unseen(opinion) || unseen(&self.opinions.latest(opinion))) {
             doubts.insert(format!("whether a review of {name} by {who} was dismissed before the merge"));
         }
         doubts
@@ -182,6 +183,16 @@ impl Bench<'_> {
         }
     }
 
+    /// Whether the account had write access that counts: what a contributor gave it for the occasion does not.
+    fn could_write(&self, opinion: &Opinion<'_>) -> Option<bool> {
+        let contributed = |by: &Account| {
+            let person = self.judge.people.person(by.id);
+            self.contributors.accounts.contains_key(&by.id) || self.contributors.persons.contains(&person)
+        };
+        let given = opinion.review.write_given_by.iter().any(contributed);
+        if given { Some(false) } else { opinion.review.could_write }
+    }
+
     fn ask(&self, opinion: &Opinion<'_>, harsh: bool) -> Answer {
         let review = opinion.review;
         let names = self.judge.policies.names();
@@ -196,16 +207,21 @@ impl Bench<'_> {
         context.commit("commit", commit);
         context.commit("tree", review.tree.as_ref());
         context.commit("merge_base", review.merge_base.as_ref());
-        context.claim("could_write", review.could_write.unwrap_or(!harsh));
+        context.claim("could_write", self.could_write(opinion).unwrap_or(!harsh));
         context.text("latest_opinion", self.latest_opinion(opinion, harsh));
         context.claim("retargeted_since", self.opinions.retargeted_since(opinion));
         context.claim("after_merge", opinion.late || (harsh && self.opinions.merge_unseen));
         self.judge.ask(&principal, &names.approve, self.resource, context)
     }
 
+    /// The latest opinion of that person; of a review that was dismissed, that: nothing said later revives it.
     fn latest_opinion(&self, opinion: &Opinion<'_>, harsh: bool) -> &'static str {
-        let latest = self.opinions.latest(opinion);
-        match (latest.standing, latest.says) {
+        let own = self.standing(opinion, harsh);
+        if own == "dismissed" { own } else { self.standing(&self.opinions.latest(opinion), harsh) }
+    }
+
+    fn standing(&self, opinion: &Opinion<'_>, harsh: bool) -> &'static str {
+        match (opinion.standing, opinion.says) {
             // Nothing tells whether that was before the merge.
             (Standing::DismissedUnseen, Says::Yes | Says::Unknown) if self.opinions.merged && !harsh => "approved",
             (Standing::Stands, Says::Yes) => "approved",

@@ -85,9 +85,13 @@ pub(crate) fn of_landed(
         missing.push("the commits of a change".to_owned());
     }
     let Some(pr) = &change.pull_request else {
-        let merged_by_github = landing.is_some() && !pushed;
-        if merged_by_github {
-            missing.push(format!("the pull request that GitHub merged as {}", last.short()));
+        // Where nothing tells how it came there, it may have been merged: the activity list lags behind.
+        let perhaps_merged = !pushed;
+        if perhaps_merged {
+            missing.push(match landing {
+                Some(_) => format!("the pull request that GitHub merged as {}", last.short()),
+                None => format!("how {} came onto {}", last.short(), terms.production_branch),
+            });
         }
         if change.bare_commits.is_empty() {
             missing.push(format!("who wrote {}", last.short()));
@@ -98,10 +102,10 @@ pub(crate) fn of_landed(
             pull_request: None,
             contributors: contributors::of_bare_commits(judge.people, change, landing),
             merged: true,
-            by_pull_request: merged_by_github,
-            shown_as_merged: &change.shown_as_merged,
+            by_pull_request: perhaps_merged,
+            shown_as_merged: if perhaps_merged { &[] } else { &change.shown_as_merged },
             missing,
-            review_unread: merged_by_github,
+            review_unread: perhaps_merged,
         }
         .judge(judge, terms);
     };

@@ -5,8 +5,8 @@
 
 use super::people::{People, PersonKey, Who};
 use crate::domain::{
-    Account, AccountId, ChangeInRelease, Deployer, Deployment, Facts, Landing, LandingKind, PullRequest, Run,
-    TimelineEvent,
+    Account, AccountId, AccountKind, ChangeInRelease, Deployer, Deployment, Facts, Landing, LandingKind, PullRequest,
+    Run, TimelineEvent, same_login,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -78,9 +78,13 @@ impl Gathering<'_> {
     fn of_run(&mut self, run: &Run, production_branch: &str, deployment: &Deployment) {
         if run.event == "schedule" {
             // A clock is not a person, and the actor shown is whoever last touched the schedule.
-        } else if let Some(landing) = pushed_to_production(run, production_branch, deployment) {
-            if deployment.approval.asked != Some(true) {
-                self.landed_by(landing, deployment);
+        } else if let landings = pushed_to_production(run, production_branch, deployment)
+            && !landings.is_empty()
+        {
+            for landing in landings {
+                if deployment.approval.asked != Some(true) {
+                    self.landed_by(landing, deployment);
+                }
             }
         } else {
             for attempt in [&run.first, &run.this] {
@@ -148,12 +152,24 @@ impl Gathering<'_> {
     }
 }
 
-/// The movement of the production branch that started the run, if one did.
-fn pushed_to_production<'d>(run: &Run, production_branch: &str, deployment: &'d Deployment) -> Option<&'d Landing> {
+/// The movements of the production branch that may have started the run; none where another push did.
+///
+/// A run shows a tag as it shows a branch, and a branch may be pushed away and back: only the run's actor tells whose
+/// push it follows.
+fn pushed_to_production<'d>(run: &Run, production_branch: &str, deployment: &'d Deployment) -> BTreeSet<&'d Landing> {
     if run.event != "push" || run.head_branch.as_deref() != Some(production_branch) {
-        return None;
+        return BTreeSet::new();
     }
+    let Some(actor) = &run.first.actor else { return BTreeSet::new() };
+    // What the queue lands is pushed by its own bot, for which nobody else can act.
+    let queue = actor.kind == AccountKind::Bot && same_login(&actor.login, "github-merge-queue");
     let of_changes = deployment.changes.iter().filter_map(|change| change.landing.as_ref());
-    let mut landings = deployment.line.landings.iter().chain(of_changes);
-    landings.find(|landing| landing.after == run.head_commit)
+    let landings = deployment.line.landings.iter().chain(of_changes);
+    landings
+        .filter(|landing| landing.after == run.head_commit)
+        .filter(|landing| {
+            let by_actor = landing.by.as_ref().is_some_and(|by| by.id == actor.id);
+            by_actor || (queue && landing.kind == LandingKind::MergeQueueMerge)
+        })
+        .collect()
 }

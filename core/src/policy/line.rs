@@ -71,11 +71,16 @@ fn place(deployment: &Deployment) -> Place {
 
 /// The movement of the branch that brought a change.
 pub(crate) fn landing_of<'d>(deployment: &'d Deployment, change: &'d ChangeInRelease) -> Option<&'d Landing> {
-    let of_line = || {
-        let last = change.commits.last()?;
-        deployment.line.landings.iter().find(|landing| landing.after == *last)
-    };
+    let of_line = || landing_at(&deployment.line.landings, change.commits.last()?);
     change.landing.as_ref().or_else(of_line)
+}
+
+/// The movement that put this commit at the end of the branch, from a list with the newest first. A merge goes before a
+/// push: what was pushed away and back is still what that merge put there.
+pub fn landing_at<'l>(landings: &'l [Landing], commit: &CommitSha) -> Option<&'l Landing> {
+    let mut here = landings.iter().filter(|landing| landing.after == *commit);
+    let merge = here.clone().find(|landing| landing.kind != LandingKind::Push);
+    merge.or_else(|| here.next())
 }
 
 /// "Any person may do it, if that very commit was allowed in this environment before. The baseline counts as allowed."

@@ -36,6 +36,7 @@ mod timeline;
 
 pub use decide::decide;
 pub use explain::{Code, Origin, codes};
+pub use line::landing_at;
 pub use pack::{Policies, PolicyError, Sources};
 pub use pushes::push_gap;
 pub use summary::{part, short_comment, summary_markdown, title};

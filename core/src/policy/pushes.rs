@@ -29,7 +29,8 @@ pub(crate) fn pushes(pr: &PullRequest) -> Pushes<'_> {
     // What a merge put on the base since is still the pull request's own.
     on_base.extend(pr.on_base.iter().filter(|commit| !own.contains(commit)));
     let mut ending_at: HashMap<&CommitSha, Vec<&Push>> = HashMap::new();
-    for push in &pr.pushes {
+    let of_branch = |push: &&Push| push.source != PushSource::CommitListed;
+    for push in pr.pushes.iter().filter(of_branch) {
         ending_at.entry(&push.after).or_default().push(push);
     }
     let mut walk = Walk {
@@ -54,9 +55,11 @@ pub(crate) fn pushes(pr: &PullRequest) -> Pushes<'_> {
     gaps.extend(unseen_force_pushes(pr));
     // Whoever pushed a commit of the pull request by other ways (a branch deleted and restored) counts too; what lies
     // before that is no gap, since the chain above is what must be whole.
-    for push in &pr.pushes {
-        if own.contains(&push.after) {
+    for push in pr.pushes.iter().filter(|push| own.contains(&push.after)) {
+        if of_branch(&push) {
             walk.back_from(&push.after);
+        } else {
+            walk.known.push(push);
         }
     }
     Pushes { known: walk.known, gap: gaps.first().map(|commit| (*commit).clone()) }
@@ -138,7 +141,8 @@ fn unseen_force_pushes(pr: &PullRequest) -> impl Iterator<Item = &CommitSha> {
                 && after.as_ref().is_none_or(|after| *after == push.after)
         };
         let named = before.is_some() || after.is_some();
-        let accounted_for = named && pr.pushes.iter().any(matches);
+        let of_branch = |push: &&Push| push.source != PushSource::CommitListed;
+        let accounted_for = named && pr.pushes.iter().filter(of_branch).any(matches);
         (!accounted_for).then(|| after.as_ref().or(before.as_ref()).unwrap_or(&pr.head))
     })
 }

@@ -1,7 +1,7 @@
 //! A run at the gate of a production environment, as facts: who starts it, what it would put into production, and
 //! everyone behind each change in it.
 
-use super::{Look, line, pull_request, run::GatheredRun};
+use super::{Look, line, pull_request, pushes::escaped, run::GatheredRun};
 use crate::github::client::GitHubError;
 use crate::github::event::AccountPayload;
 use crate::github::node::{AssociatedPullRequest, CommitNode};
@@ -11,6 +11,7 @@ use countersign_core::domain::{
     Account, ChangeInRelease, CommitSha, Deployment, DeploymentId, DeploymentRecord, EnvironmentApproval, Landing,
     LandingKind, Line, Observation, PullRequestNumber, StartingPoint,
 };
+use countersign_core::policy;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -122,7 +123,7 @@ async fn approval(
     observed: &[Observation],
 ) -> Result<EnvironmentApproval, GitHubError> {
     let run = &gathered.run;
-    let escaped = environment.replace('%', "%25").replace('/', "%2F").replace(' ', "%20");
+    let escaped = escaped(environment).replace('/', "%2F");
     let asked: EnvironmentPayload = look.client.get(&look.path(&format!("/environments/{escaped}"))).await?;
     let asked = asked.protection_rules.iter().any(|rule| rule.kind == "required_reviewers");
     let mut given_by: Vec<Option<Account>> = Vec::new();
@@ -134,16 +135,17 @@ async fn approval(
                 given_by.push(approval.user.map(AccountPayload::account));
             }
         }
-    } else if asked {
-        // GitHub's list does not say which attempt an approval was given for; the deliveries do.
-        given_by.extend(observed.iter().filter_map(|seen| match seen {
-            Observation::EnvironmentApproved { attempt, environment: named, by, .. }
-                if *attempt == run.this.number && same_environment(named, environment) =>
-            {
-                Some(Some(by.clone()))
-            }
-            _ => None,
-        }));
+    }
+    // GitHub's list does not say which attempt an approval was given for, and is not asked once the environment asks for
+    // no approval any more; the deliveries tell.
+    for seen in observed {
+        if let Observation::EnvironmentApproved { attempt, environment: named, by, .. } = seen
+            && *attempt == run.this.number
+            && same_environment(named, environment)
+            && !given_by.iter().flatten().any(|known| known.id == by.id)
+        {
+            given_by.push(Some(by.clone()));
+        }
     }
     Ok(EnvironmentApproval { asked: Some(asked), given_by })
 }
@@ -257,7 +259,7 @@ pub(super) fn cut(newest_first: &[&CommitSha], landings: &[Landing]) -> Vec<Chan
     let mut changes = Vec::new();
     let mut rest = newest_first;
     while let Some((end, _)) = rest.split_first() {
-        let landing = landings.iter().find(|landing| landing.after == **end).cloned();
+        let landing = policy::landing_at(landings, end).cloned();
         let length = match &landing {
             Some(landing) if landing.kind != LandingKind::Push => {
                 rest.iter().position(|commit| **commit == landing.before).unwrap_or(rest.len())
@@ -285,7 +287,7 @@ pub(super) fn cut(newest_first: &[&CommitSha], landings: &[Landing]) -> Vec<Chan
 fn covering(run: &[&CommitSha], line: &[&CommitSha], landings: &[Landing]) -> Option<Landing> {
     let place = line.iter().position(|commit| Some(commit) == run.first())?;
     let newer = line.get(..place)?;
-    let later = newer.iter().rev().find_map(|commit| landings.iter().find(|landing| landing.after == **commit))?;
+    let later = newer.iter().rev().find_map(|commit| policy::landing_at(landings, commit))?;
     (later.kind == LandingKind::Push).then(|| later.clone())
 }
 

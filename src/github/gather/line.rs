@@ -4,7 +4,7 @@
 //! never on the line.
 
 use super::Look;
-use super::pushes::{Activity, activity_path};
+use super::pushes::{Activity, activity_path, escaped};
 use crate::github::client::GitHubError;
 use countersign_core::domain::{CommitSha, Landing, Line};
 use serde::Deserialize;
@@ -31,13 +31,11 @@ struct Parent {
 struct Between {
     /// Each commit's first parent; `None` for a root.
     first_parents: HashMap<CommitSha, Option<CommitSha>>,
-    /// The commit that all others lead to; `None` where there are none.
-    last: Option<CommitSha>,
 }
 
 /// Reads every commit in `to` that is not in `from`.
 async fn between(look: &Look<'_>, from: &str, to: &str) -> Result<Between, GitHubError> {
-    let mut found = Between { first_parents: HashMap::new(), last: None };
+    let mut found = Between { first_parents: HashMap::new() };
     let mut counted = 0;
     let path = look.path(&format!("/compare/{from}...{to}?per_page=100"));
     look.client
@@ -46,8 +44,7 @@ async fn between(look: &Look<'_>, from: &str, to: &str) -> Result<Between, GitHu
             for commit in page.commits {
                 let sha = CommitSha::new(commit.sha);
                 let parent = commit.parents.into_iter().next().map(|parent| CommitSha::new(parent.sha));
-                found.first_parents.insert(sha.clone(), parent);
-                found.last = Some(sha);
+                found.first_parents.insert(sha, parent);
             }
             true
         })
@@ -59,10 +56,10 @@ async fn between(look: &Look<'_>, from: &str, to: &str) -> Result<Between, GitHu
 }
 
 impl Between {
-    /// First parents from the last commit down, and whether `end` is where the walk leaves what was read.
-    fn walk(&self, end: &CommitSha) -> (Vec<CommitSha>, bool) {
+    /// First parents from one commit down, and whether `end` is where the walk leaves what was read.
+    fn walk(&self, from: &CommitSha, end: &CommitSha) -> (Vec<CommitSha>, bool) {
         let mut line = Vec::new();
-        let mut next = self.last.as_ref();
+        let mut next = Some(from);
         while let Some(sha) = next {
             let Some(parent) = self.first_parents.get(sha) else {
                 // Here the walk leaves what was read: at the end asked for, or past it.
@@ -79,14 +76,14 @@ impl Between {
 
 /// Reads the line from the tip of `branch` down to `start`; where `target` is not on it, also back from `start`.
 pub async fn gather(look: &Look<'_>, branch: &str, start: &CommitSha, target: &CommitSha) -> Result<Line, GitHubError> {
-    let ahead = between(look, start.as_str(), branch).await?;
-    let (commits, reaches_start) = match ahead.last {
-        // Nothing is ahead: the tip is the starting point, or lies behind it.
-        None => match tip(look, branch).await? {
-            tip if tip == *start => (vec![tip], true),
-            tip => (vec![tip], false),
-        },
-        Some(_) => ahead.walk(start),
+    // Compared by id: a tag may bear the branch's name.
+    let tip = tip(look, branch).await?;
+    let (commits, reaches_start) = if tip == *start {
+        (vec![tip], true)
+    } else {
+        let ahead = between(look, start.as_str(), tip.as_str()).await?;
+        // Where nothing is ahead the tip lies behind the starting point.
+        if ahead.first_parents.contains_key(&tip) { ahead.walk(&tip, start) } else { (vec![tip], false) }
     };
     let mut line = Line { commits, reaches_start, behind: Vec::new(), landings: Vec::new() };
     if reaches_start && !line.commits.contains(target) {
@@ -96,8 +93,8 @@ pub async fn gather(look: &Look<'_>, branch: &str, start: &CommitSha, target: &C
             Err(GitHubError::NotFound(_)) => return finish(look, branch, line).await,
             Err(error) => return Err(error),
         };
-        if back.last.as_ref() == Some(start) {
-            let (behind, reached) = back.walk(target);
+        if back.first_parents.contains_key(start) {
+            let (behind, reached) = back.walk(start, target);
             if reached {
                 line.behind = behind;
             }
@@ -118,7 +115,7 @@ struct Branch {
 }
 
 async fn tip(look: &Look<'_>, branch: &str) -> Result<CommitSha, GitHubError> {
-    let found: Branch = look.client.get(&look.path(&format!("/branches/{branch}"))).await?;
+    let found: Branch = look.client.get(&look.path(&format!("/branches/{}", escaped(branch)))).await?;
     Ok(CommitSha::new(found.commit.sha))
 }
 

@@ -3,11 +3,12 @@
 //! Invariant: what could not be read whole is named in the facts as missing, or the look fails and is tried again. Nothing
 //! unread is ever taken for nothing there.
 //!
-//! [`pull_request`] reads pull requests, [`pushes`] who moved their branches, [`deployment`] a run at a gate,
-//! [`mod@line`] the production branch it deploys from, [`outcome`] how a deployment ended.
+//! [`pull_request`] reads pull requests, [`pushes`] who moved their branches, `observed` what only we know of them,
+//! [`deployment`] a run at a gate, [`mod@line`] the production branch it deploys from, [`outcome`] how a deployment ended.
 
 pub mod deployment;
 pub mod line;
+mod observed;
 pub mod outcome;
 pub mod pull_request;
 pub mod pushes;

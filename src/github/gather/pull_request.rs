@@ -3,14 +3,14 @@
 //! Invariant: what was observed when it happened (who reviewed on which commit, with which permission) wins over what
 //! GitHub shows now.
 
-use super::{Look, pushes};
+use super::{Look, observed, pushes};
 use crate::github::client::GitHubError;
 use crate::github::node::{BigInt, Page, PullRequestCommit, PullRequestNode, ReviewCommit, TimelineNode, account};
 use crate::github::query;
 use crate::store::observations::Seen;
 use countersign_core::domain::{
-    CommitSha, Observation, PullRequest, PullRequestNumber, PullRequestState, Push, PushSource, RepositoryId, Review,
-    ReviewId, ReviewState, TimelineEvent,
+    CommitSha, PullRequest, PullRequestNumber, PullRequestState, RepositoryId, Review, ReviewId, ReviewState,
+    TimelineEvent,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -75,7 +75,7 @@ async fn complete(look: &Look<'_>, node: PullRequestNode) -> Result<PullRequest,
         format!("branch:{}", node.head_ref_name),
         format!("branch:{}", node.base_ref_name),
     ];
-    let observed = look.store.observed(look.repository.id, &topics).await?;
+    let seen = look.store.observed(look.repository.id, &topics).await?;
 
     let mut missing = Vec::new();
     let mut commits = Vec::new();
@@ -124,10 +124,11 @@ async fn complete(look: &Look<'_>, node: PullRequestNode) -> Result<PullRequest,
             pull_request.timeline.push(event);
         }
     }
-    remember(&mut pull_request, &observed, &mut learned);
-    let seen = learned.into_iter().map(|observation| Seen { repository: look.repository.id, observation }).collect();
-    look.store.observe(seen, look.now).await?;
-    pushes::complete(look, &mut pull_request, &observed).await?;
+    observed::of_pull_request(&mut pull_request, &seen, &mut learned);
+    observed::of_others(look, &mut pull_request, &seen).await?;
+    let learned = learned.into_iter().map(|observation| Seen { repository: look.repository.id, observation }).collect();
+    look.store.observe(learned, look.now).await?;
+    pushes::complete(look, &mut pull_request, &seen).await?;
     merge_bases(look, &mut pull_request, &reviewed, &node.base_ref_oid).await?;
     Ok(pull_request)
 }
@@ -224,7 +225,9 @@ fn event(entry: &TimelineNode, missing: &mut Vec<String>, reviewed: &mut Vec<Rev
                 commit: commit.as_ref().map(|commit| CommitSha::new(commit.oid.clone())),
                 tree: commit.as_ref().map(|commit| CommitSha::new(commit.tree.oid.clone())),
                 merge_base: None,
-                could_write: entry.author_can_push_to_repository,
+                // Of an account that is gone this says nothing of the time when it was there.
+                could_write: entry.author_can_push_to_repository.filter(|_| entry.author.is_some()),
+                write_given_by: Vec::new(),
             })
         }
         "ReviewDismissedEvent" => TimelineEvent::Dismissed {
@@ -277,61 +280,6 @@ fn event(entry: &TimelineNode, missing: &mut Vec<String>, reviewed: &mut Vec<Rev
     })
 }
 
-/// What was observed when it happened wins; what is seen for the first time is kept.
-fn remember(pull_request: &mut PullRequest, observed: &[Observation], learned: &mut Vec<Observation>) {
-    let number = pull_request.number;
-    for seen in observed {
-        match seen {
-            Observation::Opened { number: of, by, .. } if *of == number && pull_request.opener.is_none() => {
-                pull_request.opener = Some(by.clone());
-            }
-            Observation::Pushed { branch, push } if *branch == pull_request.head_branch => {
-                pull_request.pushes.push(push.clone());
-            }
-            Observation::Synchronized { number: of, push } if *of == number => pull_request.pushes.push(push.clone()),
-            _ => {}
-        }
-    }
-    for event in &mut pull_request.timeline {
-        let TimelineEvent::Reviewed(review) = event else { continue };
-        let submitted = observed.iter().find_map(|seen| match seen {
-            Observation::Reviewed { review: id, commit, by, .. } if *id == review.id => Some((commit, by)),
-            _ => None,
-        });
-        match submitted {
-            Some((commit, by)) => {
-                if review.commit.as_ref() != Some(commit) {
-                    // Re-pointed since: what GitHub shows now is another commit's tree.
-                    review.commit = Some(commit.clone());
-                    review.tree = None;
-                }
-                review.by.get_or_insert_with(|| by.clone());
-            }
-            None => {
-                if let (Some(commit), Some(by)) = (&review.commit, &review.by) {
-                    learned.push(Observation::Reviewed {
-                        number,
-                        review: review.id,
-                        commit: commit.clone(),
-                        by: by.clone(),
-                    });
-                }
-            }
-        }
-        let first = observed.iter().find_map(|seen| match seen {
-            Observation::CouldWrite { review: id, could_write, .. } if *id == review.id => Some(*could_write),
-            _ => None,
-        });
-        match (first, review.could_write) {
-            (Some(first), _) => review.could_write = Some(first),
-            (None, Some(could_write)) => {
-                learned.push(Observation::CouldWrite { number, review: review.id, could_write });
-            }
-            (None, None) => {}
-        }
-    }
-}
-
 #[derive(Deserialize)]
 struct Comparison {
     merge_base_commit: Sha,
@@ -379,17 +327,4 @@ async fn merge_bases(
 async fn merge_base(look: &Look<'_>, base: &str, commit: &CommitSha) -> Result<CommitSha, GitHubError> {
     let path = look.path(&format!("/compare/{base}...{commit}?per_page=1"));
     Ok(CommitSha::new(look.client.get::<Comparison>(&path).await?.merge_base_commit.sha))
-}
-
-/// The push that a fork's pull request starts with, as its `opened` delivery named the head.
-pub(super) fn opened(observed: &[Observation], number: PullRequestNumber) -> Option<Push> {
-    observed.iter().find_map(|seen| match seen {
-        Observation::Opened { number: of, head, by } if *of == number => Some(Push {
-            before: CommitSha::new("0".repeat(40)),
-            after: head.clone(),
-            by: Some(by.clone()),
-            source: PushSource::OpenedFromFork,
-        }),
-        _ => None,
-    })
 }

@@ -3,7 +3,7 @@
 //! Invariant: only movements that GitHub authenticated; what a commit says of itself is never a push.
 
 use super::Look;
-use super::pull_request::opened;
+use super::observed::opened;
 use crate::github::client::GitHubError;
 use crate::github::event::AccountPayload;
 use crate::github::node::{PushNode, account};
@@ -40,20 +40,25 @@ impl Activity {
 
 /// The address of the activity list of a branch.
 pub(super) fn activity_path(look: &Look<'_>, branch: &str) -> String {
-    let escaped: String = branch
-        .bytes()
+    look.path(&format!("/activity?ref=refs/heads/{}&per_page=100", escaped(branch)))
+}
+
+/// A name as part of an address; its slashes stay.
+pub(super) fn escaped(name: &str) -> String {
+    name.bytes()
         .map(|byte| match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'/' => char::from(byte).to_string(),
             byte => format!("%{byte:02X}"),
         })
-        .collect();
-    look.path(&format!("/activity?ref=refs/heads/{escaped}&per_page=100"))
+        .collect()
 }
 
 /// The push that one of our check suites was made for.
+///
+/// GitHub shows no commit before where the push created the branch.
 pub(super) fn of_check_suite(push: &PushNode) -> Option<Push> {
     Some(Push {
-        before: CommitSha::new(push.previous_sha.clone()?),
+        before: push.previous_sha.clone().map_or_else(|| CommitSha::new("0".repeat(40)), CommitSha::new),
         after: CommitSha::new(push.next_sha.clone()?),
         by: account(push.pusher.as_ref()),
         source: PushSource::CheckSuite,
@@ -69,7 +74,9 @@ pub(super) async fn complete(
     let from_fork = pull_request.head_repository != Some(look.repository.id);
     if from_fork {
         // Deliveries about a branch of that name here are about another branch.
-        pull_request.pushes.retain(|push| push.source == PushSource::SynchronizeDelivery);
+        pull_request
+            .pushes
+            .retain(|push| [PushSource::SynchronizeDelivery, PushSource::CommitListed].contains(&push.source));
         pull_request.pushes.extend(opened(observed, pull_request.number));
     }
     on_base(pull_request, observed);
@@ -114,6 +121,19 @@ fn on_base(pull_request: &mut PullRequest, observed: &[Observation]) {
 
 /// One entry per movement and pusher, in an order that does not depend on when each was learned.
 fn tidy(pushes: &mut Vec<Push>) {
+    // A list that shows nobody any more takes nothing from a delivery that showed somebody.
+    let delivered: BTreeSet<(CommitSha, CommitSha)> = pushes
+        .iter()
+        .filter(|push| {
+            push.by.is_some() && [PushSource::PushDelivery, PushSource::SynchronizeDelivery].contains(&push.source)
+        })
+        .map(|push| (push.before.clone(), push.after.clone()))
+        .collect();
+    pushes.retain(|push| {
+        let listed = [PushSource::CheckSuite, PushSource::ActivityList].contains(&push.source);
+        let gone = push.by.as_ref().is_none_or(|by| by.login.eq_ignore_ascii_case("ghost"));
+        !(listed && gone && delivered.contains(&(push.before.clone(), push.after.clone())))
+    });
     pushes.sort();
     pushes.dedup_by(|a, b| {
         a.before == b.before && a.after == b.after && a.by.as_ref().map(|by| by.id) == b.by.as_ref().map(|by| by.id)

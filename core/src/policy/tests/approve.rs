@@ -2,7 +2,7 @@
 
 use super::world::{Landed, Pull, Release, bot, facts, judge, sha, user};
 use super::{Case, allowed, carries, check};
-use crate::domain::{Facts, Outcome, Person, Subject};
+use crate::domain::{Facts, Outcome, Person, Push, PushSource, Subject};
 use Outcome::{Deny, Pending, Undetermined};
 
 fn open() -> Pull {
@@ -22,6 +22,15 @@ pub(super) const CASES: &[Case] = &[
     carries("approver-is-author", Pending, "who pushed a commit that names somebody else contributed", || {
         open().push(&user("ben"), "b1", &user("ann")).approved(&user("ben")).facts()
     }),
+    carries("approver-is-author", Pending, "who pushed a commit to another branch first contributed", || {
+        let listed = Push {
+            before: sha("elsewhere"),
+            after: sha("a1"),
+            by: Some(user("ben")),
+            source: PushSource::CommitListed,
+        };
+        open().approved(&user("ben")).with(|pr| pr.pushes.push(listed)).facts()
+    }),
     carries("approver-is-author", Pending, "a second account of the author is the author", || {
         with_two_accounts(open().approved(&user("ann-work")).facts())
     }),
@@ -37,6 +46,15 @@ pub(super) const CASES: &[Case] = &[
     allowed("approver-is-automation", "a person does", || open().approved(&user("ben")).facts()),
     carries("approver-lacks-write", Pending, "an approval without write access does not count", || {
         open().approved(&user("rae")).with_review(|review| review.could_write = Some(false)).facts()
+    }),
+    carries(
+        "approver-lacks-write",
+        Pending,
+        "write access that the author gave for the occasion does not count",
+        || open().approved(&user("rae")).with_review(|review| review.write_given_by = vec![user("ann")]).facts(),
+    ),
+    allowed("approver-lacks-write", "write access that somebody uninvolved gave does", || {
+        open().approved(&user("rae")).with_review(|review| review.write_given_by = vec![user("cat")]).facts()
     }),
     allowed("approver-lacks-write", "one with write access does", || open().approved(&user("rae")).facts()),
     carries("approval-stale", Pending, "what was pushed after the approval was not approved", || {
@@ -66,6 +84,11 @@ pub(super) const CASES: &[Case] = &[
     carries("approval-withdrawn", Pending, "an older approval does not outlive the dismissal of the latest", || {
         open().approved(&user("ben")).approved(&user("ben")).dismissed(&user("ben"), Some(&user("cat"))).facts()
     }),
+    carries("approval-withdrawn", Pending, "an approval of something older does not revive a dismissed one", || {
+        let older = |review: &mut crate::domain::Review| (review.commit, review.tree) = (Some(sha("old")), None);
+        let pull = open().approved(&user("ben")).dismissed(&user("ben"), Some(&user("cat")));
+        pull.approved(&user("ben")).with_review(older).facts()
+    }),
     allowed("approval-withdrawn", "who objects and then approves has approved", || {
         open().objected(&user("ben")).approved(&user("ben")).facts()
     }),
@@ -86,6 +109,12 @@ pub(super) const CASES: &[Case] = &[
 #[test]
 fn approvals_count_by_the_rules() {
     check(CASES);
+}
+
+#[test]
+fn a_delivery_that_lists_a_commit_closes_no_gap() {
+    let pull = open().approved(&user("ben")).with(|pr| pr.pushes[0].source = PushSource::CommitListed);
+    assert_eq!(judge(&pull.facts()).outcome, Undetermined);
 }
 
 #[test]

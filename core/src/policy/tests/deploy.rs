@@ -31,6 +31,9 @@ pub(super) const CASES: &[Case] = &[
         let release = Release::good().by_push().by(&user("ann"));
         release.with_run(|run| run.head_branch = Some("go".to_owned())).facts()
     }),
+    carries("deployer-is-author", Deny, "a tag named like the branch is deployed by who pushed it", || {
+        Release::good().by_push().by(&user("ann")).facts()
+    }),
     carries(
         "deployer-is-author",
         Deny,
@@ -231,7 +234,7 @@ fn who_reruns_deploys_as_well_as_who_started() {
 
 #[test]
 fn a_rerun_of_a_push_adds_who_reran_it() {
-    let release = Release::good().by_push().by(&bot("github-merge-queue"));
+    let release = Release::good().by_push();
     assert_eq!(deployers(&judge(&release.clone().facts())), ["cat"]);
     let again = release.with_run(|run| {
         run.this.number = RunAttempt(2);

@@ -174,6 +174,26 @@ fn how_a_pull_request_came_onto_production_must_be_known() {
 }
 
 #[test]
+fn a_commit_that_nothing_shows_to_have_been_pushed_cannot_be_told() {
+    let release = Release::of(&[Landed::Push("b0", user("ben"))]).with(|deployment| {
+        deployment.changes[0].landing = None;
+        deployment.changes[0].shown_as_merged = vec![crate::domain::PullRequestNumber(1)];
+        deployment.line.landings.clear();
+    });
+    assert_eq!(judge(&release.facts()).outcome, Undetermined);
+}
+
+#[test]
+fn what_a_merge_put_there_is_that_merges_after_a_push_away_and_back() {
+    let release = Release::good().with(|deployment| {
+        let merge = deployment.changes[0].landing.take().unwrap();
+        let back = Landing { before: sha("oops"), kind: LandingKind::Push, by: Some(user("eve")), ..merge };
+        deployment.line.landings.insert(0, back);
+    });
+    assert_eq!(judge(&release.facts()).outcome, Allow);
+}
+
+#[test]
 fn the_movement_of_the_branch_may_be_told_by_the_line_alone() {
     let release = Release::good().with(|deployment| deployment.changes[0].landing = None);
     assert_eq!(judge(&release.facts()).outcome, Allow);

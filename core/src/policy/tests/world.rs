@@ -131,6 +131,7 @@ impl Pull {
             tree: Some(self.0.head_tree.clone()),
             merge_base: self.0.merge_base.clone(),
             could_write: Some(true),
+            write_given_by: Vec::new(),
         }
     }
 
@@ -296,7 +297,9 @@ impl Release {
 
     /// Started by the push that put the target on main.
     pub fn by_push(self) -> Self {
-        self.with_run(|run| run.event = "push".to_owned())
+        let landing = self.0.line.landings.last().cloned();
+        let by = landing.and_then(|landing| landing.by).expect("who put the target there");
+        self.by(&by).with_run(|run| run.event = "push".to_owned())
     }
 
     pub fn approvals(self, given_by: &[&Account]) -> Self {

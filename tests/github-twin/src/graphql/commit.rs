@@ -4,7 +4,7 @@ use super::connection::{connection, named};
 use super::object::{Arguments, Context, Node, Part, Resolved};
 use super::{actor, checks, pull, repository};
 use crate::git::{CommitInfo, Identity};
-use crate::model::{PullRequest, UPSTREAM, WEB_FLOW, World, rfc3339};
+use crate::model::{AccountKind, PullRequest, UPSTREAM, WEB_FLOW, World, rfc3339};
 use crate::rest::shape;
 use std::rc::Rc;
 
@@ -111,7 +111,8 @@ fn git_actor<'w>(world: &'w World, one: &Identity) -> Node<'w> {
             ("date", Part::leaf(rfc3339(one.at))),
             ("email", Part::leaf(one.email.clone())),
             ("name", Part::leaf(one.name.clone())),
-            ("user", Part::One(user.map(Node::AsUser))),
+            // Nobody claimed a placeholder, and the schema has no user for it.
+            ("user", Part::One(user.filter(|user| user.kind != AccountKind::Mannequin).map(Node::AsUser))),
         ],
     )
 }
