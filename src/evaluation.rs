@@ -119,27 +119,29 @@ impl Evaluation<'_> {
         if pull_request.base_branch != terms.production_branch {
             // It goes elsewhere now: the check that it shared is no concern of it any more.
             for head in store.leave(&subject).await? {
-                self.show_on(&head).await?;
+                self.show_on(&head, None).await?;
             }
             return Ok(Next::Done);
         }
         let (head, state) = (pull_request.head.clone(), pull_request.state);
-        let (decision, _) = self.decide(subject, terms, Subject::PullRequest(Box::new(pull_request))).await?;
+        let (decision, recorded) = self.decide(subject, terms, Subject::PullRequest(Box::new(pull_request))).await?;
         let outcome = decision.verdict.outcome;
-        self.show_on(&head).await?;
+        self.show_on(&head, Some(&recorded)).await?;
         let again = outcome == Outcome::Undetermined && state != PullRequestState::Closed;
         Ok(if again { Next::LookAgain } else { Next::Done })
     }
 
     /// The check shows the worst outcome of all open pull requests that share the head.
-    async fn show_on(&self, head: &CommitSha) -> Result<(), EvaluationError> {
+    async fn show_on(&self, head: &CommitSha, just: Option<&Recorded>) -> Result<(), EvaluationError> {
         let store = &self.evaluator.store;
         let open = store.open_on(self.look.repository.id, head).await?;
         let rank = |outcome: &str| ["allow", "pending", "undetermined", "deny"].iter().position(|o| *o == outcome);
         let Some((worst, _)) = open.into_iter().max_by_key(|(_, outcome)| rank(outcome)) else { return Ok(()) };
-        let Some((decision, recorded)) = self.recorded(&worst).await? else {
+        let Some((decision, mut recorded)) = self.recorded(&worst).await? else {
             return Err(StoreError::Unreadable(format!("decision {worst}")).into());
         };
+        // GitHub cannot have heard of a decision that was only just made.
+        recorded.fresh = just.is_some_and(|just| just.fresh && just.decision == worst);
         let shown = Shown { page: self.page(&decision.id), decision: &decision, recorded: &recorded };
         publish::check(self.look.client, store, self.look.repository, head, &shown).await?;
         Ok(())
