@@ -119,6 +119,25 @@ pub async fn deployments(State(doors): State<Doors>, Query(of): Query<OfRun>) ->
     Ok(Json(json!({"items": items})))
 }
 
+/// `GET /api/v1/alerts`: what was found afterwards, newest first.
+pub async fn alerts(State(doors): State<Doors>) -> Result<Json<Value>, Problem> {
+    let items: Vec<Value> = doors
+        .store
+        .alerts(LONGEST_PAGE)
+        .await?
+        .into_iter()
+        .map(|raised| {
+            let alert = raised.alert;
+            json!({
+                "code": alert.code, "text": alert.text, "repository": alert.repository, "environment": alert.environment,
+                "run": alert.run, "attempt": alert.attempt, "deployment": alert.deployment, "commit": alert.commit,
+                "by": alert.by, "position": raised.position, "time": raised.time,
+            })
+        })
+        .collect();
+    Ok(Json(json!({"items": items})))
+}
+
 /// `GET /api/v1/ledger/key`: the key that checkpoints are checked with, as a C2SP verifier key.
 pub async fn ledger_key(State(doors): State<Doors>) -> String {
     doors.signer.verifying_key() + "\n"

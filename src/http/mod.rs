@@ -42,6 +42,7 @@ pub fn router(doors: Doors) -> Router {
         .route("/api/v1/changes", get(api::changes))
         .route("/api/v1/changes/{owner}/{name}/{change}", get(api::change))
         .route("/api/v1/deployments", get(api::deployments))
+        .route("/api/v1/alerts", get(api::alerts))
         .route("/api/v1/ledger/key", get(api::ledger_key))
         .route("/api/v1/ledger/checkpoint", get(api::ledger_checkpoint))
         .route("/api/v1/ledger/entries", get(api::ledger_entries))
