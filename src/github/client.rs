@@ -184,6 +184,8 @@ const ACTIONS_APP: u64 = 15_368;
 /// As whom a client asks.
 #[derive(Clone)]
 enum Caller {
+    /// The App itself.
+    App(Arc<App>),
     /// One installation of the App.
     Installation { app: Arc<App>, installation: u64 },
     /// Whoever holds this token.
@@ -225,7 +227,19 @@ impl Client {
     #[must_use]
     pub fn for_installation(&self, installation: u64) -> Self {
         let caller = match &self.caller {
-            Caller::Installation { app, .. } => Caller::Installation { app: app.clone(), installation },
+            Caller::App(app) | Caller::Installation { app, .. } => {
+                Caller::Installation { app: app.clone(), installation }
+            }
+            bearer @ Caller::Bearer(_) => bearer.clone(),
+        };
+        Self { transport: self.transport.clone(), caller }
+    }
+
+    /// The same connection, speaking for the App itself: its installations and its deliveries.
+    #[must_use]
+    pub fn for_app(&self) -> Self {
+        let caller = match &self.caller {
+            Caller::App(app) | Caller::Installation { app, .. } => Caller::App(app.clone()),
             bearer @ Caller::Bearer(_) => bearer.clone(),
         };
         Self { transport: self.transport.clone(), caller }
@@ -234,7 +248,7 @@ impl Client {
     /// The App whose check suites tell who pushed.
     pub fn app_id(&self) -> u64 {
         match &self.caller {
-            Caller::Installation { app, .. } => app.id(),
+            Caller::App(app) | Caller::Installation { app, .. } => app.id(),
             Caller::Bearer(_) => ACTIONS_APP,
         }
     }
@@ -248,6 +262,10 @@ impl Client {
     ) -> Result<Answer, GitHubError> {
         let (app, installation) = match &self.caller {
             Caller::Bearer(token) => return self.transport.send(method, path, token, etag, body).await,
+            Caller::App(app) => {
+                let token = app.json_web_token(SystemTime::now())?;
+                return self.transport.send(method, path, &token, etag, body).await;
+            }
             Caller::Installation { app, installation } => (app, *installation),
         };
         let token = app.installation_token(&self.transport, installation).await?;
@@ -304,6 +322,7 @@ impl Client {
         let now = millis(SystemTime::now());
         let key = match &self.caller {
             Caller::Installation { installation, .. } => format!("{installation}:{path}"),
+            Caller::App(_) => format!("app:{path}"),
             Caller::Bearer(_) => format!("bearer:{path}"),
         };
         let kept = store.kept_answer(&key).await?;

@@ -4,6 +4,7 @@ use super::Doors;
 use super::problem::Problem;
 use crate::store::reading::{ChangeRow, DecisionRow};
 use crate::store::{StoreError, ledger};
+use crate::sweep::Swept;
 use axum::Json;
 use axum::extract::{FromRequestParts, Path, State};
 use axum::http::header;
@@ -136,6 +137,11 @@ pub async fn alerts(State(doors): State<Doors>) -> Result<Json<Value>, Problem> 
         })
         .collect();
     Ok(Json(json!({"items": items})))
+}
+
+/// `POST /api/v1/sweep`: looks now for what webhooks did not bring. Answers once all it found is in the inbox.
+pub async fn sweep(State(doors): State<Doors>) -> Result<Json<Swept>, Problem> {
+    Ok(Json(doors.sweep.run().await?))
 }
 
 /// `GET /api/v1/ledger/key`: the key that checkpoints are checked with, as a C2SP verifier key.
