@@ -3,6 +3,8 @@
 //! Invariant: GitHub hears of nothing that is not on record. An evaluation that fails half-way has told nothing or told
 //! what is recorded, and the next one finishes it.
 
+mod bypass;
+
 use crate::github::event::{Subject as Asked, What};
 use crate::github::gather::{self, Look, deployment, outcome, pull_request, run};
 use crate::github::pins::{self, Pinned};
@@ -166,7 +168,8 @@ impl Evaluation<'_> {
         let repository = self.look.repository.id;
         let observed = store.observed(repository, &[format!("run:{run}")]).await?;
         let asked = gates(&observed, self.look.settings, &self.look.repository.full_name);
-        if asked.is_empty() {
+        let created = bypass::created(&observed, self.look.settings, &self.look.repository.full_name);
+        if asked.is_empty() && created.is_empty() {
             return Ok(Next::Done);
         }
         let gathered = run::gather(&self.look, run).await?;
@@ -186,6 +189,7 @@ impl Evaluation<'_> {
                 self.ended(&gathered, &asked, known.id).await?;
             }
         }
+        self.bypasses(&gathered, &created).await?;
         Ok(next)
     }
 
@@ -242,13 +246,13 @@ impl Evaluation<'_> {
         asked: &deployment::Asked,
         decision: String,
     ) -> Result<(), EvaluationError> {
-        let store = &self.evaluator.store;
         let (run, attempt) = (gathered.run.id, gathered.run.this.number);
         let Some(deployment) = asked.deployment else { return Ok(()) };
-        if store.is_finished(self.look.repository.id, run, attempt, &asked.environment).await? {
+        if self.evaluator.store.is_finished(self.look.repository.id, run, attempt, &asked.environment).await? {
             return Ok(());
         }
-        let Some(conclusion) = outcome::gather(&self.look, gathered, deployment).await? else { return Ok(()) };
+        let Some(job) = outcome::gather(&self.look, gathered, attempt, deployment).await? else { return Ok(()) };
+        let Some(conclusion) = job.conclusion() else { return Ok(()) };
         let finished = DeploymentFinished {
             repository: self.look.repository.clone(),
             environment: asked.environment.clone(),
@@ -256,10 +260,10 @@ impl Evaluation<'_> {
             run,
             attempt,
             commit: gathered.run.head_commit.clone(),
-            conclusion,
+            conclusion: conclusion.to_owned(),
             decision: Some(decision),
         };
-        store.note(entry(EntryBody::DeploymentFinished(finished))).await?;
+        self.evaluator.store.note(entry(EntryBody::DeploymentFinished(finished))).await?;
         Ok(())
     }
 

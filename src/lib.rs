@@ -12,6 +12,7 @@
 //! 8. [`store::record`]: into the ledger, in one transaction.
 //! 9. [`github::publish`]: the check run, the answer of the rule.
 //!
+//! [`sweep`] puts into the inbox what webhooks did not bring,
 //! [`evidence`] is what an auditor takes away, [`cli`] what a person types.
 
 pub mod cli;
@@ -22,4 +23,5 @@ pub mod http;
 pub mod metrics;
 pub mod settings;
 pub mod store;
+pub mod sweep;
 pub mod worker;

@@ -9,6 +9,7 @@ use crate::http::{Doors, router};
 use crate::metrics::Metrics;
 use crate::store::Store;
 use crate::store::signing::Signer;
+use crate::sweep::Sweep;
 use crate::worker::Worker;
 use anyhow::Context;
 use countersign_core::domain::EntryBody;
@@ -47,11 +48,17 @@ async fn run(settings: Arc<crate::settings::Settings>) -> anyhow::Result<()> {
     let started = EntryBody::ServiceStarted { settings_digest: in_force.0.clone() };
     store.note_under(entry(started), Some(in_force)).await?;
     let evaluator = Evaluator::new(store.clone(), client, settings.clone(), public_url);
-    let worker = tokio::spawn(Worker::new(Arc::new(evaluator), metrics.clone()).run());
+    let evaluator = Arc::new(evaluator);
+    let worker = tokio::spawn(Worker::new(evaluator.clone(), metrics.clone()).run());
+    let sweep = Arc::new(Sweep::new(evaluator));
+    let sweeping = tokio::spawn(sweep.clone().now_and_then());
     // Whoever started us may be gone; the service goes on without an audience.
     let _ = std::io::Write::write_all(&mut std::io::stdout(), format!("listening on {address}\n").as_bytes());
-    axum::serve(listener, router(Doors { store, settings, metrics, signer })).with_graceful_shutdown(stopped()).await?;
+    axum::serve(listener, router(Doors { store, settings, metrics, signer, sweep }))
+        .with_graceful_shutdown(stopped())
+        .await?;
     // What was being looked at is looked at again after the next start.
+    sweeping.abort();
     worker.abort();
     Ok(())
 }

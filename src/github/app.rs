@@ -2,7 +2,8 @@
 //!
 //! Invariant: a token is used only while it has a margin left; none is ever logged.
 
-use super::client::{GitHubError, Transport};
+use super::client::GitHubError;
+use super::transport::Transport;
 use crate::settings::GitHub;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde::Deserialize;

@@ -4,19 +4,15 @@
 //! that does. Lists are read to their end or the answer is an error: there is no "first page".
 
 use super::app::App;
+use super::transport::{Answer, Transport, limited_until, reset};
 use crate::settings::GitHub;
 use crate::store::Store;
 use crate::store::pins::KeptAnswer;
-use http::{HeaderMap, Request, StatusCode, header};
-use http_body_util::{BodyExt, Limited};
-use octocrab::Octocrab;
+use http::StatusCode;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-/// GitHub's answers are bounded; this is far above any of them.
-const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
 
 /// What can go wrong between GitHub and us; each variant is something a caller can act on.
 #[derive(Debug, thiserror::Error)]
@@ -61,122 +57,6 @@ impl GitHubError {
     }
 }
 
-/// The bare connection: knows addresses, headers and limits, but not who asks.
-pub struct Transport {
-    octocrab: Octocrab,
-    api_url: String,
-    graphql_url: String,
-}
-
-/// One answer.
-pub struct Answer {
-    status: StatusCode,
-    headers: HeaderMap,
-    body: Vec<u8>,
-    what: String,
-}
-
-impl Answer {
-    /// Reads the body as `T`.
-    pub fn read<T: DeserializeOwned>(&self) -> Result<T, GitHubError> {
-        serde_json::from_slice(&self.body).map_err(|error| GitHubError::Unreadable(format!("{}: {error}", self.what)))
-    }
-
-    fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name).and_then(|value| value.to_str().ok())
-    }
-
-    /// The address of the next page, from the `Link` header.
-    fn next(&self) -> Option<String> {
-        self.header("link")?.split(',').find_map(|link| {
-            let (address, relation) = link.split_once(';')?;
-            relation.contains("rel=\"next\"").then(|| address.trim().trim_matches(['<', '>']).to_owned())
-        })
-    }
-}
-
-impl Transport {
-    pub(super) async fn send(
-        &self,
-        method: &str,
-        path: &str,
-        bearer: &str,
-        etag: Option<&str>,
-        body: Option<&Value>,
-    ) -> Result<Answer, GitHubError> {
-        let address = match path {
-            "/graphql" => self.graphql_url.clone(),
-            path if path.starts_with("http") => path.to_owned(),
-            path => format!("{}{path}", self.api_url),
-        };
-        let mut request = Request::builder()
-            .method(method)
-            .uri(&address)
-            .header(header::ACCEPT, "application/vnd.github+json")
-            .header(header::AUTHORIZATION, format!("Bearer {bearer}"))
-            .header("x-github-api-version", "2022-11-28");
-        if let Some(etag) = etag {
-            request = request.header(header::IF_NONE_MATCH, etag);
-        }
-        let request = self
-            .octocrab
-            .build_request(request, body)
-            .map_err(|error| GitHubError::Unusable(format!("{method} {path} cannot be asked: {error}")))?;
-        let response = self
-            .octocrab
-            .execute(request)
-            .await
-            .map_err(|error| GitHubError::Unavailable(format!("{method} {path}: {error}")))?;
-        let (parts, stream) = response.into_parts();
-        let body = Limited::new(stream, LARGEST_ANSWER)
-            .collect()
-            .await
-            .map_err(|error| GitHubError::Unavailable(format!("{method} {path} was cut short: {error}")))?
-            .to_bytes()
-            .to_vec();
-        let answer = Answer { status: parts.status, headers: parts.headers, body, what: format!("{method} {path}") };
-        judge_status(answer, path)
-    }
-}
-
-fn judge_status(answer: Answer, path: &str) -> Result<Answer, GitHubError> {
-    let status = answer.status;
-    if status.is_success() || status == StatusCode::NOT_MODIFIED {
-        return Ok(answer);
-    }
-    let message = serde_json::from_slice::<Value>(&answer.body)
-        .ok()
-        .and_then(|body| body.get("message").and_then(Value::as_str).map(str::to_owned))
-        .unwrap_or_default();
-    if let Some(until) = limited_until(&answer, &message) {
-        return Err(GitHubError::RateLimited { until });
-    }
-    Err(match status {
-        StatusCode::NOT_FOUND | StatusCode::GONE => GitHubError::NotFound(answer.what),
-        status if status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT => {
-            GitHubError::Unavailable(format!("{} answered {status}", answer.what))
-        }
-        status => GitHubError::Refused { path: path.to_owned(), status: status.as_u16(), message },
-    })
-}
-
-/// GitHub limits with 403 or 429: obey `retry-after`, then `x-ratelimit-reset`, else wait a minute.
-fn limited_until(answer: &Answer, message: &str) -> Option<SystemTime> {
-    if answer.status != StatusCode::FORBIDDEN && answer.status != StatusCode::TOO_MANY_REQUESTS {
-        return None;
-    }
-    if let Some(seconds) = answer.header("retry-after").and_then(|value| value.parse().ok()) {
-        return Some(SystemTime::now() + Duration::from_secs(seconds));
-    }
-    if answer.header("x-ratelimit-remaining") == Some("0")
-        && let Some(at) = answer.header("x-ratelimit-reset").and_then(|value| value.parse().ok())
-    {
-        return Some(UNIX_EPOCH + Duration::from_secs(at));
-    }
-    let said = answer.status == StatusCode::TOO_MANY_REQUESTS || message.to_lowercase().contains("rate limit");
-    said.then(|| SystemTime::now() + Duration::from_mins(1))
-}
-
 /// GitHub Actions' own App (<https://api.github.com/apps/github-actions>), whose check suites stand in for ours where
 /// there is no App of ours.
 const ACTIONS_APP: u64 = 15_368;
@@ -184,6 +64,8 @@ const ACTIONS_APP: u64 = 15_368;
 /// As whom a client asks.
 #[derive(Clone)]
 enum Caller {
+    /// The App itself.
+    App(Arc<App>),
     /// One installation of the App.
     Installation { app: Arc<App>, installation: u64 },
     /// Whoever holds this token.
@@ -209,15 +91,7 @@ impl Client {
     }
 
     fn connect(settings: &GitHub, caller: Caller) -> anyhow::Result<Self> {
-        let octocrab = Octocrab::builder()
-            .set_connect_timeout(Some(Duration::from_secs(5)))
-            .set_read_timeout(Some(Duration::from_secs(30)))
-            .build()?;
-        let transport = Transport {
-            octocrab,
-            api_url: settings.api_url.trim_end_matches('/').to_owned(),
-            graphql_url: settings.graphql_url.clone(),
-        };
+        let transport = Transport::connect(settings)?;
         Ok(Self { transport: Arc::new(transport), caller })
     }
 
@@ -225,7 +99,19 @@ impl Client {
     #[must_use]
     pub fn for_installation(&self, installation: u64) -> Self {
         let caller = match &self.caller {
-            Caller::Installation { app, .. } => Caller::Installation { app: app.clone(), installation },
+            Caller::App(app) | Caller::Installation { app, .. } => {
+                Caller::Installation { app: app.clone(), installation }
+            }
+            bearer @ Caller::Bearer(_) => bearer.clone(),
+        };
+        Self { transport: self.transport.clone(), caller }
+    }
+
+    /// The same connection, speaking for the App itself: its installations and its deliveries.
+    #[must_use]
+    pub fn for_app(&self) -> Self {
+        let caller = match &self.caller {
+            Caller::App(app) | Caller::Installation { app, .. } => Caller::App(app.clone()),
             bearer @ Caller::Bearer(_) => bearer.clone(),
         };
         Self { transport: self.transport.clone(), caller }
@@ -234,7 +120,7 @@ impl Client {
     /// The App whose check suites tell who pushed.
     pub fn app_id(&self) -> u64 {
         match &self.caller {
-            Caller::Installation { app, .. } => app.id(),
+            Caller::App(app) | Caller::Installation { app, .. } => app.id(),
             Caller::Bearer(_) => ACTIONS_APP,
         }
     }
@@ -248,6 +134,10 @@ impl Client {
     ) -> Result<Answer, GitHubError> {
         let (app, installation) = match &self.caller {
             Caller::Bearer(token) => return self.transport.send(method, path, token, etag, body).await,
+            Caller::App(app) => {
+                let token = app.json_web_token(SystemTime::now())?;
+                return self.transport.send(method, path, &token, etag, body).await;
+            }
             Caller::Installation { app, installation } => (app, *installation),
         };
         let token = app.installation_token(&self.transport, installation).await?;
@@ -304,6 +194,7 @@ impl Client {
         let now = millis(SystemTime::now());
         let key = match &self.caller {
             Caller::Installation { installation, .. } => format!("{installation}:{path}"),
+            Caller::App(_) => format!("app:{path}"),
             Caller::Bearer(_) => format!("bearer:{path}"),
         };
         let kept = store.kept_answer(&key).await?;
@@ -369,13 +260,6 @@ impl Client {
         let answer = self.call(method, path, None, Some(body)).await?;
         if answer.body.is_empty() { Ok(Value::Null) } else { answer.read() }
     }
-}
-
-fn reset(answer: &Answer) -> SystemTime {
-    answer
-        .header("x-ratelimit-reset")
-        .and_then(|value| value.parse().ok())
-        .map_or_else(|| SystemTime::now() + Duration::from_mins(1), |at| UNIX_EPOCH + Duration::from_secs(at))
 }
 
 /// Milliseconds since 1970, for pacing and keeping; never for judging.

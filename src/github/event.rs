@@ -60,6 +60,9 @@ impl Subject {
     }
 }
 
+/// The name under which the sweep puts a subject into the inbox; no event of GitHub's is called so.
+pub const SWEEP: &str = crate::store::inbox::SWEPT;
+
 /// What a delivery was read to say.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Reading {
@@ -205,6 +208,11 @@ impl AccountPayload {
 
 /// Reads a delivery. Never fails: what cannot be read says nothing.
 pub fn read(event: &str, body: &[u8]) -> Reading {
+    if event == SWEEP {
+        let subject: Option<Subject> = serde_json::from_slice(body).ok();
+        let repository = subject.as_ref().map(|subject| subject.repository.clone());
+        return Reading { repository, subject, observations: Vec::new() };
+    }
     let payload: Payload = match serde_json::from_slice(body) {
         Ok(payload) => payload,
         Err(error) => {

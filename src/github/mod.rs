@@ -13,6 +13,7 @@ mod node;
 pub mod pins;
 pub mod publish;
 pub mod query;
+mod transport;
 
 pub use app::App;
 pub use client::{Client, GitHubError};

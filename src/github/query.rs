@@ -125,9 +125,10 @@ pub fn commits(oids: &[CommitSha]) -> String {
     )
 }
 
-/// The check runs of a run's check suite, each with the deployment it belongs to.
-pub const DEPLOYING_JOBS: &str = "query DeployingJobs($suite: ID!) { node(id: $suite) { ... on CheckSuite { \
-     checkRuns(first: 100) { pageInfo { hasNextPage } nodes { databaseId deployment { databaseId } } } } } }";
+/// The check runs of all attempts in a run's check suite, each with the deployment it belongs to.
+pub const DEPLOYING_JOBS: &str = "query DeployingJobs($suite: ID!, $after: String) { \
+     node(id: $suite) { ... on CheckSuite { \
+     checkRuns(first: 100, after: $after, filterBy: {checkType: ALL}) { pageInfo { hasNextPage endCursor } nodes { databaseId deployment { databaseId } } } } } }";
 
 /// Some of the fragments above: GraphQL refuses fragments that are not used.
 fn parts(names: &[&str]) -> String {

@@ -4,6 +4,7 @@ use super::Doors;
 use super::problem::Problem;
 use crate::store::reading::{ChangeRow, DecisionRow};
 use crate::store::{StoreError, ledger};
+use crate::sweep::Swept;
 use axum::Json;
 use axum::extract::{FromRequestParts, Path, State};
 use axum::http::header;
@@ -117,6 +118,30 @@ pub async fn deployments(State(doors): State<Doors>, Query(of): Query<OfRun>) ->
         })
         .collect();
     Ok(Json(json!({"items": items})))
+}
+
+/// `GET /api/v1/alerts`: what was found afterwards, newest first.
+pub async fn alerts(State(doors): State<Doors>) -> Result<Json<Value>, Problem> {
+    let items: Vec<Value> = doors
+        .store
+        .alerts(LONGEST_PAGE)
+        .await?
+        .into_iter()
+        .map(|raised| {
+            let alert = raised.alert;
+            json!({
+                "code": alert.code, "text": alert.text, "repository": alert.repository, "environment": alert.environment,
+                "run": alert.run, "attempt": alert.attempt, "deployment": alert.deployment, "commit": alert.commit,
+                "by": alert.by, "position": raised.position, "time": raised.time,
+            })
+        })
+        .collect();
+    Ok(Json(json!({"items": items})))
+}
+
+/// `POST /api/v1/sweep`: looks now for what webhooks did not bring. Answers once all it found is in the inbox.
+pub async fn sweep(State(doors): State<Doors>) -> Result<Json<Swept>, Problem> {
+    Ok(Json(doors.sweep.run().await?))
 }
 
 /// `GET /api/v1/ledger/key`: the key that checkpoints are checked with, as a C2SP verifier key.

@@ -13,6 +13,7 @@ pub mod webhook;
 use crate::metrics::Metrics;
 use crate::settings::Settings;
 use crate::store::Store;
+use crate::sweep::Sweep;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
@@ -29,6 +30,8 @@ pub struct Doors {
     pub metrics: Arc<Metrics>,
     /// The ledger's signer.
     pub signer: Arc<crate::store::signing::Signer>,
+    /// The sweep, for whoever does not want to wait for it.
+    pub sweep: Arc<Sweep>,
 }
 
 /// All routes.
@@ -42,6 +45,8 @@ pub fn router(doors: Doors) -> Router {
         .route("/api/v1/changes", get(api::changes))
         .route("/api/v1/changes/{owner}/{name}/{change}", get(api::change))
         .route("/api/v1/deployments", get(api::deployments))
+        .route("/api/v1/alerts", get(api::alerts))
+        .route("/api/v1/sweep", post(api::sweep))
         .route("/api/v1/ledger/key", get(api::ledger_key))
         .route("/api/v1/ledger/checkpoint", get(api::ledger_checkpoint))
         .route("/api/v1/ledger/entries", get(api::ledger_entries))

@@ -51,6 +51,8 @@ pub struct Server {
     pub pace_ms: u64,
     /// How many subjects are looked at side by side.
     pub evaluations: usize,
+    /// How often missed deliveries, open pull requests and waiting deployments are looked for, in minutes; 0: never.
+    pub sweep_minutes: u64,
     /// Anyone who can reach the service may read decisions and the ledger. Meant for a demonstration on one machine.
     pub open_reading: bool,
     /// SHA-256 (hexadecimal) of tokens whose bearers may read decisions and the ledger.
@@ -65,6 +67,7 @@ impl Default for Server {
             retry_base_ms: 1_000,
             pace_ms: 250,
             evaluations: 8,
+            sweep_minutes: 10,
             open_reading: false,
             reader_tokens: Vec::new(),
         }

@@ -85,6 +85,31 @@ impl Store {
         row.map(|row| Ok(AttemptDecision { id: row.try_get(0)?, outcome: row.try_get(1)? })).transpose()
     }
 
+    /// Whether one attempt was allowed, or excepted, in an environment.
+    pub async fn was_let_through(
+        &self,
+        repository: RepositoryId,
+        run: RunId,
+        attempt: RunAttempt,
+        environment: &str,
+    ) -> Result<bool, StoreError> {
+        let rows = sqlx::query(
+            "SELECT environment FROM decisions WHERE repository_id = $1 AND run = $2 AND attempt = $3 \
+             AND kind = 'deployment' AND outcome IN ('allow', 'exception')",
+        )
+        .bind(signed(repository.0))
+        .bind(signed(run.0))
+        .bind(signed(attempt.0))
+        .fetch_all(&self.readers)
+        .await?;
+        for row in rows {
+            if same_environment(&row.try_get::<String, _>(0)?, environment) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Whether the end of a deployment is on record.
     pub async fn is_finished(
         &self,

@@ -69,6 +69,13 @@ impl NewEntry {
                     finished.repository.id, finished.run, finished.environment
                 ),
             ),
+            EntryBody::Alert(alert) => (
+                "alert",
+                format!(
+                    "repository:{}/run:{}/attempt:{}/environment:{}",
+                    alert.repository.id, alert.run, alert.attempt, alert.environment
+                ),
+            ),
             EntryBody::ServiceStarted { .. } => ("service_started", "service".to_owned()),
         };
         Ok(Self { body: canonical::to_bytes(entry)?, kind: kind.to_owned(), subject, time: entry.time.clone() })

@@ -7,6 +7,9 @@ use super::{Store, StoreError};
 use crate::store::observations::{self, Seen};
 use sqlx::{QueryBuilder, Row, SqliteConnection};
 
+/// The event of rows that no delivery brought.
+pub const SWEPT: &str = "sweep";
+
 /// One webhook as GitHub sent it.
 #[derive(Debug, Clone)]
 pub struct Delivery {
@@ -77,6 +80,18 @@ impl Store {
         self.writer.accept(delivery).await?;
         self.wake.notify_one();
         Ok(())
+    }
+
+    /// Those of some deliveries that never came: GUIDs that no row of the inbox bears.
+    pub async fn never_came(&self, ids: &[String]) -> Result<Vec<String>, StoreError> {
+        let mut missing = Vec::new();
+        for id in ids {
+            let known = sqlx::query("SELECT 1 FROM inbox WHERE delivery = $1").bind(id).fetch_optional(&self.readers);
+            if known.await?.is_none() {
+                missing.push(id.clone());
+            }
+        }
+        Ok(missing)
     }
 
     /// Deliveries nobody has read yet, oldest first.
@@ -231,9 +246,18 @@ impl Store {
     }
 }
 
-/// Closes rows within a larger unit. The body goes, the delivery's id stays: a duplicate must still be known.
+/// Closes rows within a larger unit. The body goes, the delivery's id stays: a duplicate must still be known. What the
+/// sweep put there goes whole: it is put there again under the same id.
 pub(super) async fn finish(connection: &mut SqliteConnection, rows: &[i64]) -> Result<(), StoreError> {
     for row in rows {
+        let swept = sqlx::query("DELETE FROM inbox WHERE id = $1 AND event = $2")
+            .bind(row)
+            .bind(SWEPT)
+            .execute(&mut *connection)
+            .await?;
+        if swept.rows_affected() > 0 {
+            continue;
+        }
         sqlx::query("UPDATE inbox SET state = 3, body = x'', detail = NULL WHERE id = $1")
             .bind(row)
             .execute(&mut *connection)

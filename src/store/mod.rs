@@ -6,6 +6,7 @@
 //! The way a delivery takes: [`inbox`] keeps it, [`observations`] keeps what only it knows, [`record`] puts the
 //! decision into the ledger ([`entries`]) and closes the rows it answers.
 
+pub mod alerts;
 pub mod deployments;
 pub mod entries;
 pub mod extract;

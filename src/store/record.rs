@@ -174,7 +174,7 @@ impl Store {
     }
 }
 
-async fn append(connection: &mut SqliteConnection, entry: &Entry) -> Result<(i64, u64, String), StoreError> {
+pub(super) async fn append(connection: &mut SqliteConnection, entry: &Entry) -> Result<(i64, u64, String), StoreError> {
     let appended = entries::append(connection, &[entries::NewEntry::of(entry)?]).await?;
     let position = i64::try_from(appended.first_position).unwrap_or(i64::MAX);
     Ok((position, appended.size, hex::encode(appended.root)))

@@ -12,9 +12,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("store", &["settings"]),
     ("evaluation", &["github", "settings", "store"]),
     ("worker", &["evaluation", "github", "metrics", "store"]),
+    ("sweep", &["evaluation", "github", "settings", "store"]),
     ("evidence", &["store"]),
-    ("http", &["evidence", "github", "metrics", "settings", "store"]),
-    ("cli", &["evaluation", "evidence", "github", "http", "metrics", "settings", "store", "worker"]),
+    ("http", &["evidence", "github", "metrics", "settings", "store", "sweep"]),
+    ("cli", &["evaluation", "evidence", "github", "http", "metrics", "settings", "store", "sweep", "worker"]),
     ("main", &["cli"]),
     ("lib", &[]),
 ];

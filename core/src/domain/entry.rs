@@ -2,7 +2,7 @@
 //!
 //! Shape: written as canonical JSON (RFC 8785); what is hashed is exactly the bytes that are stored.
 
-use super::{CommitSha, DeploymentId, Facts, Repository, RunAttempt, RunId, Verdict};
+use super::{Account, CommitSha, DeploymentId, Facts, Repository, RunAttempt, RunId, Verdict};
 use serde::{Deserialize, Serialize};
 
 /// The version of the entries' shape that this build writes.
@@ -30,6 +30,8 @@ pub enum EntryBody {
     Decision(Box<Decision>),
     /// A deployment's own job ended, as read from the attempt's jobs.
     DeploymentFinished(DeploymentFinished),
+    /// Something was found afterwards that should not have been.
+    Alert(Alert),
     /// The service started.
     ServiceStarted {
         /// Digest of the settings in force, hexadecimal SHA-256.
@@ -73,4 +75,27 @@ pub struct DeploymentFinished {
     pub conclusion: String,
     /// The decision for that very attempt; `None` where there was none.
     pub decision: Option<String>,
+}
+
+/// Something found afterwards: a deployment that went out without an answer of ours.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Alert {
+    /// What it is, as a stable code: `gate-bypassed`.
+    pub code: String,
+    /// In words.
+    pub text: String,
+    /// Where.
+    pub repository: Repository,
+    /// The environment.
+    pub environment: String,
+    /// The run.
+    pub run: RunId,
+    /// The attempt.
+    pub attempt: RunAttempt,
+    /// The deployment.
+    pub deployment: DeploymentId,
+    /// The commit that went out.
+    pub commit: CommitSha,
+    /// The accounts that started the attempt.
+    pub by: Vec<Account>,
 }

@@ -17,7 +17,7 @@ pub use change::{
     Commit, CommitIdentity, Landing, LandingKind, PullRequest, PullRequestState, Push, PushSource, Review, ReviewState,
     TimelineEvent,
 };
-pub use entry::{Decision, DeploymentFinished, Entry, EntryBody};
+pub use entry::{Alert, Decision, DeploymentFinished, Entry, EntryBody};
 pub use facts::{Facts, Repository, Subject, Terms};
 pub use id::{AccountId, CommitSha, DeploymentId, PullRequestNumber, RepositoryId, ReviewId, RunAttempt, RunId};
 pub use observation::Observation;

@@ -56,6 +56,15 @@ pub async fn gather(look: &Look<'_>, run: RunId) -> Result<GatheredRun, GitHubEr
     Ok(GatheredRun { run, check_suite })
 }
 
+/// Reads one attempt of a run.
+pub async fn attempt(look: &Look<'_>, gathered: &GatheredRun, number: RunAttempt) -> Result<Attempt, GitHubError> {
+    let run = &gathered.run;
+    if let Some(known) = [&run.this, &run.first].into_iter().find(|attempt| attempt.number == number) {
+        return Ok(known.clone());
+    }
+    Ok(attempt_of(&look.client.get(&look.path(&format!("/actions/runs/{}/attempts/{number}", run.id))).await?))
+}
+
 fn attempt_of(payload: &RunPayload) -> Attempt {
     Attempt {
         number: RunAttempt(payload.run_attempt),

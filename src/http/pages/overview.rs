@@ -2,10 +2,11 @@
 //!
 //! Invariant: every figure says what it counts. Next: `decision.rs`.
 
-use super::{Of, accounts, at, badge, change_address, is_stopped, moment, page, way_out};
+use super::{Links, Of, accounts, at, badge, change_address, is_stopped, moment, page, way_out};
 use crate::http::Doors;
 use crate::http::api::{Found, find};
 use crate::http::problem::Problem;
+use crate::store::alerts::RaisedAlert;
 use crate::store::reading::{ChangeRow, DecisionRow};
 use axum::extract::State;
 use countersign_core::domain::{Account, ChangeName, ChangeVerdict, Outcome, Subject};
@@ -18,6 +19,8 @@ const ATTEMPTS: u32 = 20;
 const CHANGES: u32 = 20;
 /// How many environments are shown with what runs there.
 const ENVIRONMENTS: u32 = 6;
+/// How many alerts are shown.
+const ALERTS: u32 = 20;
 /// How many reasons are spelled out.
 const REASONS: usize = 3;
 
@@ -45,6 +48,7 @@ pub async fn overview(State(doors): State<Doors>) -> Result<Markup, Problem> {
     let compliant = doors.store.changes_of(Outcome::Allow, CHANGES).await?;
     let counts = doors.store.change_counts().await?;
     let count = |outcome: Outcome| counts.get(&outcome.to_string()).copied().unwrap_or(0);
+    let alerts = doors.store.alerts(ALERTS).await?;
     let head = doors.store.ledger_head().await?;
     Ok(page(
         "Overview",
@@ -56,6 +60,12 @@ pub async fn overview(State(doors): State<Doors>) -> Result<Markup, Problem> {
                 (figure("undetermined", count(Outcome::Undetermined), "cannot be told"))
                 (figure("pending", count(Outcome::Pending), "waiting"))
                 (figure("allow", count(Outcome::Allow), "compliant"))
+            }
+            @if !alerts.is_empty() {
+                section aria-labelledby="alerts" {
+                    h2 #alerts { "Alerts" }
+                    ol.cards { @for raised in &alerts { (alert_card(&doors, raised)) } }
+                }
             }
             section aria-labelledby="deployments" {
                 h2 #deployments { "Deployments" }
@@ -137,6 +147,25 @@ fn attempt_card(attempt: &Attempt) -> Markup {
                 @if !verdict.changes.is_empty() { ". Brings " (names(repository, &verdict.changes)) }
                 "."
             }
+        }
+    }
+}
+
+fn alert_card(doors: &Doors, raised: &RaisedAlert) -> Markup {
+    let alert = &raised.alert;
+    let links = Links::new(doors, &alert.repository.full_name);
+    let run = format!("actions/runs/{}/attempts/{}", alert.run, alert.attempt);
+    html! {
+        li.card.deny {
+            div.top {
+                span.badge.deny { "gate bypassed" }
+                a.subject href=(links.address(&run)) {
+                    (alert.repository.full_name) " " code { (alert.commit.short()) } " to " (alert.environment)
+                }
+                span.when { (moment(&raised.time)) }
+            }
+            p { (alert.text) "." }
+            p.quiet { "No later release starts from it. Entry " (raised.position) " of the ledger. " code.code { (alert.code) } }
         }
     }
 }

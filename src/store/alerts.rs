@@ -1,0 +1,83 @@
+//! What was found afterwards: alerts, each once, in the ledger like everything else.
+//!
+//! Invariant: an alert and the note that it was raised are written together, so that it is never raised twice.
+
+use super::observations::signed;
+use super::{Store, StoreError, entries, record};
+use countersign_core::domain::{Alert, Entry, EntryBody};
+use sqlx::Row;
+
+/// An alert as it stands in the ledger.
+#[derive(Debug, Clone)]
+pub struct RaisedAlert {
+    /// Its place in the ledger, from 0.
+    pub position: u64,
+    /// When, RFC 3339.
+    pub time: String,
+    /// The alert.
+    pub alert: Alert,
+}
+
+impl Store {
+    /// Puts an alert on record, unless it was raised before; says whether it is new.
+    pub async fn raise(&self, entry: Entry) -> Result<bool, StoreError> {
+        self.writer
+            .write(move |connection| {
+                Box::pin(async move {
+                    let EntryBody::Alert(alert) = &entry.body else {
+                        return Err(StoreError::Unreadable("no alert".to_owned()));
+                    };
+                    let known = sqlx::query(
+                        "SELECT 1 FROM alerts WHERE code = $1 AND repository_id = $2 AND run = $3 AND attempt = $4 \
+                         AND environment = $5",
+                    )
+                    .bind(&alert.code)
+                    .bind(signed(alert.repository.id.0))
+                    .bind(signed(alert.run.0))
+                    .bind(signed(alert.attempt.0))
+                    .bind(&alert.environment)
+                    .fetch_optional(&mut *connection)
+                    .await?;
+                    if known.is_some() {
+                        return Ok(false);
+                    }
+                    let position = record::append(connection, &entry).await?.0;
+                    sqlx::query(
+                        "INSERT INTO alerts (code, repository_id, run, attempt, environment, position) \
+                         VALUES ($1, $2, $3, $4, $5, $6)",
+                    )
+                    .bind(&alert.code)
+                    .bind(signed(alert.repository.id.0))
+                    .bind(signed(alert.run.0))
+                    .bind(signed(alert.attempt.0))
+                    .bind(&alert.environment)
+                    .bind(position)
+                    .execute(&mut *connection)
+                    .await?;
+                    Ok(true)
+                })
+            })
+            .await
+    }
+
+    /// The newest alerts, newest first.
+    pub async fn alerts(&self, limit: u32) -> Result<Vec<RaisedAlert>, StoreError> {
+        let rows = sqlx::query("SELECT position FROM alerts ORDER BY position DESC LIMIT $1")
+            .bind(i64::from(limit))
+            .fetch_all(&self.readers)
+            .await?;
+        let mut connection = self.readers.acquire().await?;
+        let mut alerts = Vec::with_capacity(rows.len());
+        for row in rows {
+            let position = u64::try_from(row.try_get::<i64, _>(0)?).unwrap_or(0);
+            for stored in entries::read_range(&mut connection, position, 1).await? {
+                let entry: Entry =
+                    serde_json::from_slice(&stored.body).map_err(|error| StoreError::Unreadable(error.to_string()))?;
+                if let EntryBody::Alert(alert) = entry.body {
+                    alerts.push(RaisedAlert { position, time: entry.time, alert });
+                }
+            }
+        }
+        Ok(alerts)
+    }
+}

@@ -1,0 +1,285 @@
+//! The sweep: what webhooks did not bring. GitHub sends nothing twice by itself, so we ask.
+//!
+//! Invariant: nothing is decided or published here. Missed deliveries are asked for again and come through the door like
+//! any other; open pull requests and waiting runs become rows of the inbox, behind all that GitHub asks for. A failure
+//! leaves the rest to the next sweep and takes nothing down.
+
+use crate::evaluation::Evaluator;
+use crate::github::client::millis;
+use crate::github::event::{SWEEP, Subject, What};
+use crate::github::{Client, GitHubError};
+use crate::settings::Scope;
+use crate::store::{Delivery, StoreError};
+use countersign_core::domain::{PullRequestNumber, Repository, RepositoryId, RunId};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use tokio::sync::Mutex;
+
+/// How long the first sweep waits after the start: what is on its way then comes by itself.
+const SETTLING: Duration = Duration::from_secs(10);
+
+/// How many pages of deliveries one sweep reads. GitHub keeps them for three days
+/// (<https://docs.github.com/en/webhooks/testing-and-troubleshooting-webhooks/redelivering-webhooks>).
+const PAGES: usize = 50;
+
+/// How often one delivery is asked for again: what never arrives is not asked for for ever.
+const ASKED: u32 = 5;
+
+/// The sweep.
+pub struct Sweep {
+    evaluator: Arc<Evaluator>,
+    memory: Mutex<Memory>,
+}
+
+#[derive(Default)]
+struct Memory {
+    /// The newest delivery of the sweep before the last, and of the last, that saw to all of theirs. Reading goes back to
+    /// the former: one that was on its way during the last sweep is listed before what came after it.
+    seen_to: (Option<u64>, Option<u64>),
+    /// How often each missed delivery was asked for.
+    asked: HashMap<String, u32>,
+}
+
+/// What a sweep found.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize)]
+pub struct Swept {
+    /// Deliveries that never came and were asked for again.
+    pub redelivered: usize,
+    /// Pull requests and runs that are looked at again.
+    pub subjects: usize,
+    /// Questions that GitHub did not answer; the next sweep asks them again.
+    pub unanswered: usize,
+}
+
+#[derive(Deserialize)]
+struct DeliveryItem {
+    id: u64,
+    guid: String,
+}
+
+#[derive(Deserialize)]
+struct Installation {
+    id: u64,
+    #[serde(default)]
+    suspended_at: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Repositories {
+    repositories: Vec<RepositoryPayload>,
+}
+
+#[derive(Deserialize)]
+struct RepositoryPayload {
+    id: u64,
+    full_name: String,
+    #[serde(default)]
+    default_branch: String,
+    #[serde(default)]
+    archived: bool,
+}
+
+#[derive(Deserialize)]
+struct PullRequestPayload {
+    number: u64,
+    base: Base,
+}
+
+#[derive(Deserialize)]
+struct Base {
+    #[serde(rename = "ref")]
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct Runs {
+    workflow_runs: Vec<RunPayload>,
+}
+
+#[derive(Deserialize)]
+struct RunPayload {
+    id: u64,
+}
+
+impl Sweep {
+    /// Nothing is asked yet.
+    pub fn new(evaluator: Arc<Evaluator>) -> Self {
+        Self { evaluator, memory: Mutex::default() }
+    }
+
+    /// Sweeps soon after the start and then on a timer, until the task is dropped.
+    pub async fn now_and_then(self: Arc<Self>) {
+        let minutes = self.evaluator.settings.server.sweep_minutes;
+        if minutes == 0 {
+            return;
+        }
+        tokio::time::sleep(SETTLING).await;
+        loop {
+            if let Err(error) = self.run().await {
+                tracing::error!(%error, "the sweep could not use the store");
+            }
+            tokio::time::sleep(Duration::from_secs(minutes.saturating_mul(60))).await;
+        }
+    }
+
+    /// Sweeps once, and returns when all that it found is asked for or in the inbox. One sweep at a time.
+    pub async fn run(&self) -> Result<Swept, StoreError> {
+        let mut memory = self.memory.lock().await;
+        let mut swept = Swept::default();
+        let missed = self.deliveries(&mut memory, &mut swept).await;
+        answered(missed, "deliveries", &mut swept)?;
+        let looked = self.installations(&mut swept).await;
+        answered(looked, "installations", &mut swept)?;
+        tracing::info!(swept.redelivered, swept.subjects, swept.unanswered, "swept");
+        Ok(swept)
+    }
+
+    /// Asks again for deliveries that never came.
+    async fn deliveries(&self, memory: &mut Memory, swept: &mut Swept) -> Result<(), GitHubError> {
+        let client = self.evaluator.client.for_app();
+        let (mut newest, mut pages, mut found) = (None, 0, Vec::new());
+        let (enough, last) = memory.seen_to;
+        client
+            .get_pages::<Vec<DeliveryItem>>("/app/hook/deliveries?per_page=100", |page| {
+                pages += 1;
+                for item in page {
+                    if Some(item.id) == enough {
+                        return false;
+                    }
+                    newest = newest.or(Some(item.id));
+                    found.push(item);
+                }
+                pages < PAGES
+            })
+            .await?;
+        let guids: Vec<String> = found.iter().map(|item| item.guid.clone()).collect();
+        // Newest first: of several attempts to deliver the same, one is asked for.
+        let mut missing = self.evaluator.store.never_came(&guids).await?;
+        missing.sort_unstable();
+        missing.dedup();
+        memory.asked.retain(|guid, _| missing.contains(guid));
+        // Oldest first, as they were sent.
+        let mut whole = true;
+        for item in found.iter().rev() {
+            let Ok(place) = missing.binary_search(&item.guid) else { continue };
+            missing.remove(place);
+            let asked = memory.asked.entry(item.guid.clone()).or_default();
+            if *asked >= ASKED {
+                continue;
+            }
+            *asked += 1;
+            let path = format!("/app/hook/deliveries/{}/attempts", item.id);
+            match client.write("POST", &path, &serde_json::json!({})).await {
+                Ok(_) => {
+                    tracing::info!(delivery.id = item.guid, "a delivery that never came is asked for again");
+                    swept.redelivered += 1;
+                }
+                Err(error @ GitHubError::RateLimited { .. }) => return Err(error),
+                Err(error) => {
+                    tracing::warn!(%error, delivery.id = item.guid, "a delivery cannot be asked for again");
+                    swept.unanswered += 1;
+                    whole = false;
+                }
+            }
+        }
+        if whole {
+            memory.seen_to = (last, newest.or(last));
+        }
+        Ok(())
+    }
+
+    /// Looks again at every repository under control.
+    async fn installations(&self, swept: &mut Swept) -> Result<(), GitHubError> {
+        let app = self.evaluator.client.for_app();
+        for installation in app.get_all::<Installation>("/app/installations?per_page=100").await? {
+            if installation.suspended_at.is_some() {
+                continue;
+            }
+            let looked = self.installation(installation.id, swept).await;
+            answered(looked, "an installation", swept)?;
+        }
+        Ok(())
+    }
+
+    async fn installation(&self, installation: u64, swept: &mut Swept) -> Result<(), GitHubError> {
+        let client = self.evaluator.client.for_installation(installation);
+        let mut repositories = Vec::new();
+        client
+            .get_pages::<Repositories>("/installation/repositories?per_page=100", |page| {
+                repositories.extend(page.repositories);
+                true
+            })
+            .await?;
+        for repository in repositories {
+            let Some(scope) = self.evaluator.settings.scope_of(&repository.full_name) else { continue };
+            if repository.archived {
+                continue;
+            }
+            let found = open_work(&client, &repository, scope).await;
+            let Some(found) = answered(found, &repository.full_name, swept)? else { continue };
+            for what in found {
+                self.look_again(installation, &repository, what).await?;
+                swept.subjects += 1;
+            }
+        }
+        Ok(())
+    }
+
+    async fn look_again(
+        &self,
+        installation: u64,
+        repository: &RepositoryPayload,
+        what: What,
+    ) -> Result<(), StoreError> {
+        let subject = Subject {
+            repository: Repository { id: RepositoryId(repository.id), full_name: repository.full_name.clone() },
+            installation,
+            default_branch: repository.default_branch.clone(),
+            what,
+        };
+        let body = serde_json::to_vec(&subject).map_err(|error| StoreError::Unreadable(error.to_string()))?;
+        let delivery = Delivery {
+            // The same subject again is the same row, while it waits.
+            id: format!("{SWEEP}-{}", subject.key()),
+            event: SWEEP.to_owned(),
+            body,
+            received_at: millis(SystemTime::now()),
+        };
+        self.evaluator.store.accept(delivery).await
+    }
+}
+
+/// The open pull requests into the production branch, and the runs that wait for an environment.
+async fn open_work(client: &Client, repository: &RepositoryPayload, scope: &Scope) -> Result<Vec<What>, GitHubError> {
+    let production = scope.production_branch.as_deref().unwrap_or(&repository.default_branch);
+    let mut found = Vec::new();
+    client
+        .get_pages::<Runs>(
+            &format!("/repos/{}/actions/runs?status=waiting&per_page=100", repository.full_name),
+            |page| {
+                found.extend(page.workflow_runs.iter().map(|run| What::Run(RunId(run.id))));
+                true
+            },
+        )
+        .await?;
+    let pulls = format!("/repos/{}/pulls?state=open&per_page=100", repository.full_name);
+    let open = client.get_all::<PullRequestPayload>(&pulls).await?;
+    let here = open.into_iter().filter(|pull| pull.base.name == production);
+    found.extend(here.map(|pull| What::PullRequest(PullRequestNumber(pull.number))));
+    Ok(found)
+}
+
+/// Counts what GitHub did not answer and goes on; what our own store did not take is an error.
+fn answered<T>(asked: Result<T, GitHubError>, what: &str, swept: &mut Swept) -> Result<Option<T>, StoreError> {
+    match asked {
+        Ok(answer) => Ok(Some(answer)),
+        Err(GitHubError::Store(error)) => Err(error),
+        Err(error) => {
+            tracing::warn!(%error, what, "the sweep had no answer and leaves it to the next one");
+            swept.unanswered += 1;
+            Ok(None)
+        }
+    }
+}
