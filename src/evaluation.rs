@@ -200,7 +200,14 @@ impl Evaluation<'_> {
         observed: &[Observation],
     ) -> Result<Next, EvaluationError> {
         let terms = self.terms().await?;
-        let facts = deployment::gather(&self.look, &terms.production_branch, gathered, asked, observed).await?;
+        let facts = match deployment::gather(&self.look, &terms.production_branch, gathered, asked, observed).await {
+            Ok(facts) => facts,
+            // Time does not heal this: whoever waits is told so, and not left waiting for a month.
+            Err(error) if self.last_try && !error.passes() => {
+                deployment::unread(&self.look, gathered, asked, &error).await?
+            }
+            Err(error) => return Err(error.into()),
+        };
         let (run, attempt) = (gathered.run.id, gathered.run.this.number);
         let subject = format!(
             "repository:{}/run:{run}/attempt:{attempt}/environment:{}",

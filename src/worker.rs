@@ -114,11 +114,11 @@ impl Worker {
                     let class = if delivery.event == event::SWEEP { 2 } else { subject.class() };
                     Some(SubjectRow { key, class, detail, due_at })
                 });
-                let place = u64::try_from(delivery.row).unwrap_or(0);
+                let arrival = u64::try_from(delivery.row).unwrap_or(0);
                 let seen = reading
                     .observations
                     .into_iter()
-                    .map(|observation| Seen { repository: repository.id, observation: observation.arrived(place) });
+                    .map(|observation| Seen { repository: repository.id, observation: observation.arrived(arrival) });
                 (delivery.row, Read { subject, seen: seen.collect() })
             })
             .collect();

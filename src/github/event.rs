@@ -98,25 +98,14 @@ struct Payload {
     workflow_job_runs: Option<Vec<EnvironmentPayload>>,
     check_run: Option<CheckRunPayload>,
     member: Option<AccountPayload>,
-    changes: Option<ChangesPayload>,
-    #[serde(default)]
-    commits: Vec<ListedPayload>,
+    /// Of another shape for every event.
+    changes: Option<serde_json::Value>,
+    commits: Option<Vec<ListedPayload>>,
 }
 
 #[derive(Deserialize)]
 struct ListedPayload {
     id: String,
-}
-
-#[derive(Deserialize)]
-struct ChangesPayload {
-    permission: Option<PermissionPayload>,
-}
-
-#[derive(Deserialize)]
-struct PermissionPayload {
-    from: Option<String>,
-    to: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -311,7 +300,7 @@ impl Payload {
         let mut seen = vec![Observation::Pushed { branch: branch.to_owned(), push }];
         // What reaches the default branch is judged as it lands; elsewhere it may go into a pull request yet.
         if self.repository.as_ref().is_some_and(|repository| repository.default_branch != branch) {
-            let listed = self.commits.iter().map(|commit| CommitSha::new(commit.id.clone()));
+            let listed = self.commits.iter().flatten().map(|commit| CommitSha::new(commit.id.clone()));
             seen.extend(listed.map(|commit| Observation::CommitListed { commit, by: self.by() }));
         }
         (what, seen)
@@ -322,12 +311,12 @@ impl Payload {
         if !matches!(self.action.as_deref(), Some("added" | "edited")) {
             return None;
         }
-        let permission = self.changes.as_ref().and_then(|changes| changes.permission.as_ref());
+        let permission = |end: &str| self.changes.as_ref()?.pointer(&format!("/permission/{end}"))?.as_str();
         let writes = |name: Option<&str>| name.map(|name| ["write", "push", "maintain", "admin"].contains(&name));
-        let had = writes(permission.and_then(|it| it.from.as_deref())).unwrap_or(false);
+        let had = writes(permission("from")).unwrap_or(false);
         // A role of the organisation's own goes by its own name, which says nothing of what it may do.
         let reads = |name: &str| ["none", "read", "pull", "triage"].contains(&name);
-        let has = !permission.and_then(|it| it.to.as_deref()).is_some_and(reads);
+        let has = !permission("to").is_some_and(reads);
         let to = AccountId(self.member.as_ref()?.id);
         (has && !had).then_some(Observation::WriteGiven { to, by: self.by()?, arrival: None })
     }
@@ -396,6 +385,36 @@ mod tests {
     fn a_delivery_of_an_unknown_shape_says_nothing() {
         assert_eq!(read("pull_request", br#"{"action": 7}"#), Reading::default());
         assert_eq!(read("star", b"[]"), Reading::default());
+    }
+
+    #[test]
+    fn only_write_access_that_was_not_there_before_was_given() {
+        let given = |action: &str, changes: &str| {
+            let body = format!(
+                r#"{{"action":"{action}","member":{{"id":9,"login":"eve","type":"User"}},"changes":{changes},
+                "repository":{{"id":1,"full_name":"a/b"}},"sender":{{"id":7,"login":"ann","type":"User"}}}}"#
+            );
+            read("member", body.as_bytes()).observations.len() == 1
+        };
+        assert!(given("added", r#"{"permission":{"to":"write"}}"#));
+        assert!(given("edited", r#"{"permission":{"from":"read","to":"admin"}}"#));
+        assert!(given("added", "null"), "what is left out is taken for the worse");
+        assert!(given("added", r#"{"permission":{"to":"a-role-of-our-own"}}"#));
+        assert!(!given("edited", r#"{"permission":{"from":"write","to":"maintain"}}"#));
+        assert!(!given("added", r#"{"permission":{"to":"triage"}}"#));
+        assert!(!given("removed", "null"));
+    }
+
+    #[test]
+    fn a_push_lists_its_commits_but_for_the_default_branch() {
+        let listed = |branch: &str| {
+            let body = format!(
+                r#"{{"ref":"refs/heads/{branch}","before":"00","after":"bb","commits":[{{"id":"aa"}},{{"id":"bb"}}],
+                "repository":{{"id":1,"full_name":"a/b","default_branch":"main"}},"sender":{{"id":7,"login":"ann"}}}}"#
+            );
+            read("push", body.as_bytes()).observations.len() - 1
+        };
+        assert_eq!((listed("feature"), listed("main")), (2, 0));
     }
 
     #[test]

@@ -107,6 +107,29 @@ pub async fn gather(
     Ok(deployment)
 }
 
+/// What is known of an attempt to deploy that GitHub will not show: enough to say that nobody can tell.
+pub async fn unread(
+    look: &Look<'_>,
+    gathered: &GatheredRun,
+    asked: &Asked,
+    error: &GitHubError,
+) -> Result<Deployment, GitHubError> {
+    Ok(Deployment {
+        environment: asked.environment.clone(),
+        record: None,
+        run: Some(gathered.run.clone()),
+        target: gathered.run.head_commit.clone(),
+        approval: EnvironmentApproval { asked: None, given_by: Vec::new() },
+        start: starting_point(look, &asked.environment).await?,
+        line: Line::default(),
+        allowed_before: None,
+        changes: Vec::new(),
+        writers: None,
+        missing: vec!["what it would put into production".to_owned()],
+        history_unavailable: Some(error.to_string()),
+    })
+}
+
 async fn record(look: &Look<'_>, id: DeploymentId) -> Result<DeploymentRecord, GitHubError> {
     let payload: DeploymentPayload = look.client.get(&look.path(&format!("/deployments/{id}"))).await?;
     Ok(DeploymentRecord {
