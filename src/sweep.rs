@@ -171,8 +171,8 @@ impl Sweep {
             }
             *asked += 1;
             let path = format!("/app/hook/deliveries/{}/attempts", item.id);
-            match client.write("POST", &path, &serde_json::json!({})).await {
-                Ok(_) => {
+            match client.ask(&path).await {
+                Ok(()) => {
                     tracing::info!(delivery.id = item.guid, "a delivery that never came is asked for again");
                     swept.redelivered += 1;
                 }

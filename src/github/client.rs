@@ -255,6 +255,11 @@ impl Client {
         }
     }
 
+    /// Asks for something to be done that takes no body.
+    pub async fn ask(&self, path: &str) -> Result<(), GitHubError> {
+        self.call("POST", path, None, None).await.map(drop)
+    }
+
     /// Writes.
     pub async fn write(&self, method: &str, path: &str, body: &Value) -> Result<Value, GitHubError> {
         let answer = self.call(method, path, None, Some(body)).await?;
