@@ -181,7 +181,9 @@ impl Evaluation<'_> {
                 continue;
             }
             let known = store.decision_for(repository, run, attempt, &asked.environment).await?;
-            let settled = known.as_ref().is_some_and(|known| ["allow", "deny"].contains(&known.outcome.as_str()));
+            let certain = known.as_ref().is_some_and(|known| ["allow", "deny"].contains(&known.outcome.as_str()));
+            let settled =
+                certain || publish::is_answered(store, self.look.repository, run, attempt, &asked.environment).await?;
             if !settled {
                 next = self.gate(&gathered, &asked, &observed).await?;
             } else if let Some(known) = known {

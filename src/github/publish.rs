@@ -17,6 +17,9 @@ pub const CHECK: &str = "Countersign";
 /// A rule may send ten notes; some are kept for the end.
 const NOTES: u32 = 8;
 
+/// What stands for a rule that was approved or rejected, where notes are counted before.
+const ANSWERED: &str = "answered";
+
 /// The decision that a check or an answer shows.
 pub struct Shown<'a> {
     /// The decision.
@@ -140,13 +143,10 @@ pub async fn answer(
         Outcome::Undetermined if gate.last_try => Some("rejected"),
         Outcome::Pending | Outcome::Undetermined => None,
     };
-    let target = PublicationTarget {
-        repository: repository.id,
-        target: format!("rule:{}/{}/{}", gate.run, gate.attempt, gate.environment),
-    };
+    let target = rule(repository, gate.run, gate.attempt, gate.environment);
     let digest = digest(&[&shown.decision.id, state.unwrap_or("note")]);
     let earlier = store.published(&target).await?;
-    if earlier.as_ref().is_some_and(|(_, told)| *told == digest) {
+    if earlier.as_ref().is_some_and(|(said, told)| *told == digest || said == ANSWERED) {
         return Ok(());
     }
     let notes: u32 = earlier.and_then(|(count, _)| count.parse().ok()).unwrap_or(0);
@@ -163,8 +163,25 @@ pub async fn answer(
             Err(error) => return Err(error),
         }
     }
-    store.note_published(target, (notes + 1).to_string(), digest).await?;
+    let said = if state.is_some() { ANSWERED.to_owned() } else { (notes + 1).to_string() };
+    store.note_published(target, said, digest).await?;
     Ok(())
+}
+
+/// Whether the rule was answered for good: what is decided later cannot reach that attempt any more.
+pub async fn is_answered(
+    store: &Store,
+    repository: &Repository,
+    run: RunId,
+    attempt: RunAttempt,
+    environment: &str,
+) -> Result<bool, GitHubError> {
+    let told = store.published(&rule(repository, run, attempt, environment)).await?;
+    Ok(told.is_some_and(|(said, _)| said == ANSWERED))
+}
+
+fn rule(repository: &Repository, run: RunId, attempt: RunAttempt, environment: &str) -> PublicationTarget {
+    PublicationTarget { repository: repository.id, target: format!("rule:{run}/{attempt}/{environment}") }
 }
 
 fn comment(shown: &Shown<'_>) -> String {
