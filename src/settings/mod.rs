@@ -326,7 +326,7 @@ fn matches_repository(pattern: &str, full_name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::panic)]
+    #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
     use super::*;
 
     #[test]
@@ -357,5 +357,20 @@ mod tests {
     fn a_look_alike_environment_is_the_environment() {
         assert!(same_environment(" Production", "production "));
         assert!(!same_environment("production-eu", "production"));
+    }
+
+    #[test]
+    fn the_example_is_valid_and_names_every_key() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("countersign.example.toml");
+        let settings = Settings::load(Some(&path), std::iter::empty()).unwrap();
+        assert_eq!(settings.scope_of("acme/shop").unwrap().policies, ["three-person"]);
+        let text = std::fs::read_to_string(&path).unwrap();
+        let named: toml::Table = text.parse().unwrap();
+        let all = toml::Table::try_from(Settings::default()).unwrap();
+        for section in ["server", "github", "storage", "ledger", "automation"] {
+            for key in all[section].as_table().unwrap().keys() {
+                assert!(named[section].get(key).is_some(), "[{section}] {key}");
+            }
+        }
     }
 }
