@@ -4,25 +4,29 @@
 //! what is recorded, and the next one finishes it.
 
 mod bypass;
+mod gates;
+mod turns;
 
 use crate::github::event::{Subject as Asked, What};
 use crate::github::gather::{self, Look, deployment, outcome, pull_request, run};
 use crate::github::pins::{self, Pinned};
 use crate::github::publish::{self, Gate, Shown};
 use crate::github::{Client, GitHubError};
-use crate::settings::{Settings, same_environment};
+use crate::settings::Settings;
 use crate::store::{Recorded, Recording, Store, StoreError};
 use countersign_core::domain::{
-    CommitSha, Decision, DeploymentFinished, DeploymentId, Entry, EntryBody, Facts, Observation, Outcome,
-    PullRequestNumber, PullRequestState, RunAttempt, RunId, Subject, Terms, entry::ENTRY_VERSION, facts::FACTS_VERSION,
+    CommitSha, Decision, DeploymentFinished, Entry, EntryBody, Facts, Observation, Outcome, PullRequestNumber,
+    PullRequestState, RunAttempt, RunId, Subject, Terms, entry::ENTRY_VERSION, facts::FACTS_VERSION,
 };
 use countersign_core::policy::{self, Policies};
+use gates::{attempt_of, gates};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tokio::sync::OnceCell;
+use turns::Turns;
 
 /// The name and version of this program, as entries carry it.
 pub const TOOL: &str = concat!("countersign ", env!("CARGO_PKG_VERSION"));
@@ -60,6 +64,7 @@ pub struct Evaluator {
     pub settings: Arc<Settings>,
     /// Where people reach this service.
     pub public_url: String,
+    turns: Turns,
     pins: OnceCell<Pinned>,
     policies: Mutex<BTreeMap<Vec<String>, Arc<Policies>>>,
 }
@@ -67,7 +72,15 @@ pub struct Evaluator {
 impl Evaluator {
     /// Nothing is asked of GitHub yet.
     pub fn new(store: Store, client: Client, settings: Arc<Settings>, public_url: String) -> Self {
-        Self { store, client, settings, public_url, pins: OnceCell::new(), policies: Mutex::new(BTreeMap::new()) }
+        Self {
+            store,
+            client,
+            settings,
+            public_url,
+            turns: Turns::default(),
+            pins: OnceCell::new(),
+            policies: Mutex::new(BTreeMap::new()),
+        }
     }
 
     /// Looks at a subject. `tried` is how often this was tried before, `last_try` whether it will not be again.
@@ -136,6 +149,7 @@ impl Evaluation<'_> {
     /// The check shows the worst outcome of all open pull requests that share the head.
     async fn show_on(&self, head: &CommitSha, just: Option<&Recorded>) -> Result<(), EvaluationError> {
         let store = &self.evaluator.store;
+        let _turn = self.evaluator.turns.at(format!("{}/{head}", self.look.repository.id)).await;
         let open = store.open_on(self.look.repository.id, head).await?;
         let rank = |outcome: &str| ["allow", "pending", "undetermined", "deny"].iter().position(|o| *o == outcome);
         let Some((worst, _)) = open.into_iter().max_by_key(|(_, outcome)| rank(outcome)) else { return Ok(()) };
@@ -348,34 +362,6 @@ fn export(policies: &Policies) -> String {
 
 fn codes(verdict: &countersign_core::domain::Verdict) -> String {
     verdict.reasons.iter().map(|reason| reason.code.as_str()).collect::<Vec<_>>().join(" ")
-}
-
-/// The production environments of a run whose rule we were asked about, each with its newest deployment.
-fn gates(observed: &[Observation], settings: &Settings, full_name: &str) -> Vec<deployment::Asked> {
-    let Some(scope) = settings.scope_of(full_name) else { return Vec::new() };
-    let mut gates: Vec<deployment::Asked> = Vec::new();
-    for seen in observed {
-        let Observation::GateAsked { environment, deployment, .. } = seen else { continue };
-        if !scope.covers(environment) {
-            continue;
-        }
-        match gates.iter_mut().find(|gate| same_environment(&gate.environment, environment)) {
-            Some(gate) if gate.deployment < *deployment => {
-                gate.deployment = *deployment;
-                gate.environment.clone_from(environment);
-            }
-            Some(_) => {}
-            None => gates.push(deployment::Asked { environment: environment.clone(), deployment: *deployment }),
-        }
-    }
-    gates
-}
-
-fn attempt_of(observed: &[Observation], deployment: Option<DeploymentId>) -> Option<RunAttempt> {
-    observed.iter().find_map(|seen| match seen {
-        Observation::DeploymentCreated { deployment: id, attempt, .. } if Some(*id) == deployment => Some(*attempt),
-        _ => None,
-    })
 }
 
 /// An entry, dated now.

@@ -1,0 +1,35 @@
+//! Which gates of a run we were asked about, and by which attempt.
+//!
+//! Invariant: only what was observed; a gate that nobody asked about is none of ours to answer.
+
+use crate::github::gather::deployment;
+use crate::settings::{Settings, same_environment};
+use countersign_core::domain::{DeploymentId, Observation, RunAttempt};
+
+/// The production environments of a run whose rule we were asked about, each with its newest deployment.
+pub(super) fn gates(observed: &[Observation], settings: &Settings, full_name: &str) -> Vec<deployment::Asked> {
+    let Some(scope) = settings.scope_of(full_name) else { return Vec::new() };
+    let mut gates: Vec<deployment::Asked> = Vec::new();
+    for seen in observed {
+        let Observation::GateAsked { environment, deployment, .. } = seen else { continue };
+        if !scope.covers(environment) {
+            continue;
+        }
+        match gates.iter_mut().find(|gate| same_environment(&gate.environment, environment)) {
+            Some(gate) if gate.deployment < *deployment => {
+                gate.deployment = *deployment;
+                gate.environment.clone_from(environment);
+            }
+            Some(_) => {}
+            None => gates.push(deployment::Asked { environment: environment.clone(), deployment: *deployment }),
+        }
+    }
+    gates
+}
+
+pub(super) fn attempt_of(observed: &[Observation], deployment: Option<DeploymentId>) -> Option<RunAttempt> {
+    observed.iter().find_map(|seen| match seen {
+        Observation::DeploymentCreated { deployment: id, attempt, .. } if Some(*id) == deployment => Some(*attempt),
+        _ => None,
+    })
+}
