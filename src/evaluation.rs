@@ -3,23 +3,23 @@
 //! Invariant: GitHub hears of nothing that is not on record. An evaluation that fails half-way has told nothing or told
 //! what is recorded, and the next one finishes it.
 
+mod attempt;
 mod bypass;
 mod gates;
 mod turns;
 
 use crate::github::event::{Subject as Asked, What};
-use crate::github::gather::{self, Look, deployment, outcome, pull_request, run};
+use crate::github::gather::{self, Look, pull_request, release};
 use crate::github::pins::{self, Pinned};
-use crate::github::publish::{self, Gate, Shown};
+use crate::github::publish::{self, Shown};
 use crate::github::{Client, GitHubError};
 use crate::settings::Settings;
 use crate::store::{Recorded, Recording, Store, StoreError};
 use countersign_core::domain::{
-    CommitSha, Decision, DeploymentFinished, Entry, EntryBody, Facts, Observation, Outcome, PullRequestNumber,
-    PullRequestState, RunAttempt, RunId, Subject, Terms, entry::ENTRY_VERSION, facts::FACTS_VERSION,
+    CommitSha, Decision, Entry, EntryBody, Facts, Observation, Outcome, PullRequestNumber, PullRequestState, Subject,
+    Terms, entry::ENTRY_VERSION, facts::FACTS_VERSION,
 };
 use countersign_core::policy::{self, Policies};
-use gates::{attempt_of, gates};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -177,119 +177,6 @@ impl Evaluation<'_> {
         Ok(Some((*decision, recorded)))
     }
 
-    async fn run(&self, run: RunId) -> Result<Next, EvaluationError> {
-        let store = &self.evaluator.store;
-        let repository = self.look.repository.id;
-        let observed = store.observed(repository, &[format!("run:{run}")]).await?;
-        let asked = gates(&observed, self.look.settings, &self.look.repository.full_name);
-        let created = bypass::created(&observed, self.look.settings, &self.look.repository.full_name);
-        if asked.is_empty() && created.is_empty() {
-            return Ok(Next::Done);
-        }
-        let gathered = run::gather(&self.look, run).await?;
-        let attempt = gathered.run.this.number;
-        let mut next = Next::Done;
-        for asked in asked {
-            if attempt_of(&observed, asked.deployment).is_some_and(|of| of != attempt) {
-                // This attempt passed the gate without a question: nothing to answer here.
-                continue;
-            }
-            let known = store.decision_for(repository, run, attempt, &asked.environment).await?;
-            let certain = known.as_ref().is_some_and(|known| ["allow", "deny"].contains(&known.outcome.as_str()));
-            let settled =
-                certain || publish::is_answered(store, self.look.repository, run, attempt, &asked.environment).await?;
-            if !settled {
-                next = self.gate(&gathered, &asked, &observed).await?;
-            } else if let Some(known) = known {
-                self.answer_again(&known.id, run, attempt, &asked.environment).await?;
-                self.ended(&gathered, &asked, known.id).await?;
-            }
-        }
-        self.bypasses(&gathered, &created).await?;
-        Ok(next)
-    }
-
-    async fn gate(
-        &self,
-        gathered: &run::GatheredRun,
-        asked: &deployment::Asked,
-        observed: &[Observation],
-    ) -> Result<Next, EvaluationError> {
-        let terms = self.terms().await?;
-        let facts = match deployment::gather(&self.look, &terms.production_branch, gathered, asked, observed).await {
-            Ok(facts) => facts,
-            // Time does not heal this: whoever waits is told so, and not left waiting for a month.
-            Err(error) if self.last_try && !error.passes() => {
-                deployment::unread(&self.look, gathered, asked, &error).await?
-            }
-            Err(error) => return Err(error.into()),
-        };
-        let (run, attempt) = (gathered.run.id, gathered.run.this.number);
-        let subject = format!(
-            "repository:{}/run:{run}/attempt:{attempt}/environment:{}",
-            self.look.repository.id, asked.environment
-        );
-        let (decision, recorded) = self.decide(subject, terms, Subject::Deployment(Box::new(facts))).await?;
-        self.answer(&decision, &recorded, run, attempt, &asked.environment).await?;
-        Ok(match decision.verdict.outcome {
-            Outcome::Undetermined => Next::LookAgain,
-            _ => Next::Done,
-        })
-    }
-
-    /// Told already, unless the service died between the record and the answer.
-    async fn answer_again(
-        &self,
-        decision: &str,
-        run: RunId,
-        attempt: RunAttempt,
-        environment: &str,
-    ) -> Result<(), EvaluationError> {
-        let Some((decision, recorded)) = self.recorded(decision).await? else { return Ok(()) };
-        self.answer(&decision, &recorded, run, attempt, environment).await
-    }
-
-    async fn answer(
-        &self,
-        decision: &Decision,
-        recorded: &Recorded,
-        run: RunId,
-        attempt: RunAttempt,
-        environment: &str,
-    ) -> Result<(), EvaluationError> {
-        let gate = Gate { run, attempt, environment, last_try: self.last_try };
-        let shown = Shown { page: self.page(&decision.id), decision, recorded };
-        publish::answer(self.look.client, &self.evaluator.store, self.look.repository, &gate, &shown).await?;
-        Ok(())
-    }
-
-    async fn ended(
-        &self,
-        gathered: &run::GatheredRun,
-        asked: &deployment::Asked,
-        decision: String,
-    ) -> Result<(), EvaluationError> {
-        let (run, attempt) = (gathered.run.id, gathered.run.this.number);
-        let Some(deployment) = asked.deployment else { return Ok(()) };
-        if self.evaluator.store.is_finished(self.look.repository.id, run, attempt, &asked.environment).await? {
-            return Ok(());
-        }
-        let Some(job) = outcome::gather(&self.look, gathered, attempt, deployment).await? else { return Ok(()) };
-        let Some(conclusion) = job.conclusion() else { return Ok(()) };
-        let finished = DeploymentFinished {
-            repository: self.look.repository.clone(),
-            environment: asked.environment.clone(),
-            deployment,
-            run,
-            attempt,
-            commit: gathered.run.head_commit.clone(),
-            conclusion: conclusion.to_owned(),
-            decision: Some(decision),
-        };
-        self.evaluator.store.note(entry(EntryBody::DeploymentFinished(finished))).await?;
-        Ok(())
-    }
-
     async fn branch(&self, name: &str, after: &CommitSha, default_branch: &str) -> Result<Next, EvaluationError> {
         let named = self.look.settings.scope_of(&self.look.repository.full_name);
         let production = named.and_then(|scope| scope.production_branch.as_deref()).unwrap_or(default_branch);
@@ -303,7 +190,7 @@ impl Evaluation<'_> {
         });
         let Some(before) = before else { return Ok(Next::Done) };
         let terms = self.terms().await?;
-        for change in deployment::landed(&self.look, &terms.production_branch, before, after).await? {
+        for change in release::landed(&self.look, &terms.production_branch, before, after).await? {
             let Some(last) = change.commits.last() else { continue };
             let subject = format!("repository:{}/commit:{last}", self.look.repository.id);
             self.decide(subject, terms.clone(), Subject::Landed(Box::new(change))).await?;

@@ -1,26 +1,19 @@
 //! A run at the gate of a production environment, as facts: who starts it, what it would put into production, and
-//! everyone behind each change in it.
+//! everyone behind each change in it. Next: `release.rs`.
 
-use super::{Look, line, pull_request, pushes::escaped, run::GatheredRun};
+use super::{Look, line, pushes::escaped, release, run::GatheredRun};
 use crate::github::client::GitHubError;
 use crate::github::event::AccountPayload;
-use crate::github::node::{AssociatedPullRequest, CommitNode};
-use crate::github::query;
 use crate::settings::same_environment;
 use countersign_core::domain::{
-    Account, ChangeInRelease, CommitSha, Deployment, DeploymentId, DeploymentRecord, EnvironmentApproval, Landing,
-    LandingKind, Line, Observation, PullRequestNumber, StartingPoint,
+    Account, CommitSha, Deployment, DeploymentId, DeploymentRecord, EnvironmentApproval, Line, Observation,
+    StartingPoint,
 };
-use countersign_core::policy;
 use serde::Deserialize;
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// How long the list of writers is used without asking whether it still holds.
 const WRITERS_FRESH: Duration = Duration::from_secs(30);
-
-/// How many commits one query asks about.
-const TOGETHER: usize = 50;
 
 /// What is asked at the gate.
 pub struct Asked {
@@ -103,7 +96,7 @@ pub async fn gather(
         }
         Err(error) => return Err(error),
     }
-    deployment.changes = changes(look, production_branch, &deployment.line, &deployment.target).await?;
+    deployment.changes = release::changes(look, production_branch, &deployment.line, &deployment.target).await?;
     Ok(deployment)
 }
 
@@ -203,192 +196,5 @@ async fn writers(look: &Look<'_>) -> Result<Option<Vec<Account>>, GitHubError> {
             tracing::warn!(%error, "the list of writers cannot be read");
             Ok(None)
         }
-    }
-}
-
-/// Cuts the line between the starting point and the target into changes, and reads everyone behind each.
-async fn changes(
-    look: &Look<'_>,
-    production_branch: &str,
-    line: &Line,
-    target: &CommitSha,
-) -> Result<Vec<ChangeInRelease>, GitHubError> {
-    let Some(from) = line.commits.iter().position(|commit| commit == target) else { return Ok(Vec::new()) };
-    let ahead: Vec<&CommitSha> = line.commits.iter().skip(from).collect();
-    let ahead = if line.reaches_start { ahead.split_last().map(|(_, rest)| rest).unwrap_or_default() } else { &ahead };
-    let mut changes = cut(ahead, &line.landings);
-    let ends: Vec<CommitSha> = changes.iter().filter_map(|change| change.commits.last().cloned()).collect();
-    let tied = commits(look, &ends).await?;
-    let mut numbers = BTreeMap::new();
-    for (change, end) in changes.iter_mut().zip(&ends) {
-        let Some((node, gaps)) = tied.get(end) else {
-            change.missing.push(format!("commit {}", end.short()));
-            continue;
-        };
-        let merged_here = |number: &AssociatedPullRequest| {
-            number.state == "MERGED"
-                && number.base_repository.as_ref().and_then(|r| r.database_id) == Some(look.repository.id.0)
-                && number.base_ref_name == production_branch
-        };
-        let associated = node.associated_pull_requests.iter().flat_map(|page| &page.nodes);
-        let merge = change.landing.as_ref().is_some_and(|landing| landing.kind != LandingKind::Push);
-        let here: Vec<&AssociatedPullRequest> = associated
-            .filter(|pr| merged_here(pr) && (!merge || pr.merge_commit.as_ref().is_some_and(|c| c.oid == end.as_str())))
-            .collect();
-        let mut here = merged_itself(node, here);
-        here.sort_unstable();
-        match (merge, here.as_slice()) {
-            (true, [number]) => {
-                numbers.insert(end.clone(), PullRequestNumber(*number));
-            }
-            (true, []) => change.missing.push(format!("the pull request that landed {}", end.short())),
-            (true, _) => change.missing.push(format!("which pull request landed {}", end.short())),
-            (false, _) => {
-                change.shown_as_merged = here.into_iter().map(PullRequestNumber).collect();
-                change.missing.extend(gaps.iter().cloned());
-            }
-        }
-    }
-    let wanted: Vec<PullRequestNumber> = numbers.values().copied().collect();
-    let mut read =
-        if wanted.is_empty() { Vec::new() } else { pull_request::gather(look, &wanted).await?.pull_requests };
-    for change in &mut changes {
-        let Some(end) = change.commits.last() else { continue };
-        if let Some(number) = numbers.get(end) {
-            change.pull_request = read.iter().position(|pr| pr.number == *number).map(|place| read.swap_remove(place));
-        } else if let Some((node, _)) = tied.get(end)
-            && change.landing.as_ref().is_none_or(|landing| landing.kind == LandingKind::Push)
-        {
-            change.bare_commits = vec![node.commit().0];
-        }
-    }
-    Ok(changes)
-}
-
-/// Where one merge shows several pull requests as merged, because one contained the others, the merge is of the one whose
-/// head is the merge commit's second parent.
-fn merged_itself(node: &CommitNode, candidates: Vec<&AssociatedPullRequest>) -> Vec<u64> {
-    let second = node.second_parent();
-    let of_merge: Vec<u64> =
-        candidates.iter().filter(|pr| Some(pr.head_ref_oid.as_str()) == second).map(|pr| pr.number).collect();
-    if candidates.len() > 1 && of_merge.len() == 1 {
-        return of_merge;
-    }
-    candidates.into_iter().map(|pr| pr.number).collect()
-}
-
-/// The runs of commits that one merge put there; every other commit is a change of its own. Oldest first.
-pub(super) fn cut(newest_first: &[&CommitSha], landings: &[Landing]) -> Vec<ChangeInRelease> {
-    let mut changes = Vec::new();
-    let mut rest = newest_first;
-    while let Some((end, _)) = rest.split_first() {
-        let landing = policy::landing_at(landings, end).cloned();
-        let length = match &landing {
-            Some(landing) if landing.kind != LandingKind::Push => {
-                rest.iter().position(|commit| **commit == landing.before).unwrap_or(rest.len())
-            }
-            _ => 1,
-        };
-        let (run, older) = rest.split_at(length.clamp(1, rest.len()));
-        // A push of several commits shows its pusher only at the last; the others were put there by it as well.
-        let landing = landing.or_else(|| covering(run, newest_first, landings));
-        changes.push(ChangeInRelease {
-            commits: run.iter().rev().map(|commit| (*commit).clone()).collect(),
-            landing,
-            pull_request: None,
-            bare_commits: Vec::new(),
-            shown_as_merged: Vec::new(),
-            missing: Vec::new(),
-        });
-        rest = older;
-    }
-    changes.reverse();
-    changes
-}
-
-/// The push whose range holds a commit that is not its last.
-fn covering(run: &[&CommitSha], line: &[&CommitSha], landings: &[Landing]) -> Option<Landing> {
-    let place = line.iter().position(|commit| Some(commit) == run.first())?;
-    let newer = line.get(..place)?;
-    let later = newer.iter().rev().find_map(|commit| policy::landing_at(landings, commit))?;
-    (later.kind == LandingKind::Push).then(|| later.clone())
-}
-
-/// Commits by id, with the pull requests GitHub ties to them.
-async fn commits(
-    look: &Look<'_>,
-    oids: &[CommitSha],
-) -> Result<BTreeMap<CommitSha, (CommitNode, Vec<String>)>, GitHubError> {
-    let mut found = BTreeMap::new();
-    for some in oids.chunks(TOGETHER) {
-        let data = look.client.graphql(&query::commits(some), look.variables([])).await?;
-        for (place, oid) in some.iter().enumerate() {
-            let node = data.pointer(&format!("/repository/c{place}")).cloned().unwrap_or_default();
-            if node.is_null() {
-                continue;
-            }
-            let node: CommitNode =
-                serde_json::from_value(node).map_err(|error| GitHubError::Unreadable(error.to_string()))?;
-            let (_, mut gaps) = node.commit();
-            if node.associated_pull_requests.as_ref().is_some_and(|page| page.info.has_next_page) {
-                gaps.push(format!("all pull requests tied to {}", oid.short()));
-            }
-            found.insert(oid.clone(), (node, gaps));
-        }
-    }
-    Ok(found)
-}
-
-/// What one movement of the production branch brought without a pull request, a change for each commit.
-pub async fn landed(
-    look: &Look<'_>,
-    production_branch: &str,
-    before: &CommitSha,
-    after: &CommitSha,
-) -> Result<Vec<ChangeInRelease>, GitHubError> {
-    let mut line = line::gather(look, production_branch, before, after).await?;
-    let Some(from) = line.commits.iter().position(|commit| commit == after) else { return Ok(Vec::new()) };
-    if line.landings.iter().any(|landing| landing.after == *after && landing.kind != LandingKind::Push) {
-        return Ok(Vec::new());
-    }
-    if !line.landings.iter().any(|landing| landing.after == *after) {
-        return Err(GitHubError::Unavailable("the activity list does not show the push yet".to_owned()));
-    }
-    line.commits.drain(..from);
-    let changes = changes(look, production_branch, &line, after).await?;
-    Ok(changes.into_iter().filter(|change| change.pull_request.is_none()).collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn landing(before: &str, after: &str, kind: LandingKind) -> Landing {
-        Landing { before: before.into(), after: after.into(), kind, by: None }
-    }
-
-    fn shape(changes: &[ChangeInRelease]) -> Vec<Vec<&str>> {
-        changes.iter().map(|change| change.commits.iter().map(CommitSha::as_str).collect()).collect()
-    }
-
-    #[test]
-    fn a_rebase_lands_several_commits_as_one_change_and_a_push_each_as_its_own() {
-        let line: Vec<CommitSha> = ["a5", "a4", "a3", "a2", "a1"].map(CommitSha::from).to_vec();
-        let line: Vec<&CommitSha> = line.iter().collect();
-        let landings = [
-            landing("a3", "a5", LandingKind::Push),
-            landing("a1", "a3", LandingKind::PullRequestMerge),
-            landing("a0", "a1", LandingKind::PullRequestMerge),
-        ];
-        let changes = cut(&line, &landings);
-        assert_eq!(shape(&changes), [vec!["a1"], vec!["a2", "a3"], vec!["a4"], vec!["a5"]]);
-        assert!(changes.iter().all(|change| change.landing.is_some()));
-    }
-
-    #[test]
-    fn a_commit_that_no_movement_explains_is_a_change_of_its_own() {
-        let line: Vec<CommitSha> = ["b2", "b1"].map(CommitSha::from).to_vec();
-        let line: Vec<&CommitSha> = line.iter().collect();
-        assert_eq!(shape(&cut(&line, &[])), [vec!["b1"], vec!["b2"]]);
     }
 }

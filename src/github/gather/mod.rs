@@ -4,7 +4,7 @@
 //! unread is ever taken for nothing there.
 //!
 //! [`pull_request`] reads pull requests, [`pushes`] who moved their branches, `observed` what only we know of them,
-//! [`deployment`] a run at a gate, [`mod@line`] the production branch it deploys from, [`outcome`] how a deployment ended.
+//! [`deployment`] a run at a gate, [`release`] what it would put into production, [`mod@line`] the production branch it deploys from, [`outcome`] how a deployment ended.
 
 pub mod deployment;
 pub mod line;
@@ -12,6 +12,7 @@ mod observed;
 pub mod outcome;
 pub mod pull_request;
 pub mod pushes;
+pub mod release;
 pub mod run;
 
 use super::client::{Client, GitHubError};
