@@ -106,6 +106,14 @@ struct Payload {
 #[derive(Deserialize)]
 struct ListedPayload {
     id: String,
+    /// Whether no earlier push brought it.
+    #[serde(default = "unsaid")]
+    distinct: bool,
+}
+
+/// A delivery that does not say whether a commit is new is taken for the one that brought it.
+fn unsaid() -> bool {
+    true
 }
 
 #[derive(Deserialize)]
@@ -300,7 +308,9 @@ impl Payload {
         let mut seen = vec![Observation::Pushed { branch: branch.to_owned(), push }];
         // What reaches the default branch is judged as it lands; elsewhere it may go into a pull request yet.
         if self.repository.as_ref().is_some_and(|repository| repository.default_branch != branch) {
-            let listed = self.commits.iter().flatten().map(|commit| CommitSha::new(commit.id.clone()));
+            // Who merges a colleague's branch, or the base, into their own pushes that work again; another push brought it.
+            let new = self.commits.iter().flatten().filter(|commit| commit.distinct);
+            let listed = new.map(|commit| CommitSha::new(commit.id.clone()));
             seen.extend(listed.map(|commit| Observation::CommitListed { commit, by: self.by() }));
         }
         (what, seen)
