@@ -107,7 +107,7 @@ impl Worker {
                     What::Branch { name, .. } => {
                         name == scope.production_branch.as_deref().unwrap_or(&subject.default_branch)
                     }
-                    What::PullRequest(_) | What::Run(_) => true,
+                    What::PullRequest(_) | What::MergeGroup { .. } | What::Run(_) => true,
                 });
                 tracing::debug!(delivery.id = delivery.id, event = delivery.event, ?subject, "read");
                 let subject = subject.and_then(|subject| {

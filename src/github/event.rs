@@ -17,6 +17,13 @@ pub enum What {
     PullRequest(PullRequestNumber),
     /// A workflow run: the gates it waits at, and how its deployments ended.
     Run(RunId),
+    /// What the merge queue built and asks checks for.
+    MergeGroup {
+        /// The branch it would land on.
+        base: String,
+        /// Its head.
+        head: CommitSha,
+    },
     /// A movement of a branch: what landed by it.
     Branch {
         /// The branch.
@@ -46,6 +53,7 @@ impl Subject {
         match &self.what {
             What::PullRequest(number) => format!("repository:{repository}/pull_request:{number}"),
             What::Run(run) => format!("repository:{repository}/run:{run}"),
+            What::MergeGroup { head, .. } => format!("repository:{repository}/merge_group:{head}"),
             What::Branch { name, after } => format!("repository:{repository}/branch:{name}/{after}"),
         }
     }
@@ -54,7 +62,7 @@ impl Subject {
     pub fn class(&self) -> u8 {
         match self.what {
             What::Run(_) => 0,
-            What::PullRequest(_) => 1,
+            What::PullRequest(_) | What::MergeGroup { .. } => 1,
             What::Branch { .. } => 2,
         }
     }
@@ -100,7 +108,14 @@ struct Payload {
     member: Option<AccountPayload>,
     /// Of another shape for every event.
     changes: Option<serde_json::Value>,
+    merge_group: Option<MergeGroupPayload>,
     commits: Option<Vec<ListedPayload>>,
+}
+
+#[derive(Deserialize)]
+struct MergeGroupPayload {
+    head_sha: String,
+    base_ref: String,
 }
 
 #[derive(Deserialize)]
@@ -238,6 +253,7 @@ impl Payload {
                 let number = self.check_run.as_ref().and_then(|check| check.pull_requests.first());
                 (number.map(|n| What::PullRequest(PullRequestNumber(n.number))), Vec::new())
             }
+            "merge_group" if self.action.as_deref() == Some("checks_requested") => (self.merge_group(), Vec::new()),
             "push" => self.pushed(),
             "member" => (None, self.write_given().into_iter().collect()),
             "deployment_protection_rule" => self.asked(),
@@ -329,6 +345,12 @@ impl Payload {
         let has = !permission("to").is_some_and(reads);
         let to = AccountId(self.member.as_ref()?.id);
         (has && !had).then_some(Observation::WriteGiven { to, by: self.by()?, arrival: None })
+    }
+
+    fn merge_group(&self) -> Option<What> {
+        let group = self.merge_group.as_ref()?;
+        let base = group.base_ref.strip_prefix("refs/heads/").unwrap_or(&group.base_ref).to_owned();
+        Some(What::MergeGroup { base, head: CommitSha::new(group.head_sha.clone()) })
     }
 
     fn run(&self) -> Option<What> {
