@@ -3,70 +3,15 @@
 //! Invariant: nothing is decided from a payload. A delivery we do not understand names no subject; what it would have
 //! told us is found again when GitHub is read. Payloads are our own minimal shapes: only what is used is named.
 
+mod subject;
+
+pub use subject::{Subject, What};
+
 use countersign_core::domain::{
     Account, AccountId, AccountKind, CommitSha, DeploymentId, Observation, PullRequestNumber, Push, PushSource,
     Repository, RepositoryId, ReviewId, RunAttempt, RunId,
 };
-use serde::{Deserialize, Serialize};
-
-/// What to look at again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum What {
-    /// A pull request.
-    PullRequest(PullRequestNumber),
-    /// A workflow run: the gates it waits at, and how its deployments ended.
-    Run(RunId),
-    /// What the merge queue built and asks checks for.
-    MergeGroup {
-        /// The branch it would land on.
-        base: String,
-        /// Its head.
-        head: CommitSha,
-    },
-    /// A movement of a branch: what landed by it.
-    Branch {
-        /// The branch.
-        name: String,
-        /// What it pointed at then.
-        after: CommitSha,
-    },
-}
-
-/// A subject: what to look at, where, and as whom.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Subject {
-    /// The repository.
-    pub repository: Repository,
-    /// The installation of the App that may look.
-    pub installation: u64,
-    /// The repository's default branch, as the delivery named it.
-    pub default_branch: String,
-    /// What.
-    pub what: What,
-}
-
-impl Subject {
-    /// Subjects with the same key are one piece of work.
-    pub fn key(&self) -> String {
-        let repository = self.repository.id;
-        match &self.what {
-            What::PullRequest(number) => format!("repository:{repository}/pull_request:{number}"),
-            What::Run(run) => format!("repository:{repository}/run:{run}"),
-            What::MergeGroup { head, .. } => format!("repository:{repository}/merge_group:{head}"),
-            What::Branch { name, after } => format!("repository:{repository}/branch:{name}/{after}"),
-        }
-    }
-
-    /// Deployments go before pull requests, pull requests before everything else.
-    pub fn class(&self) -> u8 {
-        match self.what {
-            What::Run(_) => 0,
-            What::PullRequest(_) | What::MergeGroup { .. } => 1,
-            What::Branch { .. } => 2,
-        }
-    }
-}
+use serde::Deserialize;
 
 /// The name under which the sweep puts a subject into the inbox; no event of GitHub's is called so.
 pub const SWEEP: &str = crate::store::inbox::SWEPT;
