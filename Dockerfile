@@ -1,5 +1,5 @@
 # syntax=docker/dockerfile:1
-# Two stages: the build, and what runs: one program and the certificates it trusts.
+# Two stages: the build, and what runs: one program, the certificates it trusts, and git, which merges again what it judges.
 FROM rust:1.95-bookworm AS build
 WORKDIR /src
 COPY . .
@@ -9,7 +9,7 @@ RUN cargo build --release --locked -p countersign --bin countersign \
 FROM debian:bookworm-slim
 # hadolint ignore=DL3008
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends ca-certificates \
+    && apt-get install -y --no-install-recommends ca-certificates git \
     && rm -rf /var/lib/apt/lists/*
 COPY --from=build /src/target/release/countersign /usr/local/bin/countersign
 COPY --from=build --chown=65532:65532 /out/data /data

@@ -9,6 +9,7 @@ mod gates;
 mod merge_group;
 mod turns;
 
+use crate::git::Objects;
 use crate::github::event::{Subject as Asked, What};
 use crate::github::gather::{self, Look, pull_request, release};
 use crate::github::pins::{self, Pinned};
@@ -61,6 +62,8 @@ pub struct Evaluator {
     pub store: Store,
     /// GitHub.
     pub client: Client,
+    /// The repositories' objects.
+    pub objects: Objects,
     /// The settings in force.
     pub settings: Arc<Settings>,
     /// Where people reach this service.
@@ -72,10 +75,11 @@ pub struct Evaluator {
 
 impl Evaluator {
     /// Nothing is asked of GitHub yet.
-    pub fn new(store: Store, client: Client, settings: Arc<Settings>, public_url: String) -> Self {
+    pub fn new(store: Store, client: Client, objects: Objects, settings: Arc<Settings>, public_url: String) -> Self {
         Self {
             store,
             client,
+            objects,
             settings,
             public_url,
             turns: Turns::default(),
@@ -91,8 +95,14 @@ impl Evaluator {
         }
         let client = self.client.for_installation(asked.installation);
         let pins = self.pins.get_or_try_init(|| pins::resolve(&client, &self.store, &self.settings)).await?;
-        let look =
-            Look { client: &client, store: &self.store, settings: &self.settings, repository: &asked.repository, now };
+        let look = Look {
+            client: &client,
+            store: &self.store,
+            settings: &self.settings,
+            repository: &asked.repository,
+            objects: &self.objects,
+            now,
+        };
         let evaluation = Evaluation { evaluator: self, look, pins, last_try };
         match &asked.what {
             What::PullRequest(number) => evaluation.pull_request(*number).await,

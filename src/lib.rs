@@ -18,6 +18,7 @@
 pub mod cli;
 pub mod evaluation;
 pub mod evidence;
+pub mod git;
 pub mod github;
 pub mod http;
 pub mod metrics;

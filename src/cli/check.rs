@@ -5,6 +5,7 @@
 
 use super::Exit;
 use super::evidence::Format;
+use crate::git::{Limits, Objects};
 use crate::github::gather::{self, Look, pull_request};
 use crate::github::{Client, pins};
 use crate::store::Store;
@@ -62,7 +63,9 @@ async fn judge(check: &Check) -> anyhow::Result<Exit> {
         client.get(&format!("/repos/{}", check.repo)).await.context("the repository cannot be read")?;
     let repository = Repository { id: RepositoryId(found.id), full_name: found.full_name };
     let now = crate::github::client::millis(SystemTime::now());
-    let look = Look { client: &client, store: &store, settings: &settings, repository: &repository, now };
+    let objects = Objects::new(scratch.0.join("git"), Limits::default());
+    let look =
+        Look { client: &client, store: &store, settings: &settings, repository: &repository, objects: &objects, now };
     let pins = pins::resolve(&client, &store, &settings).await?;
     let mut gathered = pull_request::gather(&look, &[PullRequestNumber(check.pr)]).await?;
     let terms = gather::terms(&look, &pins, &found.default_branch)?;

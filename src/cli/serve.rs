@@ -4,6 +4,7 @@
 
 use super::Exit;
 use crate::evaluation::{Evaluator, entry};
+use crate::git::{Limits, Objects};
 use crate::github::{App, Client};
 use crate::http::{Doors, router};
 use crate::metrics::Metrics;
@@ -14,10 +15,16 @@ use crate::worker::Worker;
 use anyhow::Context;
 use countersign_core::domain::EntryBody;
 use std::io::IsTerminal;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
+
+/// The folder for clones, beside the database; the working folder where the database is elsewhere.
+fn beside(storage: &str) -> PathBuf {
+    let file = storage.strip_prefix("sqlite://").map(|file| file.split('?').next().unwrap_or(file));
+    file.and_then(|file| Path::new(file).parent()).unwrap_or(Path::new("")).join("countersign-git")
+}
 
 pub(super) fn serve(config: Option<&Path>) -> anyhow::Result<Exit> {
     tracing_subscriber::fmt()
@@ -47,7 +54,8 @@ async fn run(settings: Arc<crate::settings::Settings>) -> anyhow::Result<()> {
     let in_force = settings.digest();
     let started = EntryBody::ServiceStarted { settings_digest: in_force.0.clone() };
     store.note_under(entry(started), Some(in_force)).await?;
-    let evaluator = Evaluator::new(store.clone(), client, settings.clone(), public_url);
+    let objects = Objects::new(beside(&settings.storage.url), Limits::default());
+    let evaluator = Evaluator::new(store.clone(), client, objects, settings.clone(), public_url);
     let evaluator = Arc::new(evaluator);
     let worker = tokio::spawn(Worker::new(evaluator.clone(), metrics.clone()).run());
     let sweep = Arc::new(Sweep::new(evaluator));

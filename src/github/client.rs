@@ -125,6 +125,15 @@ impl Client {
         }
     }
 
+    /// The token this caller asks with, for what is not asked over the API: git.
+    pub async fn token(&self) -> Result<String, GitHubError> {
+        match &self.caller {
+            Caller::Bearer(token) => Ok(token.clone()),
+            Caller::App(app) => app.json_web_token(SystemTime::now()),
+            Caller::Installation { app, installation } => app.installation_token(&self.transport, *installation).await,
+        }
+    }
+
     async fn call(
         &self,
         method: &str,

@@ -195,6 +195,7 @@ impl CommitNode {
             committed_by_github: by_web_flow && signed,
             author,
             coauthors,
+            merge: None,
             oid,
         };
         (commit, missing)

@@ -8,14 +8,15 @@ use std::path::{Path, PathBuf};
 const ROOMS: &[(&str, &[&str])] = &[
     ("settings", &[]),
     ("metrics", &[]),
-    ("github", &["settings", "store"]),
+    ("git", &[]),
+    ("github", &["git", "settings", "store"]),
     ("store", &["settings"]),
-    ("evaluation", &["github", "settings", "store"]),
+    ("evaluation", &["git", "github", "settings", "store"]),
     ("worker", &["evaluation", "github", "metrics", "store"]),
     ("sweep", &["evaluation", "github", "settings", "store"]),
     ("evidence", &["store"]),
     ("http", &["evidence", "github", "metrics", "settings", "store", "sweep"]),
-    ("cli", &["evaluation", "evidence", "github", "http", "metrics", "settings", "store", "sweep", "worker"]),
+    ("cli", &["evaluation", "evidence", "git", "github", "http", "metrics", "settings", "store", "sweep", "worker"]),
     ("main", &["cli"]),
     ("lib", &[]),
 ];

@@ -46,6 +46,7 @@ fn commit(number: u64, by: &Account) -> Commit {
         committer: identity,
         committed_by_github: false,
         coauthors: Vec::new(),
+        merge: None,
     }
 }
 

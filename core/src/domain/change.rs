@@ -31,6 +31,24 @@ pub struct Commit {
     /// Whom its `Co-authored-by` trailers name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub coauthors: Vec<CommitIdentity>,
+    /// Of a merge that the judgement may hang on: whether it is mechanical.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub merge: Option<MergeProof>,
+}
+
+/// Whether the tree of a merge is what a mechanical merge of its parents gives.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "proof", rename_all = "snake_case")]
+pub enum MergeProof {
+    /// It is: recomputed on real objects.
+    Mechanical,
+    /// It is not: somebody changed something in it, or resolved a conflict.
+    Differs,
+    /// It could not be recomputed.
+    Unproved {
+        /// Why.
+        why: String,
+    },
 }
 
 /// How a push is known.

@@ -7,6 +7,7 @@
 use super::contributors::Contributors;
 use super::entities::{Answer, Attributes, Judge, Resource};
 use super::explain::{About, FACTS_INCOMPLETE, POLICY_ERROR, at, reason};
+use super::merges::CleanMerges;
 use super::opinions::{Objects, Opinion, Opinions, Says, Standing};
 use super::people::{PersonKey, Who};
 use crate::domain::{Account, ChangeName, PullRequest, ReviewVerdict};
@@ -43,7 +44,8 @@ pub(crate) fn of_pull_request(
     merged: bool,
 ) -> Reviews {
     let opinions = Opinions::new(judge.people, pr, merged);
-    let bench = Bench { judge, pr, name, contributors, resource, opinions: &opinions };
+    let clean = CleanMerges::of(pr);
+    let bench = Bench { judge, pr, name, contributors, resource, clean: &clean, opinions: &opinions };
     let mut reviews = Reviews::default();
     for opinion in &opinions.all {
         let objects = opinions.objects(judge.people, contributors, opinion);
@@ -63,6 +65,7 @@ struct Bench<'a> {
     name: &'a ChangeName,
     contributors: &'a Contributors,
     resource: &'a Resource,
+    clean: &'a CleanMerges<'a>,
     opinions: &'a Opinions<'a>,
 }
 
@@ -125,7 +128,7 @@ impl Bench<'_> {
                     .account(review.by.as_ref())
                     .belongs_to(review.by.as_ref().and_then(|by| self.judge.people.owner(by.id)))
                     .put("commit", short(review.commit.as_ref()))
-                    .put("head", self.pr.head.short())
+                    .put("head", self.head())
             };
             let policies = self.judge.policies;
             verdict.reasons.extend(kind.codes.iter().map(|code| reason(policies, code, about())));
@@ -138,6 +141,13 @@ impl Bench<'_> {
             }
         }
         reviews.list.push(verdict);
+    }
+
+    /// The head in words, with why it may be no more than a merge of the base.
+    fn head(&self) -> String {
+        let head = self.pr.head.short();
+        let unproved = |why| format!("{head} (a merge of the base that could not be proved clean: {why})");
+        self.clean.unproved().map_or_else(|| head.to_owned(), unproved)
     }
 
     /// What is not known of an approval, in words that follow "not known:".
@@ -170,7 +180,7 @@ impl Bench<'_> {
     fn perhaps_fresh(&self, opinion: &Opinion<'_>) -> bool {
         let (review, pr) = (opinion.review, self.pr);
         let commit_unknown = review.commit.is_none();
-        if review.commit.as_ref() == Some(&pr.head) {
+        if self.is_fresh(opinion) {
             return false;
         }
         match &review.tree {
@@ -181,6 +191,11 @@ impl Bench<'_> {
                 _ => true,
             },
         }
+    }
+
+    /// It was given on the head, or on what became the head by nothing but clean merges of the base.
+    fn is_fresh(&self, opinion: &Opinion<'_>) -> bool {
+        opinion.review.commit.as_ref().is_some_and(|commit| self.clean.leave_fresh(commit))
     }
 
     /// Whether the account had write access that counts: what a contributor gave it for the occasion does not.
@@ -203,6 +218,7 @@ impl Bench<'_> {
         };
         let mut context = Attributes::default();
         let taken_as_fresh = !harsh && self.perhaps_fresh(opinion);
+        let taken_as_fresh = taken_as_fresh || self.is_fresh(opinion);
         let commit = if taken_as_fresh { Some(&self.pr.head) } else { review.commit.as_ref() };
         context.commit("commit", commit);
         context.commit("tree", review.tree.as_ref());

@@ -10,7 +10,7 @@ use super::explain::{About, FACTS_INCOMPLETE, POLICY_ERROR, list, outcome, reaso
 use super::people::PersonKey;
 use super::timeline::is_merged;
 use crate::domain::{
-    ChangeInRelease, ChangeName, ChangeVerdict, CommitSha, Landing, LandingKind, Outcome, PullRequest,
+    ChangeInRelease, ChangeName, ChangeVerdict, CommitSha, Landing, LandingKind, MergeProof, Outcome, PullRequest,
     PullRequestNumber, PullRequestState, Reason, ReviewId, Terms,
 };
 use std::collections::BTreeSet;
@@ -47,11 +47,19 @@ struct Case<'a> {
     merged: bool,
     /// GitHub merged its pull request into the production branch.
     by_pull_request: bool,
-    shown_as_merged: &'a [PullRequestNumber],
+    indirect: Indirect<'a>,
     /// What could not be read, in whole sentences' ends.
     missing: Vec<String>,
     /// It may have had a review that nobody could read.
     review_unread: bool,
+}
+
+/// Pull requests that GitHub shows as merged although a push put their commits there.
+#[derive(Default)]
+struct Indirect<'a> {
+    shown_as_merged: &'a [PullRequestNumber],
+    /// What was pushed is proved to be more than the merge of what was approved.
+    content_diverged: bool,
 }
 
 /// Judges a pull request by itself: may it merge, or, if it is merged, was it compliant then?
@@ -63,7 +71,7 @@ pub(crate) fn of_pull_request(judge: &Judge<'_>, terms: &Terms, pr: &PullRequest
         contributors: contributors::of_pull_request(judge.people, pr),
         merged: is_merged(pr),
         by_pull_request: true,
-        shown_as_merged: &[],
+        indirect: Indirect::default(),
         missing: pr.missing.clone(),
         review_unread: false,
     }
@@ -103,7 +111,11 @@ pub(crate) fn of_landed(
             contributors: contributors::of_bare_commits(judge.people, change, landing),
             merged: true,
             by_pull_request: perhaps_merged,
-            shown_as_merged: if perhaps_merged { &[] } else { &change.shown_as_merged },
+            indirect: if perhaps_merged {
+                Indirect::default()
+            } else {
+                indirect(change, &change.shown_as_merged, &mut missing)
+            },
             missing,
             review_unread: perhaps_merged,
         }
@@ -124,7 +136,7 @@ pub(crate) fn of_landed(
         contributors: contributors::of_pull_request(judge.people, pr),
         merged: true,
         by_pull_request: !pushed && pr.base_branch == terms.production_branch,
-        shown_as_merged: if pushed { &shown } else { &change.shown_as_merged },
+        indirect: indirect(change, if pushed { &shown } else { &change.shown_as_merged }, &mut missing),
         missing,
         review_unread: false,
     }
@@ -184,7 +196,8 @@ impl Case<'_> {
         attributes.persons("contributors", judge, &self.contributors.persons);
         attributes.claim("merged", self.merged);
         attributes.claim("by_pull_request", self.by_pull_request);
-        attributes.texts("shown_as_merged", self.shown_as_merged.iter().map(ToString::to_string));
+        attributes.texts("shown_as_merged", self.indirect.shown_as_merged.iter().map(ToString::to_string));
+        attributes.claim("content_diverged", self.indirect.content_diverged);
         attributes.text("head", self.pull_request.map_or(self.commit, |pr| &pr.head).as_str());
         attributes.commit("head_tree", self.pull_request.map(|pr| &pr.head_tree));
         attributes.commit("merge_base", self.pull_request.and_then(|pr| pr.merge_base.as_ref()));
@@ -252,7 +265,7 @@ impl Case<'_> {
                 vec![about().put("commits", list(&short, 5))]
             }
             "landed-outside-process" => {
-                let shown = self.shown_as_merged.iter().map(|number| format!("#{number}"));
+                let shown = self.indirect.shown_as_merged.iter().map(|number| format!("#{number}"));
                 let pulls = match (&self.name, self.pull_request) {
                     (_, Some(_)) => "it".to_owned(),
                     _ => list(&shown.collect::<Vec<_>>(), 5),
@@ -262,6 +275,22 @@ impl Case<'_> {
             _ => vec![about()],
         }
     }
+}
+
+/// Whether a pushed merge, by which GitHub shows pull requests as merged, is more than they are; names what nobody can tell.
+fn indirect<'a>(
+    change: &ChangeInRelease,
+    shown_as_merged: &'a [PullRequestNumber],
+    missing: &mut Vec<String>,
+) -> Indirect<'a> {
+    let pushed = change.bare_commits.last().filter(|_| !shown_as_merged.is_empty());
+    if let Some(commit) = pushed
+        && let Some(MergeProof::Unproved { why }) = &commit.merge
+    {
+        missing.push(format!("whether {} is no more than what was approved: {why}", commit.oid.short()));
+    }
+    let content_diverged = pushed.is_some_and(|commit| commit.merge == Some(MergeProof::Differs));
+    Indirect { shown_as_merged, content_diverged }
 }
 
 fn ask(judge: &Judge<'_>, resource: &Result<Resource, String>) -> Answer {

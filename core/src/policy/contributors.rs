@@ -3,6 +3,7 @@
 //! Invariant: what a commit says of itself may add a contributor and never removes one; whoever cannot be named is said
 //! to be unknown. Next: `approvals.rs`.
 
+use super::merges::CleanMerges;
 use super::people::{People, PersonKey, Who};
 use super::pushes::{commits_are_whole, pushes};
 use super::timeline::{is_merged, until_merge};
@@ -48,13 +49,14 @@ pub(crate) fn of_pull_request(people: &People<'_>, pr: &PullRequest) -> Contribu
     let mut brought = Vec::new();
     found.act(pr.opener.as_ref(), Contribution::Opened, || format!("who opened #{}", pr.number));
     brought.extend(pr.opener.as_ref());
-    for commit in &pr.commits {
+    let clean = CleanMerges::of(pr);
+    for commit in pr.commits.iter().filter(|commit| !clean.holds(&commit.oid)) {
         found.commit(commit);
     }
     let pushes = pushes(pr);
     for push in pushes.known {
         // Of a fork's opening only the head is seen: it names who opened, not who pushed.
-        if push.source != PushSource::OpenedFromFork {
+        if push.source != PushSource::OpenedFromFork && !clean.only_pushed(push) {
             found.push(push.by.as_ref(), &push.after);
             brought.extend(push.by.as_ref());
         }

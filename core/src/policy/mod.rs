@@ -6,7 +6,8 @@
 //!
 //! 1. [`pack`] reads the rules ([`validate`] refuses what is wrong with them) and gives them a digest.
 //! 2. [`decide`](decide()) takes facts and rules. `people` turns accounts into persons, automation or nobody.
-//! 3. `contributors` finds everyone whose work is in a change, `pushes` who pushed it, `opinions` what reviewers said.
+//! 3. `contributors` finds everyone whose work is in a change, `pushes` who pushed it, `merges` what is not work at
+//!    all, `opinions` what reviewers said.
 //! 4. `approvals` asks which approvals count, `change` whether the change is compliant.
 //! 5. `deployers` finds who deploys, `line` where the target lies, `release` judges the whole, `candidates` says who
 //!    could deploy instead.
@@ -28,6 +29,7 @@ mod contributors;
 mod deployers;
 mod entities;
 mod line;
+mod merges;
 mod opinions;
 mod people;
 mod release;
@@ -37,6 +39,7 @@ mod timeline;
 pub use decide::decide;
 pub use explain::{Code, Origin, codes};
 pub use line::landing_at;
+pub use merges::merges_of_base;
 pub use pack::{Policies, PolicyError, Sources};
 pub use pushes::push_gap;
 pub use summary::{part, short_comment, summary_markdown, title};

@@ -33,7 +33,7 @@ const PACKS: &[Pack] = &[(
         "approver-is-author" "approver-is-automation" "approver-lacks-write" "approval-stale" "approval-withdrawn"
         "approval-elsewhere" "approval-late"
         "review-missing" "changes-requested" "author-unattributed" "sponsor-unknown" "pull-request-missing"
-        "landed-outside-process"
+        "landed-outside-process" "content-diverged"
         "deployer-is-author" "deployer-is-reviewer" "deployer-unknown" "commit-off-branch" "commit-mismatch"
         "history-rewritten" "baseline-missing" "rollback-unknown" "event-untrusted"
     ),

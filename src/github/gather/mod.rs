@@ -9,6 +9,7 @@
 pub mod deployment;
 pub mod line;
 pub mod merge_group;
+mod merges;
 mod observed;
 pub mod outcome;
 pub mod pull_request;
@@ -18,6 +19,7 @@ pub mod run;
 mod runs;
 
 use super::client::{Client, GitHubError};
+use crate::git::Objects;
 use crate::settings::Settings;
 use crate::store::Store;
 use countersign_core::domain::{Repository, Terms};
@@ -33,6 +35,8 @@ pub struct Look<'a> {
     pub settings: &'a Settings,
     /// Where.
     pub repository: &'a Repository,
+    /// The repositories' objects.
+    pub objects: &'a Objects,
     /// When the look began, in milliseconds since 1970: for keeping, never for judging.
     pub now: i64,
 }

@@ -3,7 +3,7 @@
 //! Invariant: what was observed when it happened (who reviewed on which commit, with which permission) wins over what
 //! GitHub shows now.
 
-use super::{Look, observed, pushes, runs};
+use super::{Look, merges, observed, pushes, runs};
 use crate::github::client::GitHubError;
 use crate::github::node::{BigInt, Page, PullRequestCommit, PullRequestNode, ReviewCommit, TimelineNode, account};
 use crate::github::query;
@@ -131,6 +131,7 @@ async fn complete(look: &Look<'_>, node: PullRequestNode) -> Result<PullRequest,
     look.store.observe(learned, look.now).await?;
     pushes::complete(look, &mut pull_request, &seen).await?;
     runs::complete(look, &mut pull_request, node.created_at.as_deref(), &seen).await?;
+    merges::complete(look, &mut pull_request).await?;
     merge_bases(look, &mut pull_request, &reviewed, &node.base_ref_oid).await?;
     Ok(pull_request)
 }

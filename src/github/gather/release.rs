@@ -4,7 +4,7 @@
 //! Invariant: a commit that no movement of the branch explains is a change of its own, and nothing ties it to a pull
 //! request but GitHub's word that this very commit is what the merge left.
 
-use super::{Look, line, pull_request};
+use super::{Look, line, merges, pull_request};
 use crate::github::client::GitHubError;
 use crate::github::node::{AssociatedPullRequest, CommitNode};
 use crate::github::query;
@@ -68,7 +68,11 @@ pub(super) async fn changes(
         } else if let Some((node, _)) = tied.get(end)
             && change.landing.as_ref().is_none_or(|landing| landing.kind == LandingKind::Push)
         {
-            change.bare_commits = vec![node.commit().0];
+            let mut commit = node.commit().0;
+            if !change.shown_as_merged.is_empty() {
+                commit.merge = merges::prove(look, &commit).await?;
+            }
+            change.bare_commits = vec![commit];
         }
     }
     Ok(changes)

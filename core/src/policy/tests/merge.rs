@@ -2,7 +2,9 @@
 
 use super::world::{Landed, Pull, Release, bot, commit, good_pull, judge, logins, sha, unlinked, user};
 use super::{Case, allowed, carries, check};
-use crate::domain::{Landing, LandingKind, Outcome, PullRequestNumber, PullRequestState, ReviewState, TimelineEvent};
+use crate::domain::{
+    Facts, Landing, LandingKind, MergeProof, Outcome, PullRequestNumber, PullRequestState, ReviewState, TimelineEvent,
+};
 use Outcome::{Allow, Deny, Pending, Undetermined};
 
 fn open() -> Pull {
@@ -11,6 +13,24 @@ fn open() -> Pull {
 
 fn by_codegen() -> Pull {
     Pull::opened(1, &bot("codegen"), "c1")
+}
+
+/// Somebody pushed a merge by which GitHub shows #1 as merged.
+fn pushed_merge(proof: &MergeProof) -> Facts {
+    Release::of(&[Landed::Push("b0", user("ann"))])
+        .with(|deployment| {
+            deployment.changes[0].shown_as_merged.push(PullRequestNumber(1));
+            deployment.changes[0].bare_commits[0].merge = Some(proof.clone());
+        })
+        .facts()
+}
+
+/// An approved pull request that somebody brought up to date with GitHub's button, `how` proved.
+fn updated(how: Option<MergeProof>) -> Pull {
+    let mut merge = commit("u1", &["a1", "main-2"], &user("cat"));
+    merge.committed_by_github = true;
+    merge.merge = how;
+    open().approved(&user("ben")).push_commit(&user("cat"), merge)
 }
 
 pub(super) const CASES: &[Case] = &[
@@ -88,6 +108,34 @@ pub(super) const CASES: &[Case] = &[
             .facts()
     }),
     allowed("landed-outside-process", "GitHub's own merge is the process", || Release::good().facts()),
+    allowed("approval-stale", "a clean merge of the base leaves an approval fresh", || {
+        updated(Some(MergeProof::Mechanical)).facts()
+    }),
+    carries("approval-stale", Pending, "a merge of the base that changes something of its own is new work", || {
+        updated(Some(MergeProof::Differs)).facts()
+    }),
+    carries("approval-stale", Pending, "a merge that nobody recomputed is taken for new work", || {
+        updated(None).facts()
+    }),
+    carries("approval-stale", Pending, "a mechanical merge that GitHub did not make itself is somebody's push", || {
+        updated(Some(MergeProof::Mechanical)).with(|pr| pr.commits[1].committed_by_github = false).facts()
+    }),
+    carries("approval-stale", Pending, "a clean merge after unapproved work clears nothing", || {
+        let mut merge = commit("u1", &["b1", "main-2"], &user("cat"));
+        merge.committed_by_github = true;
+        merge.merge = Some(MergeProof::Mechanical);
+        open().approved(&user("ben")).push(&user("ann"), "b1", &user("ann")).push_commit(&user("cat"), merge).facts()
+    }),
+    carries(
+        "content-diverged",
+        Deny,
+        "a pushed merge that changes something of its own is more than was approved",
+        || pushed_merge(&MergeProof::Differs),
+    ),
+    carries("facts-incomplete", Deny, "a pushed merge that cannot be recomputed may be more than was approved", || {
+        pushed_merge(&MergeProof::Unproved { why: "git cannot be started".to_owned() })
+    }),
+    allowed("content-diverged", "GitHub's own merge of what was approved holds by itself", || Release::good().facts()),
     carries("facts-incomplete", Undetermined, "a commit that nobody is known to have pushed is a gap", || {
         open().approved(&user("ben")).with(|pr| pr.pushes.clear()).facts()
     }),

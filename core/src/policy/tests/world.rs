@@ -53,6 +53,7 @@ pub fn commit(id: &str, parents: &[&str], by: &Account) -> Commit {
         committer: linked(by),
         committed_by_github: false,
         coauthors: Vec::new(),
+        merge: None,
     }
 }
 
