@@ -29,7 +29,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { time: Duration::from_secs(60), bytes: 2 << 30 }
+        Self { time: Duration::from_mins(1), bytes: 2 << 30 }
     }
 }
 
