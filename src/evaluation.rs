@@ -6,6 +6,7 @@
 mod attempt;
 mod bypass;
 mod gates;
+pub mod request;
 mod turns;
 
 use crate::github::event::{Subject as Asked, What};

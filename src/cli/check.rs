@@ -90,17 +90,17 @@ async fn judge(check: &Check) -> anyhow::Result<Exit> {
 }
 
 /// A database for the time of one look, gone afterwards.
-struct Scratch(PathBuf);
+pub(super) struct Scratch(PathBuf);
 
 impl Scratch {
-    fn new() -> anyhow::Result<Self> {
+    pub(super) fn new() -> anyhow::Result<Self> {
         let name = format!("countersign-check-{}", hex::encode(rand::random::<[u8; 8]>()));
         let folder = std::env::temp_dir().join(name);
         std::fs::create_dir(&folder)?;
         Ok(Self(folder))
     }
 
-    fn url(&self) -> String {
+    pub(super) fn url(&self) -> String {
         format!("sqlite://{}/scratch.sqlite", self.0.display())
     }
 }
