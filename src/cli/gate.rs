@@ -56,7 +56,7 @@ pub(super) struct Gate {
     standalone: bool,
     /// The settings of a standalone gate: scope, baseline, people.
     #[arg(long, value_name = "FILE", env = "GATE_CONFIG")]
-    config: Option<PathBuf>,
+    config: Option<String>,
     /// Where a standalone gate leaves its evidence.
     #[arg(long, value_name = "DIR", default_value = "countersign-evidence", env = "GATE_EVIDENCE")]
     evidence: PathBuf,
@@ -101,8 +101,8 @@ pub(super) fn gate(gate: &Gate) -> anyhow::Result<Exit> {
 async fn judge(gate: &Gate) -> anyhow::Result<Told> {
     let context = Context::read(given(gate.sha.as_ref()))?;
     if gate.standalone {
-        let config = gate.config.as_deref().filter(|config| !config.as_os_str().is_empty());
-        return standalone::judge(&context, &gate.environment, config, &gate.evidence).await;
+        let config = given(gate.config.as_ref()).map(PathBuf::from);
+        return standalone::judge(&context, &gate.environment, config.as_deref(), &gate.evidence).await;
     }
     let Some(server) = given(gate.server.as_ref()) else { bail!("no service: give `server`, or `standalone`") };
     let service = Service {
@@ -171,8 +171,13 @@ impl Service {
         match status {
             200 => {}
             429 | 500..=599 => return Ok(Asked::NotNow(format!("the service cannot answer now ({status})"))),
-            401 => bail!("the service does not accept this run's token: compare its `[oidc]` settings with `{}`", self.audience),
-            403 => bail!("the service has nothing to say to this run: the environment is in none of its scopes, or the run is over"),
+            401 => bail!(
+                "the service does not accept this run's token: compare its `[oidc]` settings with `{}`",
+                self.audience
+            ),
+            403 => bail!(
+                "the service has nothing to say to this run: the environment is in none of its scopes, or the run is over"
+            ),
             _ => bail!("the service refused ({status}): {}", detail.unwrap_or("no reason given")),
         }
         let expected = Expected {
@@ -194,7 +199,8 @@ impl Service {
         let joint = if url.contains('?') { '&' } else { '?' };
         let audience: String = self.audience.bytes().map(runner::percent).collect();
         let address = format!("{url}{joint}audience={audience}");
-        let (status, body) = self.web.ask("GET", &address, Some(secret), None).await.context("no token for this run")?;
+        let (status, body) =
+            self.web.ask("GET", &address, Some(secret), None).await.context("no token for this run")?;
         if status != 200 {
             bail!("github gives no token for this run ({status})");
         }

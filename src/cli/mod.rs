@@ -59,7 +59,9 @@ enum Verb {
     #[command(after_help = "Example: GITHUB_TOKEN=… countersign check --repo acme/shop --pr 7")]
     Check(check::Check),
     /// Ask whether this job may deploy: what the Action runs.
-    #[command(after_help = "Example: countersign gate --server https://countersign.example.com --environment production")]
+    #[command(
+        after_help = "Example: countersign gate --server https://countersign.example.com --environment production"
+    )]
     Gate(Box<gate::Gate>),
     /// Export and verify evidence.
     #[command(subcommand)]

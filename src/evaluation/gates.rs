@@ -39,11 +39,7 @@ pub(super) fn attempt_of(observed: &[Observation], deployment: Option<Deployment
 }
 
 /// The newest deployment of an attempt in an environment, where its delivery came.
-pub(super) fn deployment_of(
-    observed: &[Observation],
-    attempt: RunAttempt,
-    environment: &str,
-) -> Option<DeploymentId> {
+pub(super) fn deployment_of(observed: &[Observation], attempt: RunAttempt, environment: &str) -> Option<DeploymentId> {
     let created = observed.iter().filter_map(|seen| match seen {
         Observation::DeploymentCreated { deployment, attempt: of, environment: named, .. }
             if *of == attempt && same_environment(named, environment) =>

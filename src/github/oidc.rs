@@ -158,7 +158,9 @@ impl Oidc {
             let age = known.at.elapsed();
             match known.keys.get(kid) {
                 Some(key) if age < FRESH => return Ok(key.clone()),
-                _ if age < PATIENCE => return Err(refused("the token is signed by a key that its issuer does not show")),
+                _ if age < PATIENCE => {
+                    return Err(refused("the token is signed by a key that its issuer does not show"));
+                }
                 _ => {}
             }
         }

@@ -103,7 +103,8 @@ pub async fn ask(State(doors): State<Doors>, headers: HeaderMap, body: Bytes) ->
     if !doors.store.use_token(claims.iss.clone(), claims.jti.clone(), ends, now).await? {
         return Err(Problem::unauthorized());
     }
-    let asked: Ask = serde_json::from_slice(&body).map_err(|_| Problem::bad_request("the body is not of the form asked for"))?;
+    let asked: Ask =
+        serde_json::from_slice(&body).map_err(|_| Problem::bad_request("the body is not of the form asked for"))?;
     if !asked.is_well_formed() {
         return Err(Problem::bad_request("`sha` is a full commit id and `digest` reads sha256:…"));
     }
@@ -158,9 +159,11 @@ fn run_of(claims: &Claims) -> Option<Request> {
     Some(Request {
         repository: Repository {
             id: RepositoryId(id(&claims.repository_id)?),
-            full_name: claims.repository.split_once('/').filter(|(owner, name)| is_name(owner) && is_name(name)).map(
-                |(owner, name)| format!("{owner}/{name}"),
-            )?,
+            full_name: claims
+                .repository
+                .split_once('/')
+                .filter(|(owner, name)| is_name(owner) && is_name(name))
+                .map(|(owner, name)| format!("{owner}/{name}"))?,
         },
         run: RunId(id(&claims.run_id)?),
         attempt: RunAttempt(id(&claims.run_attempt)?),

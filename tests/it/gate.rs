@@ -29,8 +29,22 @@ fn job(scene: &Scene) -> (Job, String) {
 
 /// The claims that an answer depends on; the others are read from GitHub, or not at all (`sub` above all).
 const READ: &[&str] = &[
-    "iss", "aud", "jti", "nbf", "iat", "exp", "repository", "repository_id", "run_id", "run_attempt", "sha", "ref",
-    "event_name", "workflow_ref", "actor_id", "environment",
+    "iss",
+    "aud",
+    "jti",
+    "nbf",
+    "iat",
+    "exp",
+    "repository",
+    "repository_id",
+    "run_id",
+    "run_attempt",
+    "sha",
+    "ref",
+    "event_name",
+    "workflow_ref",
+    "actor_id",
+    "environment",
 ];
 
 /// One claim with another value, of another type, or gone.

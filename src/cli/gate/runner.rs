@@ -39,7 +39,9 @@ impl Context {
             event: variable("GITHUB_EVENT_NAME")?,
             run_commit,
             commit: commit.to_ascii_lowercase(),
-            token_request: variable("ACTIONS_ID_TOKEN_REQUEST_URL").ok().zip(variable("ACTIONS_ID_TOKEN_REQUEST_TOKEN").ok()),
+            token_request: variable("ACTIONS_ID_TOKEN_REQUEST_URL")
+                .ok()
+                .zip(variable("ACTIONS_ID_TOKEN_REQUEST_TOKEN").ok()),
         })
     }
 
@@ -124,9 +126,11 @@ impl Say {
             text.push_str("\n| Reason | What | What to do |\n|---|---|---|\n");
         }
         for reason in &told.reasons {
-            let _ = writeln!(text, "| `{}` | {} | {} |", plain(&reason.code), plain(&reason.text), plain(&reason.remedy));
+            let _ =
+                writeln!(text, "| `{}` | {} | {} |", plain(&reason.code), plain(&reason.text), plain(&reason.remedy));
         }
-        let logins = |logins: &[String]| logins.iter().map(|login| format!("@{}", plain(login))).collect::<Vec<_>>().join(", ");
+        let logins =
+            |logins: &[String]| logins.iter().map(|login| format!("@{}", plain(login))).collect::<Vec<_>>().join(", ");
         if !told.deployers.is_empty() {
             let _ = writeln!(text, "\nDeployed by {}.", logins(&told.deployers));
         }

@@ -13,9 +13,7 @@ use crate::settings::Scope;
 use crate::store::Store;
 use anyhow::{Context as _, bail, ensure};
 use countersign_core::domain::facts::FACTS_VERSION;
-use countersign_core::domain::{
-    CommitSha, Facts, GateRequest, Repository, RepositoryId, RunId, Subject,
-};
+use countersign_core::domain::{CommitSha, Facts, GateRequest, Repository, RepositoryId, RunId, Subject};
 use countersign_core::policy::{self, Policies};
 use serde::Deserialize;
 use std::path::Path;
@@ -48,7 +46,10 @@ pub(super) async fn judge(
     }
     let scope = settings.scope_of(&context.repository);
     if !scope.is_some_and(|scope| scope.covers(environment)) {
-        bail!("`{environment}` of `{}` is in no scope of the settings: nothing is promised about it", context.repository);
+        bail!(
+            "`{environment}` of `{}` is in no scope of the settings: nothing is promised about it",
+            context.repository
+        );
     }
     let scratch = Scratch::new()?;
     let store = Store::open(&scratch.url()).await?;

@@ -6,8 +6,8 @@ use crate::github::client::GitHubError;
 use crate::github::event::AccountPayload;
 use crate::settings::same_environment;
 use countersign_core::domain::{
-    Account, CommitSha, Deployment, DeploymentId, DeploymentRecord, EnvironmentApproval, GateRequest, Line, Observation,
-    StartingPoint,
+    Account, CommitSha, Deployment, DeploymentId, DeploymentRecord, EnvironmentApproval, GateRequest, Line,
+    Observation, StartingPoint,
 };
 use serde::Deserialize;
 use std::time::Duration;

@@ -3,7 +3,8 @@
 use super::world::{Landed, Pull, Release, bot, codes_in, good_pull, judge, logins, sha, user};
 use super::{Case, allowed, carries, check};
 use crate::domain::{
-    GateRequest, Landing, LandingKind, Outcome, Presented, RepositoryId, RunAttempt, StartingPoint, TimelineEvent, Verdict,
+    GateRequest, Landing, LandingKind, Outcome, Presented, RepositoryId, RunAttempt, StartingPoint, TimelineEvent,
+    Verdict,
 };
 use Outcome::{Allow, Deny, Pending, Undetermined};
 

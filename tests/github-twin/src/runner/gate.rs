@@ -58,13 +58,13 @@ impl Stage {
         let token = if it.unsigned { Some(unsigned(&claims)) } else { oidc::sign(&claims) };
         let token = token.ok_or("the token cannot be signed")?;
         let sha = self.world.lock().runs.get(&job.run).map(|run| run.head_sha.clone());
-        let mut body = json!({"environment": job.environment, "sha": sha});
-        if let (true, Some(before)) = (it.reuse, &before) {
-            body["decision"] = before.answer.get("decision_id").cloned().unwrap_or_default();
-        }
-        if let Some(exception) = &it.exception {
-            body["exception"] = json!({"reason": exception.reason, "ticket": exception.ticket});
-        }
+        let before = before.filter(|_| it.reuse);
+        let body = json!({
+            "environment": job.environment,
+            "sha": sha,
+            "decision": before.and_then(|before| before.answer.get("decision_id").cloned()),
+            "exception": it.exception.as_ref().map(|it| json!({"reason": it.reason, "ticket": it.ticket})),
+        });
         let (status, answer) = self.ask_gate(&token, &body).await?;
         self.gate = Some(LastGate { run: job.run, status, answer });
         match (it.refused, status) {
