@@ -11,6 +11,7 @@ mod scene;
 use github_twin::auth::oidc::{Job, request_token};
 use scene::{SERVICE, Scene};
 use serde_json::{Value, json};
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use tokio::process::Command;
@@ -90,8 +91,10 @@ impl Workflow {
 
     async fn run(self) -> Ran {
         let place = self.folder.path().to_owned();
-        let with: String =
-            self.with.iter().map(|(name, value)| format!("          {name}: {}\n", json!(value))).collect();
+        let mut with = String::new();
+        for (name, value) in &self.with {
+            writeln!(with, "          {name}: {}", json!(value)).unwrap();
+        }
         let workflow = format!(
             "on: workflow_dispatch\npermissions: {{}}\njobs:\n  deploy:\n    runs-on: ubuntu-latest\n    \
              permissions: {{id-token: write, contents: read}}\n    environment: production\n    steps:\n      \

@@ -105,13 +105,18 @@ async fn judge(gate: &Gate) -> anyhow::Result<Told> {
         return standalone::judge(&context, &gate.environment, config.as_deref(), &gate.evidence).await;
     }
     let Some(server) = given(gate.server.as_ref()) else { bail!("no service: give `server`, or `standalone`") };
+    let near = ["http://127.0.0.1:", "http://localhost:", "http://[::1]:"].iter().any(|near| server.starts_with(near));
+    if !near && !server.starts_with("https://") {
+        bail!("`{server}` is no https address: whoever listens on the way could ask in this run's name");
+    }
     let service = Service {
         web: Web::new(PATIENCE)?,
         audience: given(gate.audience.as_ref()).unwrap_or_else(|| server.trim_end_matches('/').to_owned()),
         address: format!("{}/api/v1/gate", server.trim_end_matches('/')),
         context,
     };
-    service.ask_until_told(gate).await
+    let longest = Duration::from_mins(gate.wait_minutes.saturating_add(3));
+    tokio::time::timeout(longest, service.ask_until_told(gate)).await.context("the service did not answer in time")?
 }
 
 /// The service, as this job reaches it.

@@ -1,7 +1,7 @@
 //! A run's own job asks: the same gathering, judgement and record as for GitHub's rule, answered in the request itself.
 //!
 //! Invariant: what is answered is on record. The run is read from GitHub as it is now, and whatever the token says
-//! otherwise makes it impossible to tell; a decision presented is used up before it is judged.
+//! otherwise makes it impossible to tell; a decision presented is used up before the judgement that it serves.
 
 use super::attempt::subject_of;
 use super::gates::deployment_of;
@@ -86,8 +86,9 @@ struct Installation {
 }
 
 impl Evaluator {
-    /// Decides, records, and says what is to be told. `presented` is what [`Evaluator::present`] said.
-    pub async fn answer(&self, request: &Request, presented: Option<Presented>) -> Result<Answered, RequestError> {
+    /// Decides, records, and says what is to be told. `presented` is `None` at first, and what became of the decision that
+    /// the request presents when it is answered again.
+    pub async fn answer(&self, request: &Request, presented: &mut Option<Presented>) -> Result<Answered, RequestError> {
         let scope = self.settings.scope_of(&request.repository.full_name);
         if !scope.is_some_and(|scope| scope.covers(&request.environment)) {
             return Err(RequestError::NotForYou("the environment is outside of every scope"));
@@ -100,13 +101,6 @@ impl Evaluator {
         let (repository, now) = (&request.repository, millis(SystemTime::now()));
         let look = Look { client: &client, store: &self.store, settings: &self.settings, repository, now };
         Evaluation { evaluator: self, look, pins, last_try: true }.answered(request, presented).await
-    }
-
-    /// Uses up the decision that a request presents, if any.
-    pub async fn present(&self, request: &Request, now: i64) -> Result<Option<Presented>, EvaluationError> {
-        let Some(decision) = request.decision.clone() else { return Ok(None) };
-        let holds = self.store.present(decision.clone(), request.grant(), now).await?;
-        Ok(Some(Presented { decision, holds }))
     }
 
     /// How much was observed of a run: more of it is worth another look.
@@ -129,7 +123,7 @@ impl Request {
 }
 
 impl Evaluation<'_> {
-    async fn answered(self, request: &Request, presented: Option<Presented>) -> Result<Answered, RequestError> {
+    async fn answered(self, request: &Request, presented: &mut Option<Presented>) -> Result<Answered, RequestError> {
         let store = &self.evaluator.store;
         let terms = match self.terms().await {
             Err(EvaluationError::GitHub(error)) => return Err(not_theirs(error)),
@@ -143,14 +137,13 @@ impl Evaluation<'_> {
         }
         let topic = format!("run:{}", request.run);
         let observed = store.observed(self.look.repository.id, &[topic]).await.map_err(EvaluationError::from)?;
-        let fresh = presented.is_none();
         let asked = deployment::Asked {
             environment: request.environment.clone(),
             deployment: deployment_of(&observed, request.attempt, &request.environment),
             request: Some(GateRequest {
                 commits: vec![request.token.commit.clone(), request.commit.clone()],
                 event: request.token.event.clone(),
-                presented,
+                presented: None,
             }),
         };
         let mut facts =
@@ -161,11 +154,19 @@ impl Evaluation<'_> {
                     deployment::unread(&self.look, &gathered, &asked, &error).await.map_err(EvaluationError::from)?
                 }
             };
+        let now = self.look.now / 1_000;
+        if let (Some(decision), None) = (&request.decision, &presented) {
+            let holds = store.present(decision.clone(), request.grant(), now).await.map_err(EvaluationError::from)?;
+            *presented = Some(Presented { decision: decision.clone(), holds });
+        }
+        if let Some(asks) = &mut facts.request {
+            asks.presented.clone_from(presented);
+        }
         facts.missing.extend(contradictions(request, &gathered.run));
         let subject = subject_of(&self.look, request.run, request.attempt, &request.environment);
         let (decision, recorded) = self.decide(subject, terms, Subject::Deployment(Box::new(facts))).await?;
-        let ends = self.look.now / 1_000 + LASTS;
-        if decision.verdict.outcome == Outcome::Allow && fresh {
+        let ends = now + LASTS;
+        if decision.verdict.outcome == Outcome::Allow && presented.is_none() {
             let given = store.give_out(decision.id.clone(), request.grant(), ends).await;
             given.map_err(EvaluationError::from)?;
         }

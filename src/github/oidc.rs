@@ -90,7 +90,10 @@ pub struct Oidc {
 
 struct Kept {
     keys: HashMap<String, DecodingKey>,
-    at: Instant,
+    /// When the issuer showed them; `None` where it never has.
+    shown: Option<Instant>,
+    /// When it was asked last, whatever came of it.
+    asked: Instant,
 }
 
 #[derive(Deserialize)]
@@ -150,24 +153,38 @@ impl Oidc {
         Ok(claims)
     }
 
-    /// The key of this name; the issuer is asked again for one we do not know, but not for each.
+    /// The key of this name. An issuer is asked again for one that we do not know, but not for each, and not at once
+    /// after it gave no answer.
     async fn key(&self, issuer: &str, kid: &str) -> Result<DecodingKey, OidcError> {
+        let unknown = || refused("the token is signed by a key that its issuer does not show");
         // Held over the call on purpose: many tokens at once ask for the keys once.
         let mut kept = self.keys.lock().await;
         if let Some(known) = kept.get(issuer) {
-            let age = known.at.elapsed();
-            match known.keys.get(kid) {
-                Some(key) if age < FRESH => return Ok(key.clone()),
-                _ if age < PATIENCE => {
-                    return Err(refused("the token is signed by a key that its issuer does not show"));
+            let fresh = known.shown.is_some_and(|shown| shown.elapsed() < FRESH);
+            let rests = known.asked.elapsed() < PATIENCE;
+            match known.keys.get(kid).filter(|_| fresh) {
+                Some(key) => return Ok(key.clone()),
+                None if rests && fresh => return Err(unknown()),
+                None if rests => {
+                    let silent = format!("`{issuer}` gave no answer a moment ago");
+                    return Err(OidcError::Unavailable(GitHubError::Unavailable(silent)));
                 }
-                _ => {}
+                None => {}
             }
         }
-        let keys = self.published(issuer).await?;
-        let found = keys.get(kid).cloned();
-        kept.insert(issuer.to_owned(), Kept { keys, at: Instant::now() });
-        found.ok_or_else(|| refused("the token is signed by a key that its issuer does not show"))
+        let asked = Instant::now();
+        match self.published(issuer).await {
+            Ok(keys) => {
+                let found = keys.get(kid).cloned();
+                kept.insert(issuer.to_owned(), Kept { keys, shown: Some(asked), asked });
+                found.ok_or_else(unknown)
+            }
+            Err(error) => {
+                let known = kept.entry(issuer.to_owned());
+                known.or_insert_with(|| Kept { keys: HashMap::new(), shown: None, asked }).asked = asked;
+                Err(error)
+            }
+        }
     }
 
     async fn published(&self, issuer: &str) -> Result<HashMap<String, DecodingKey>, OidcError> {

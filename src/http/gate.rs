@@ -119,7 +119,7 @@ pub async fn ask(State(doors): State<Doors>, headers: HeaderMap, body: Bytes) ->
     request.commit = CommitSha::new(asked.sha.to_ascii_lowercase());
     request.digest = asked.digest.as_ref().map(|digest| digest.to_ascii_lowercase());
     request.decision.clone_from(&asked.decision);
-    let answered = decided(gate, &request, Duration::from_secs(asked.wait_seconds.min(LONGEST_WAIT)), now).await?;
+    let answered = decided(gate, &request, Duration::from_secs(asked.wait_seconds.min(LONGEST_WAIT))).await?;
     let told = told(&answered, &request, asked.nonce.as_deref());
     let text = canonical::to_bytes(&told).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     let note = text.and_then(|text| doors.signer.key().sign(&format!("{ANSWER}\n{text}\n")).ok());
@@ -131,12 +131,12 @@ pub async fn ask(State(doors): State<Doors>, headers: HeaderMap, body: Bytes) ->
 }
 
 /// Decides, and decides again while something is still to come and the caller waits.
-async fn decided(gate: &Gate, request: &Request, wait: Duration, now: i64) -> Result<Answered, Problem> {
+async fn decided(gate: &Gate, request: &Request, wait: Duration) -> Result<Answered, Problem> {
     let until = Instant::now() + wait;
-    let presented = gate.evaluator.present(request, now).await?;
+    let mut presented = None;
     loop {
         let seen = gate.evaluator.observed_of(request).await?;
-        let answered = gate.evaluator.answer(request, presented.clone()).await?;
+        let answered = gate.evaluator.answer(request, &mut presented).await?;
         if [Outcome::Allow, Outcome::Deny].contains(&answered.decision.verdict.outcome) {
             return Ok(answered);
         }
