@@ -92,8 +92,8 @@ struct Kept {
     keys: HashMap<String, DecodingKey>,
     /// When the issuer showed them; `None` where it never has.
     shown: Option<Instant>,
-    /// When it was asked last, whatever came of it.
-    asked: Instant,
+    /// When it was asked again for a key that we do not know, or gave no answer.
+    asked: Option<Instant>,
 }
 
 #[derive(Deserialize)]
@@ -161,7 +161,7 @@ impl Oidc {
         let mut kept = self.keys.lock().await;
         if let Some(known) = kept.get(issuer) {
             let fresh = known.shown.is_some_and(|shown| shown.elapsed() < FRESH);
-            let rests = known.asked.elapsed() < PATIENCE;
+            let rests = known.asked.is_some_and(|asked| asked.elapsed() < PATIENCE);
             match known.keys.get(kid).filter(|_| fresh) {
                 Some(key) => return Ok(key.clone()),
                 None if rests && fresh => return Err(unknown()),
@@ -172,16 +172,17 @@ impl Oidc {
                 None => {}
             }
         }
-        let asked = Instant::now();
+        let now = Instant::now();
+        let again = kept.get(issuer).is_some_and(|known| known.shown.is_some_and(|shown| shown.elapsed() < FRESH));
         match self.published(issuer).await {
             Ok(keys) => {
                 let found = keys.get(kid).cloned();
-                kept.insert(issuer.to_owned(), Kept { keys, shown: Some(asked), asked });
+                kept.insert(issuer.to_owned(), Kept { keys, shown: Some(now), asked: again.then_some(now) });
                 found.ok_or_else(unknown)
             }
             Err(error) => {
                 let known = kept.entry(issuer.to_owned());
-                known.or_insert_with(|| Kept { keys: HashMap::new(), shown: None, asked }).asked = asked;
+                known.or_insert_with(|| Kept { keys: HashMap::new(), shown: None, asked: None }).asked = Some(now);
                 Err(error)
             }
         }

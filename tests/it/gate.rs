@@ -174,3 +174,19 @@ async fn one_repository_cannot_ask_without_end_and_a_stranger_learns_nothing() {
     assert!(seen[..60].iter().all(|status| *status == 403), "{seen:?}");
     assert_eq!(seen[60], 429);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_key_of_the_issuer_is_asked_for_and_an_old_one_opens_no_more() {
+    let mut scene = ready(world()).await;
+    scene.play(json!({"gate": {"by": "dee"}})).await;
+    let (job, sha) = job(&scene);
+    let body = json!({"environment": "production", "sha": sha});
+    let token = |scene: &Scene, key| oidc::sign_with(key, &scene.stage.claims(&job).unwrap()).unwrap();
+    scene.stage.world().lock().issuer_key = 1;
+    let asked = |scene: &Scene| scene.calls().iter().filter(|call| call.path.ends_with("/jwks")).count();
+    let before = asked(&scene);
+    assert_eq!(scene.stage.ask_gate(&token(&scene, 1), &body).await.unwrap().0, 200);
+    assert_eq!(scene.stage.ask_gate(&token(&scene, 0), &body).await.unwrap().0, 401);
+    assert_eq!(scene.stage.ask_gate(&token(&scene, 1), &body).await.unwrap().0, 200);
+    assert_eq!(asked(&scene), before + 1, "one new key is asked for once, and an unknown one not at once again");
+}
