@@ -100,8 +100,10 @@ impl Workflow {
              permissions: {{id-token: write, contents: read}}\n    environment: production\n    steps:\n      \
              - id: gate\n        uses: countersign/countersign@v0\n        with:\n{with}      \
              - run: touch \"$PLACE/deployed\"\n      \
-             - if: always()\n        run: printf '%s %s' \"$OUTCOME\" \"$DECISION\" >\"$PLACE/told\"\n        env:\n          \
-             OUTCOME: ${{{{ steps.gate.outputs.outcome }}}}\n          DECISION: ${{{{ steps.gate.outputs.decision-id }}}}\n"
+             - if: always()\n        run: printf '%s %s' \"$OUTCOME\" \"$DECISION\" >\"$PLACE/told\" && \
+             cp \"$ATTESTATION\" \"$PLACE/attestation\" || true\n        env:\n          \
+             OUTCOME: ${{{{ steps.gate.outputs.outcome }}}}\n          DECISION: ${{{{ steps.gate.outputs.decision-id }}}}\n          \
+             ATTESTATION: ${{{{ steps.gate.outputs.attestation }}}}\n"
         );
         std::fs::create_dir_all(place.join(".github/workflows")).unwrap();
         std::fs::write(place.join(".github/workflows/deploy.yml"), workflow).unwrap();
@@ -284,4 +286,47 @@ async fn without_a_service_the_policy_judges_here_and_leaves_its_evidence() {
     let ran = alone(&scene).run().await;
     ran.is_blocked("deny");
     assert!(ran.log.contains("baseline-missing"), "{}", ran.log);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_allowed_deployment_is_attested_for_readers_who_know_nothing_of_us() {
+    let scene = begun("dee").await;
+    let digest = format!("sha256:{}", "ab".repeat(32));
+    let ran = Workflow::of(&scene).with("digest", &digest).run().await;
+    ran.is_let_through("allow");
+    let key = scene.text("/api/v1/ledger/key").await;
+    for (envelope, subjects) in [
+        (std::fs::read_to_string(ran.folder.path().join("attestation")).expect(&ran.log), 2),
+        (scene.text(&format!("/api/v1/decisions/{}/attestation", ran.decision)).await, 1),
+    ] {
+        let statement = checked(key.trim(), &envelope).await.unwrap();
+        assert_eq!(statement["predicate"]["verificationResult"], "PASSED");
+        assert_eq!(statement["predicate"]["verifiedLevels"], json!(["SOD_AUTHOR_REVIEWER_DEPLOYER_DISTINCT"]));
+        assert_eq!(statement["subject"].as_array().unwrap().len(), subjects);
+        let mut forged: Value = serde_json::from_str(&envelope).unwrap();
+        forged["payload"] = json!("e30=");
+        assert!(checked(key.trim(), &forged.to_string()).await.is_none(), "a broken envelope must be refused");
+    }
+    let denied = begun("ann").await;
+    let run = Workflow::of(&denied).run().await;
+    run.is_blocked("deny");
+    let none = denied.get(&format!("/api/v1/decisions/{}/attestation", run.decision)).await;
+    assert_eq!(none.status().as_u16(), 404);
+}
+
+/// The statement in an envelope, as securesystemslib checks it with the ledger's key.
+async fn checked(key: &str, envelope: &str) -> Option<Value> {
+    let script = "import base64, json, sys\n\
+        from securesystemslib.dsse import Envelope\n\
+        from securesystemslib.signer import SSlibKey\n\
+        name, hash_, key = sys.argv[1].split('+', 2)\n\
+        public = base64.b64decode(key)[1:].hex()\n\
+        key = SSlibKey(f'{name}+{hash_}', 'ed25519', 'ed25519', {'public': public})\n\
+        envelope = Envelope.from_dict(json.loads(sys.argv[2]))\n\
+        envelope.verify([key], 1)\n\
+        sys.stdout.write(envelope.payload.decode())\n";
+    let mut python = Command::new("python3");
+    python.env("PYTHONPATH", Path::new(HERE).join("tests/action/tools")).args(["-c", script, key, envelope]);
+    let output = python.output().await.unwrap();
+    output.status.success().then(|| serde_json::from_slice(&output.stdout).unwrap())
 }

@@ -7,6 +7,7 @@ use super::Doors;
 use super::problem::Problem;
 use crate::evaluation::request::{Answered, Request, RequestError, TokenSays};
 use crate::evaluation::{EvaluationError, Evaluator};
+use crate::evidence::attestation::attest;
 use crate::github::client::millis;
 use crate::github::oidc::{Claims, Oidc, OidcError};
 use crate::settings::same_environment;
@@ -22,6 +23,8 @@ use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 /// The first line of every signed answer, so that it can be taken for nothing else that the key signs.
 pub const ANSWER: &str = "countersign gate v1";
@@ -127,7 +130,10 @@ pub async fn ask(State(doors): State<Doors>, headers: HeaderMap, body: Bytes) ->
         tracing::error!(decision = answered.decision.id, "an answer could not be signed");
         return Err(Problem::unavailable());
     };
-    Ok(Json(json!({"outcome": told.get("outcome"), "decision_id": answered.decision.id, "note": note})))
+    let time = OffsetDateTime::now_utc().format(&Rfc3339).unwrap_or_default();
+    let attestation = attest(&answered.decision, &time, request.digest.as_deref(), doors.signer.key());
+    let (outcome, decision) = (told.get("outcome"), &answered.decision.id);
+    Ok(Json(json!({"outcome": outcome, "decision_id": decision, "note": note, "attestation": attestation})))
 }
 
 /// Decides, and decides again while something is still to come and the caller waits.

@@ -45,6 +45,7 @@ pub fn router(doors: Doors) -> Router {
         .route("/changes/{owner}/{name}/{change}", get(pages::change))
         .route("/api/v1/decisions", get(api::decisions))
         .route("/api/v1/decisions/{id}", get(api::decision))
+        .route("/api/v1/decisions/{id}/attestation", get(api::attestation))
         .route("/api/v1/changes", get(api::changes))
         .route("/api/v1/changes/{owner}/{name}/{change}", get(api::change))
         .route("/api/v1/deployments", get(api::deployments))

@@ -172,20 +172,22 @@ pub(super) fn tell(say: &Say, report: bool) {
     }
 }
 
-/// Keeps the signed answer beside the job; gives its place.
+/// Keeps the signed answer, and the attestation of an allowed deployment, beside the job; gives the place of the latter
+/// where there is one.
 fn keep(told: &Told) -> String {
     if told.decision.is_empty() {
         return told.evidence.clone();
     }
     let Some(folder) = std::env::var_os("RUNNER_TEMP") else { return String::new() };
-    let path = std::path::Path::new(&folder).join(format!("countersign-{}.txt", told.decision));
-    match std::fs::write(&path, &told.evidence) {
-        Ok(()) => path.display().to_string(),
-        Err(error) => {
-            eprintln!("the answer cannot be kept: {error}");
-            String::new()
-        }
-    }
+    let write = |ending: &str, text: &str| {
+        let path = std::path::Path::new(&folder).join(format!("countersign-{}.{ending}", told.decision));
+        std::fs::write(&path, text).map(|()| path.display().to_string())
+    };
+    let answer = write("txt", &told.evidence);
+    told.attestation.as_ref().map_or(answer, |envelope| write("dsse.json", envelope)).unwrap_or_else(|error| {
+        eprintln!("the answer cannot be kept: {error}");
+        String::new()
+    })
 }
 
 fn one_line(text: &str) -> String {

@@ -64,6 +64,8 @@ pub struct Told {
     pub can_deploy: Vec<String>,
     /// The signed answer, or the folder of the evidence.
     pub evidence: String,
+    /// The attestation of an allowed deployment, for others to check.
+    pub attestation: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -116,6 +118,9 @@ impl Told {
         if told.nonce.as_deref() != Some(expected.nonce) {
             bail!("the answer was given to another request");
         }
+        if told.decision.is_empty() || !told.decision.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            bail!("the answer names no decision");
+        }
         if told.ends <= expected.now {
             bail!("the answer has ended already: compare the clocks");
         }
@@ -128,6 +133,7 @@ impl Told {
             deployers: told.deployers,
             can_deploy: told.can_deploy,
             evidence: note.to_owned(),
+            attestation: answer.get("attestation").filter(|envelope| envelope.is_object()).map(Value::to_string),
         })
     }
 
@@ -147,6 +153,7 @@ impl Told {
             deployers: verdict.deployers.iter().map(|deployer| deployer.account.login.clone()).collect(),
             can_deploy: verdict.can_deploy.iter().map(|account| account.login.clone()).collect(),
             evidence,
+            attestation: None,
         }
     }
 
