@@ -113,11 +113,14 @@ impl Workflow {
         {
             assert!(Command::new("git").current_dir(&place).args(git).status().await.unwrap().success());
         }
+        // The Action alone: `act` copies all that lies beside it.
+        let action = tempfile::tempdir().unwrap();
+        std::fs::copy(Path::new(HERE).join("action.yml"), action.path().join("action.yml")).unwrap();
         let evidence = place.join("countersign-evidence").display().to_string();
         let bin = Path::new(SERVICE).parent().unwrap().display();
         let mut act = Command::new(act());
         act.current_dir(&place).args(["workflow_dispatch", "--bind", "-P", "ubuntu-latest=-self-hosted"]);
-        act.args(["--local-repository", &format!("countersign/countersign@v0={HERE}")]);
+        act.args(["--local-repository", &format!("countersign/countersign@v0={}", action.path().display())]);
         act.args(["--cache-server-port", "0", "--no-cache-server", "-s", "GITHUB_TOKEN=unused"]);
         for (name, value) in [("PLACE", &place.display().to_string()), ("GATE_EVIDENCE", &evidence)] {
             act.arg("--env").arg(format!("{name}={value}"));
