@@ -13,6 +13,7 @@ pub mod told;
 use super::Exit;
 use crate::github::client::millis;
 use crate::github::web::Web;
+use crate::settings::SettingsError;
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 use runner::{Context, Say};
@@ -94,7 +95,10 @@ pub(super) fn gate(gate: &Gate) -> anyhow::Result<Exit> {
     runner::tell(&said, gate.mode == Mode::Report);
     Ok(match gate.mode {
         Mode::Report => Exit::Done,
-        Mode::Enforce => said.exit(),
+        Mode::Enforce => match &outcome {
+            Err(error) if error.is::<SettingsError>() => Exit::Invalid,
+            _ => said.exit(),
+        },
     })
 }
 
