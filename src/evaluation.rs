@@ -6,6 +6,7 @@
 mod attempt;
 mod bypass;
 mod gates;
+mod merge_group;
 pub mod request;
 mod turns;
 
@@ -97,6 +98,7 @@ impl Evaluator {
         match &asked.what {
             What::PullRequest(number) => evaluation.pull_request(*number).await,
             What::Run(run) => evaluation.run(*run).await,
+            What::MergeGroup { base, head } => evaluation.merge_group(base, head).await,
             What::Branch { name, after } => evaluation.branch(name, after, &asked.default_branch).await,
         }
     }
@@ -140,9 +142,14 @@ impl Evaluation<'_> {
             return Ok(Next::Done);
         }
         let (head, state) = (pull_request.head.clone(), pull_request.state);
+        let was_queued = merge_group::was_queued(&pull_request);
+        let base = terms.production_branch.clone();
         let (decision, recorded) = self.decide(subject, terms, Subject::PullRequest(Box::new(pull_request))).await?;
         let outcome = decision.verdict.outcome;
         self.show_on(&head, Some(&recorded)).await?;
+        if was_queued {
+            self.merge_groups_of(number, &base).await?;
+        }
         let again = outcome == Outcome::Undetermined && state != PullRequestState::Closed;
         Ok(if again { Next::LookAgain } else { Next::Done })
     }

@@ -11,7 +11,7 @@ use crate::metrics::Metrics;
 use crate::store::inbox::{Read, SubjectRow};
 use crate::store::observations::Seen;
 use crate::store::{ClaimedWork, StoreError, UnreadDelivery};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
@@ -90,6 +90,7 @@ impl Worker {
         let now = millis(SystemTime::now());
         let pace = i64::try_from(self.evaluator.settings.server.pace_ms).unwrap_or(0);
         self.looked.retain(|_, at| *at + pace > now);
+        let mut access_changed = BTreeSet::new();
         let read = unread
             .into_iter()
             .map(|delivery| {
@@ -99,11 +100,14 @@ impl Worker {
                 let (Some(repository), Some(scope)) = (repository, scope) else {
                     return (delivery.row, Read::default());
                 };
+                if delivery.event == "member" {
+                    access_changed.insert(repository.full_name.clone());
+                }
                 let subject = reading.subject.filter(|subject| match &subject.what {
                     What::Branch { name, .. } => {
                         name == scope.production_branch.as_deref().unwrap_or(&subject.default_branch)
                     }
-                    What::PullRequest(_) | What::Run(_) => true,
+                    What::PullRequest(_) | What::MergeGroup { .. } | What::Run(_) => true,
                 });
                 tracing::debug!(delivery.id = delivery.id, event = delivery.event, ?subject, "read");
                 let subject = subject.and_then(|subject| {
@@ -122,6 +126,9 @@ impl Worker {
                 (delivery.row, Read { subject, seen: seen.collect() })
             })
             .collect();
+        for repository in access_changed {
+            self.evaluator.store.doubt_answers(&format!("/repos/{repository}/collaborators")).await?;
+        }
         self.evaluator.store.sort(read, now).await
     }
 

@@ -3,62 +3,15 @@
 //! Invariant: nothing is decided from a payload. A delivery we do not understand names no subject; what it would have
 //! told us is found again when GitHub is read. Payloads are our own minimal shapes: only what is used is named.
 
+mod subject;
+
+pub use subject::{Subject, What};
+
 use countersign_core::domain::{
     Account, AccountId, AccountKind, CommitSha, DeploymentId, Observation, PullRequestNumber, Push, PushSource,
     Repository, RepositoryId, ReviewId, RunAttempt, RunId,
 };
-use serde::{Deserialize, Serialize};
-
-/// What to look at again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum What {
-    /// A pull request.
-    PullRequest(PullRequestNumber),
-    /// A workflow run: the gates it waits at, and how its deployments ended.
-    Run(RunId),
-    /// A movement of a branch: what landed by it.
-    Branch {
-        /// The branch.
-        name: String,
-        /// What it pointed at then.
-        after: CommitSha,
-    },
-}
-
-/// A subject: what to look at, where, and as whom.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Subject {
-    /// The repository.
-    pub repository: Repository,
-    /// The installation of the App that may look.
-    pub installation: u64,
-    /// The repository's default branch, as the delivery named it.
-    pub default_branch: String,
-    /// What.
-    pub what: What,
-}
-
-impl Subject {
-    /// Subjects with the same key are one piece of work.
-    pub fn key(&self) -> String {
-        let repository = self.repository.id;
-        match &self.what {
-            What::PullRequest(number) => format!("repository:{repository}/pull_request:{number}"),
-            What::Run(run) => format!("repository:{repository}/run:{run}"),
-            What::Branch { name, after } => format!("repository:{repository}/branch:{name}/{after}"),
-        }
-    }
-
-    /// Deployments go before pull requests, pull requests before everything else.
-    pub fn class(&self) -> u8 {
-        match self.what {
-            What::Run(_) => 0,
-            What::PullRequest(_) => 1,
-            What::Branch { .. } => 2,
-        }
-    }
-}
+use serde::Deserialize;
 
 /// The name under which the sweep puts a subject into the inbox; no event of GitHub's is called so.
 pub const SWEEP: &str = crate::store::inbox::SWEPT;
@@ -100,12 +53,27 @@ struct Payload {
     member: Option<AccountPayload>,
     /// Of another shape for every event.
     changes: Option<serde_json::Value>,
+    merge_group: Option<MergeGroupPayload>,
     commits: Option<Vec<ListedPayload>>,
+}
+
+#[derive(Deserialize)]
+struct MergeGroupPayload {
+    head_sha: String,
+    base_ref: String,
 }
 
 #[derive(Deserialize)]
 struct ListedPayload {
     id: String,
+    /// Whether no earlier push brought it.
+    #[serde(default = "unsaid")]
+    distinct: bool,
+}
+
+/// A delivery that does not say whether a commit is new is taken for the one that brought it.
+fn unsaid() -> bool {
+    true
 }
 
 #[derive(Deserialize)]
@@ -230,6 +198,7 @@ impl Payload {
                 let number = self.check_run.as_ref().and_then(|check| check.pull_requests.first());
                 (number.map(|n| What::PullRequest(PullRequestNumber(n.number))), Vec::new())
             }
+            "merge_group" if self.action.as_deref() == Some("checks_requested") => (self.merge_group(), Vec::new()),
             "push" => self.pushed(),
             "member" => (None, self.write_given().into_iter().collect()),
             "deployment_protection_rule" => self.asked(),
@@ -300,7 +269,9 @@ impl Payload {
         let mut seen = vec![Observation::Pushed { branch: branch.to_owned(), push }];
         // What reaches the default branch is judged as it lands; elsewhere it may go into a pull request yet.
         if self.repository.as_ref().is_some_and(|repository| repository.default_branch != branch) {
-            let listed = self.commits.iter().flatten().map(|commit| CommitSha::new(commit.id.clone()));
+            // Who merges a colleague's branch, or the base, into their own pushes that work again; another push brought it.
+            let new = self.commits.iter().flatten().filter(|commit| commit.distinct);
+            let listed = new.map(|commit| CommitSha::new(commit.id.clone()));
             seen.extend(listed.map(|commit| Observation::CommitListed { commit, by: self.by() }));
         }
         (what, seen)
@@ -319,6 +290,12 @@ impl Payload {
         let has = !permission("to").is_some_and(reads);
         let to = AccountId(self.member.as_ref()?.id);
         (has && !had).then_some(Observation::WriteGiven { to, by: self.by()?, arrival: None })
+    }
+
+    fn merge_group(&self) -> Option<What> {
+        let group = self.merge_group.as_ref()?;
+        let base = group.base_ref.strip_prefix("refs/heads/").unwrap_or(&group.base_ref).to_owned();
+        Some(What::MergeGroup { base, head: CommitSha::new(group.head_sha.clone()) })
     }
 
     fn run(&self) -> Option<What> {

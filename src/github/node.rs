@@ -269,6 +269,7 @@ pub(super) struct ReviewReference {
 pub(super) struct PullRequestNode {
     pub(super) number: u64,
     pub(super) state: String,
+    pub(super) created_at: Option<String>,
     pub(super) base_ref_name: String,
     pub(super) base_ref_oid: String,
     pub(super) head_ref_name: String,

@@ -46,7 +46,7 @@ fragment TimelinePage on PullRequestTimelineItemsConnection {
   }
 }
 fragment PullRequestFacts on PullRequest {
-  number state baseRefName baseRefOid headRefName headRefOid isCrossRepository
+  number state createdAt baseRefName baseRefOid headRefName headRefOid isCrossRepository
   headRepository { databaseId }
   author { ...Who }
   commits(first: 100) { totalCount ...CommitPage }
@@ -124,6 +124,13 @@ pub fn commits(oids: &[CommitSha]) -> String {
         parts(&["Named", "CommitFacts"])
     )
 }
+
+/// The merge queue of a branch, and where the branch is. One of more entries is not shown
+/// whole, and the facts say so.
+pub const MERGE_QUEUE: &str = "query MergeQueue($owner: String!, $name: String!, $branch: String!, $ref: String!) { \
+     repository(owner: $owner, name: $name) { databaseId ref(qualifiedName: $ref) { target { oid } } \
+     mergeQueue(branch: $branch) { entries(first: 100) { pageInfo { hasNextPage endCursor } nodes { \
+     baseCommit { oid } headCommit { oid } pullRequest { number } } } } } }";
 
 /// The check runs of all attempts in a run's check suite, each with the deployment it belongs to.
 pub const DEPLOYING_JOBS: &str = "query DeployingJobs($suite: ID!, $after: String) { \

@@ -62,6 +62,20 @@ impl Store {
             .transpose()
     }
 
+    /// Trusts no longer what is kept under keys that name this path: the next reader asks again.
+    pub async fn doubt_answers(&self, path: &str) -> Result<(), StoreError> {
+        let keys = format!("%:{path}%");
+        self.writer
+            .write(move |connection| {
+                Box::pin(async move {
+                    let update = sqlx::query("UPDATE answers SET fetched_at = 0 WHERE key LIKE $1");
+                    update.bind(keys).execute(&mut *connection).await?;
+                    Ok(())
+                })
+            })
+            .await
+    }
+
     /// Keeps an answer under `key`, in place of an older one.
     pub async fn keep_answer(&self, key: String, answer: KeptAnswer) -> Result<(), StoreError> {
         self.writer

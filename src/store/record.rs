@@ -155,7 +155,18 @@ impl Store {
             .await
     }
 
-    /// The latest decisions on open pull requests whose head is this commit: each one's id and outcome.
+    /// The heads of merge groups that were judged and that are not known to be gone.
+    pub async fn merge_groups(&self, repository: RepositoryId) -> Result<Vec<CommitSha>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT DISTINCT commit_sha FROM decisions WHERE repository_id = $1 AND kind = 'merge_group' AND open = 1",
+        )
+        .bind(signed(repository.0))
+        .fetch_all(&self.readers)
+        .await?;
+        rows.into_iter().map(|row| Ok(CommitSha::new(row.try_get::<String, _>(0)?))).collect()
+    }
+
+    /// The latest decisions on open pull requests and merge groups whose head is this commit: each one's id and outcome.
     pub async fn open_on(
         &self,
         repository: RepositoryId,
@@ -163,7 +174,7 @@ impl Store {
     ) -> Result<Vec<(String, String)>, StoreError> {
         let rows = sqlx::query(
             "SELECT d.id, d.outcome FROM decisions AS d WHERE d.repository_id = $1 AND d.commit_sha = $2 \
-             AND d.kind = 'pull_request' AND d.open = 1 AND d.position = \
+             AND d.kind IN ('pull_request', 'merge_group') AND d.open = 1 AND d.position = \
              (SELECT MAX(later.position) FROM decisions AS later WHERE later.subject = d.subject) ORDER BY d.number",
         )
         .bind(signed(repository.0))
@@ -207,6 +218,11 @@ fn place(decision: &Decision) -> Place {
             place.number = Some(pull_request.number.0);
             place.commit = pull_request.head.clone();
             place.open = pull_request.state == PullRequestState::Open;
+        }
+        Subject::MergeGroup(group) => {
+            place.kind = "merge_group";
+            place.commit = group.head.clone();
+            place.open = true;
         }
         Subject::Landed(change) => {
             if let Some(last) = change.commits.last() {

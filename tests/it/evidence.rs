@@ -81,6 +81,7 @@ fn pull_request(number: u64, reviewer: Option<u64>) -> Subject {
         }],
         on_base: vec![sha(1)],
         timeline: reviewer.map(review).into_iter().map(TimelineEvent::Reviewed).collect(),
+        runs: Vec::new(),
         missing: Vec::new(),
         commits: vec![head],
     }))

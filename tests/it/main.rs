@@ -10,6 +10,7 @@ mod door;
 mod evidence;
 mod examples;
 mod gate;
+mod oracle;
 mod publishing;
 mod reading;
 mod scene;

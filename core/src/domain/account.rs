@@ -29,6 +29,13 @@ pub struct Account {
     pub kind: AccountKind,
 }
 
+impl Account {
+    /// GitHub's own `github-actions[bot]`, which acts for whoever runs a workflow.
+    pub fn is_actions(&self) -> bool {
+        self.kind == AccountKind::Bot && same_login(&self.login, "github-actions")
+    }
+}
+
 /// A person the settings name, with all accounts and e-mails that are theirs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Person {

@@ -1,6 +1,6 @@
 //! What lands on the production branch as one unit: pull requests, their commits, pushes and timeline.
 
-use super::{Account, CommitSha, PullRequestNumber, RepositoryId, ReviewId};
+use super::{Account, CommitSha, PullRequestNumber, RepositoryId, ReviewId, RunId};
 use serde::{Deserialize, Serialize};
 
 /// Whom a commit names, and the account GitHub links to that name.
@@ -179,6 +179,17 @@ pub enum TimelineEvent {
     },
 }
 
+/// One attempt of a run that was in progress when `github-actions[bot]` acted, and who stood behind it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct DrivingRun {
+    /// The run.
+    pub run: RunId,
+    /// Whose event it was; `None` where GitHub shows nobody.
+    pub actor: Option<Account>,
+    /// Who caused this attempt.
+    pub triggering_actor: Option<Account>,
+}
+
 /// Whether a pull request is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -220,6 +231,9 @@ pub struct PullRequest {
     pub on_base: Vec<CommitSha>,
     /// What happened, in GitHub's order.
     pub timeline: Vec<TimelineEvent>,
+    /// The runs in progress when `github-actions[bot]` opened it or pushed to it: any writer makes it act.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub runs: Vec<DrivingRun>,
     /// What could not be read, in words; anything here makes the facts incomplete.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<String>,

@@ -1,6 +1,6 @@
 //! Facts: the complete, serialisable snapshot that a decision may see, and all that it may see.
 
-use super::{Automation, ChangeInRelease, Deployment, Person, PullRequest, RepositoryId};
+use super::{Automation, ChangeInRelease, CommitSha, Deployment, Person, PullRequest, RepositoryId};
 use serde::{Deserialize, Serialize};
 
 /// The version of the facts' shape that this build writes.
@@ -38,8 +38,24 @@ pub enum Subject {
     PullRequest(Box<PullRequest>),
     /// One change on the production branch that came without a pull request, judged when it landed.
     Landed(Box<ChangeInRelease>),
+    /// What the merge queue built to land together: may all of it merge?
+    MergeGroup(Box<MergeGroup>),
     /// One attempt to deploy.
     Deployment(Box<Deployment>),
+}
+
+/// A merge group: what would land on the production branch if its head did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MergeGroup {
+    /// The commit that the queue built.
+    pub head: CommitSha,
+    /// What it was built on: a commit of the production branch.
+    pub base: CommitSha,
+    /// Every pull request between the two, first queued first.
+    pub pull_requests: Vec<PullRequest>,
+    /// What could not be read, in words; anything here makes the facts incomplete.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<String>,
 }
 
 /// The snapshot. The same facts and policies give the same verdict, byte for byte, years later.

@@ -14,11 +14,11 @@ pub mod verdict;
 
 pub use account::{Account, AccountKind, Automation, Person, same_login};
 pub use change::{
-    Commit, CommitIdentity, Landing, LandingKind, PullRequest, PullRequestState, Push, PushSource, Review, ReviewState,
-    TimelineEvent,
+    Commit, CommitIdentity, DrivingRun, Landing, LandingKind, PullRequest, PullRequestState, Push, PushSource, Review,
+    ReviewState, TimelineEvent,
 };
 pub use entry::{Alert, Decision, DeploymentFinished, Entry, EntryBody};
-pub use facts::{Facts, Repository, Subject, Terms};
+pub use facts::{Facts, MergeGroup, Repository, Subject, Terms};
 pub use id::{AccountId, CommitSha, DeploymentId, PullRequestNumber, RepositoryId, ReviewId, RunAttempt, RunId};
 pub use observation::Observation;
 pub use release::{

@@ -2,7 +2,9 @@
 //!
 //! Invariant: an observation is never overwritten. The first one under a key wins.
 
-use super::{Account, AccountId, CommitSha, DeploymentId, PullRequestNumber, Push, ReviewId, RunAttempt, RunId};
+use super::{
+    Account, AccountId, CommitSha, DeploymentId, DrivingRun, PullRequestNumber, Push, ReviewId, RunAttempt, RunId,
+};
 use serde::{Deserialize, Serialize};
 
 /// One thing seen once.
@@ -83,6 +85,16 @@ pub enum Observation {
         /// The answer.
         could_write: bool,
     },
+    /// The runs in progress when `github-actions[bot]` opened a pull request or pushed to it. A run can be deleted once it
+    /// is over: what was seen of it first is kept.
+    RunsInProgress {
+        /// The pull request.
+        number: PullRequestNumber,
+        /// `opened`, or the commit that it pushed.
+        act: String,
+        /// The runs; at least one.
+        runs: Vec<DrivingRun>,
+    },
     /// A deployment was created by a run's attempt.
     DeploymentCreated {
         /// The deployment.
@@ -136,6 +148,7 @@ impl Observation {
             | Self::Opened { number, .. }
             | Self::ReviewSeen { number, .. }
             | Self::Reviewed { number, .. }
+            | Self::RunsInProgress { number, .. }
             | Self::CouldWrite { number, .. } => format!("pull_request:{number}"),
             Self::DeploymentCreated { run, .. }
             | Self::GateAsked { run, .. }
@@ -160,6 +173,7 @@ impl Observation {
             Self::Reviewed { review, .. } => format!("reviewed:{review}"),
             Self::ReviewSeen { review, .. } => format!("review_seen:{review}"),
             Self::CouldWrite { review, .. } => format!("could_write:{review}"),
+            Self::RunsInProgress { act, .. } => format!("runs:{act}"),
             Self::DeploymentCreated { deployment, .. } => format!("deployment:{deployment}"),
             Self::GateAsked { environment, deployment, .. } => {
                 let deployment = deployment.map_or_else(|| "unknown".to_owned(), |id| id.to_string());

@@ -2,7 +2,7 @@
 //!
 //! Shape: everything is ordered and free of clocks, so that the same facts give the same bytes.
 
-use super::{Account, AccountId, CommitSha, PullRequestNumber, ReviewId};
+use super::{Account, AccountId, CommitSha, PullRequestNumber, ReviewId, RunId};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -100,6 +100,9 @@ pub enum Contribution {
     Sponsors {
         /// The automation.
         automation: AccountId,
+        /// The run that it acted in, where that is why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        run: Option<RunId>,
     },
 }
 

@@ -8,7 +8,7 @@ use super::pushes::{commits_are_whole, pushes};
 use super::timeline::{is_merged, until_merge};
 use crate::domain::{
     Account, AccountId, AccountKind, ChangeInRelease, Commit, CommitIdentity, CommitSha, Contribution, Contributor,
-    Landing, LandingKind, PullRequest, PushSource, TimelineEvent,
+    Landing, LandingKind, PullRequest, PushSource, RunId, TimelineEvent,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -185,7 +185,7 @@ impl<'a> Gathering<'a> {
         if self.people.is_trusted(account) {
             return;
         }
-        let how = Contribution::Sponsors { automation };
+        let how = |run: Option<RunId>| Contribution::Sponsors { automation, run };
         let (mut somebody, mut unseen) = (false, false);
         let from_settings = self.people.sponsors(automation).iter().map(|id| label(self.people, pr, *id));
         let from_settings: Vec<Account> = from_settings.collect();
@@ -193,11 +193,14 @@ impl<'a> Gathering<'a> {
             TimelineEvent::Assigned { who, by } => vec![who.as_ref(), by.as_ref()],
             _ => Vec::new(),
         });
-        for candidate in from_settings.iter().map(Some).chain(assigned) {
+        let runs = pr.runs.iter().filter(|_| account.is_actions());
+        let behind = runs.flat_map(|run| [&run.actor, &run.triggering_actor].map(|by| (by.as_ref(), Some(run.run))));
+        let others = from_settings.iter().map(Some).chain(assigned).map(|candidate| (candidate, None));
+        for (candidate, run) in others.chain(behind) {
             match (candidate, self.people.who(candidate)) {
                 (Some(candidate), Who::Person(_)) => {
                     somebody = true;
-                    self.add(candidate, false, how.clone());
+                    self.add(candidate, false, how(run));
                 }
                 (_, Who::Nobody) => unseen = true,
                 _ => {}

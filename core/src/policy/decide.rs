@@ -10,7 +10,7 @@ use super::pack::Policies;
 use super::people::People;
 use super::release;
 use crate::domain::facts::FACTS_VERSION;
-use crate::domain::{Facts, Reason, Subject, Verdict};
+use crate::domain::{Facts, MergeGroup, Reason, Subject, Verdict};
 
 /// Says what the policies say of the facts.
 pub fn decide(facts: &Facts, policies: &Policies) -> Verdict {
@@ -23,6 +23,7 @@ pub fn decide(facts: &Facts, policies: &Policies) -> Verdict {
     match &facts.subject {
         Subject::PullRequest(pr) => alone(change::of_pull_request(&judge, &facts.terms, pr)),
         Subject::Landed(landed) => alone(change::of_landed(&judge, &facts.terms, landed, landed.landing.as_ref())),
+        Subject::MergeGroup(group) => together(&judge, facts, group),
         Subject::Deployment(deployment) => release::of_deployment(&judge, facts, deployment),
     }
 }
@@ -31,6 +32,19 @@ pub fn decide(facts: &Facts, policies: &Policies) -> Verdict {
 fn alone(judged: Judged) -> Verdict {
     let mut verdict = verdict_of(judged.verdict.reasons.clone());
     verdict.changes = vec![judged.verdict];
+    verdict
+}
+
+/// The verdict on pull requests that would land together: each must hold, and all must be known.
+fn together(judge: &Judge<'_>, facts: &Facts, group: &MergeGroup) -> Verdict {
+    let judged = group.pull_requests.iter().map(|pr| change::of_pull_request(judge, &facts.terms, pr).verdict);
+    let changes: Vec<_> = judged.collect();
+    let empty = changes.is_empty().then(|| format!("which pull requests are in merge group {}", group.head.short()));
+    let missing = group.missing.iter().cloned().chain(empty);
+    let unknown =
+        missing.map(|detail| reason(judge.policies, FACTS_INCOMPLETE, About::default().put("detail", detail)));
+    let mut verdict = verdict_of(changes.iter().flat_map(|change| change.reasons.clone()).chain(unknown).collect());
+    verdict.changes = changes;
     verdict
 }
 

@@ -145,7 +145,8 @@ fn allowed(verdict: &Verdict) -> String {
             authors(change),
             names(&change.reviewers, 3)
         ),
-        (changes, _) => {
+        (changes, true) => format!("{} changes, each written and reviewed by different people", changes.len()),
+        (changes, false) => {
             format!("{} changes, each written and reviewed by different people, deployed by {deployers}", changes.len())
         }
     }
@@ -228,7 +229,11 @@ impl Page<'_> {
                 Contribution::Committed { commit } => ("committer of", Some(self.commit(commit))),
                 Contribution::CoAuthored { commit } => ("co-author of", Some(self.commit(commit))),
                 Contribution::Pushed { commit } => ("pushed", Some(self.commit(commit))),
-                Contribution::Sponsors { automation } => {
+                Contribution::Sponsors { run: Some(run), .. } => (
+                    "answers for automation in",
+                    Some(self.link(&format!("run {run}"), &format!("actions/runs/{run}"))),
+                ),
+                Contribution::Sponsors { automation, run: None } => {
                     ("answers for automation", Some(format!("account {automation}")))
                 }
             };

@@ -8,12 +8,14 @@
 
 pub mod deployment;
 pub mod line;
+pub mod merge_group;
 mod observed;
 pub mod outcome;
 pub mod pull_request;
 pub mod pushes;
 pub mod release;
 pub mod run;
+mod runs;
 
 use super::client::{Client, GitHubError};
 use crate::settings::Settings;

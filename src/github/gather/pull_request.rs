@@ -3,7 +3,7 @@
 //! Invariant: what was observed when it happened (who reviewed on which commit, with which permission) wins over what
 //! GitHub shows now.
 
-use super::{Look, observed, pushes};
+use super::{Look, observed, pushes, runs};
 use crate::github::client::GitHubError;
 use crate::github::node::{BigInt, Page, PullRequestCommit, PullRequestNode, ReviewCommit, TimelineNode, account};
 use crate::github::query;
@@ -111,6 +111,7 @@ async fn complete(look: &Look<'_>, node: PullRequestNode) -> Result<PullRequest,
         pushes: known_pushes,
         on_base: vec![CommitSha::new(node.base_ref_oid.clone())],
         timeline: Vec::with_capacity(timeline.len()),
+        runs: Vec::new(),
         missing,
     };
     match pull_request.commits.iter().find(|commit| commit.oid == pull_request.head) {
@@ -129,6 +130,7 @@ async fn complete(look: &Look<'_>, node: PullRequestNode) -> Result<PullRequest,
     let learned = learned.into_iter().map(|observation| Seen { repository: look.repository.id, observation }).collect();
     look.store.observe(learned, look.now).await?;
     pushes::complete(look, &mut pull_request, &seen).await?;
+    runs::complete(look, &mut pull_request, node.created_at.as_deref(), &seen).await?;
     merge_bases(look, &mut pull_request, &reviewed, &node.base_ref_oid).await?;
     Ok(pull_request)
 }
@@ -324,7 +326,7 @@ async fn merge_bases(
     Ok(())
 }
 
-async fn merge_base(look: &Look<'_>, base: &str, commit: &CommitSha) -> Result<CommitSha, GitHubError> {
+pub(super) async fn merge_base(look: &Look<'_>, base: &str, commit: &CommitSha) -> Result<CommitSha, GitHubError> {
     let path = look.path(&format!("/compare/{base}...{commit}?per_page=1"));
     Ok(CommitSha::new(look.client.get::<Comparison>(&path).await?.merge_base_commit.sha))
 }

@@ -21,9 +21,19 @@ pub(super) struct Activity {
     #[serde(rename = "activity_type")]
     kind: String,
     actor: Option<AccountPayload>,
+    timestamp: Option<String>,
 }
 
 impl Activity {
+    pub(super) fn after(&self) -> &str {
+        &self.after
+    }
+
+    /// When GitHub says it was; only runs are compared with it.
+    pub(super) fn timestamp(&self) -> Option<&str> {
+        self.timestamp.as_deref()
+    }
+
     pub(super) fn landing(self) -> Landing {
         Landing {
             before: CommitSha::new(self.before),

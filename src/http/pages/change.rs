@@ -156,8 +156,10 @@ fn contributor(one: &Contributor, links: &Links<'_>) -> Markup {
         said.push(html! { (what) " " (list(&commits, links)) });
     }
     for how in &one.because {
-        if let Contribution::Sponsors { automation } = how {
-            said.push(html! { "answers for automation, account " (automation) });
+        if let Contribution::Sponsors { automation, run } = how {
+            said.push(
+                html! { "answers for automation, account " (automation) @if let Some(run) = run { ", in run " (run) } },
+            );
         }
     }
     html! {

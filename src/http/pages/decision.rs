@@ -30,6 +30,10 @@ fn decision_page(found: &Found, links: &Links<'_>) -> Markup {
                 html! { a href=(place) { "Pull request #" (pr.number) } " into " code { (pr.base_branch) } },
             )
         }
+        Subject::MergeGroup(group) => (
+            format!("Merge group {}", group.head.short()),
+            html! { "Merge group " (links.commit(&group.head)) " of " (group.pull_requests.len()) " pull requests" },
+        ),
         Subject::Landed(_) => ("A commit".to_owned(), html! { "A commit that came without a pull request" }),
         Subject::Deployment(d) => (
             format!("Deployment of {}", d.target.short()),

@@ -77,6 +77,7 @@ impl Pull {
             pushes: Vec::new(),
             on_base: vec![sha("base")],
             timeline: Vec::new(),
+            runs: Vec::new(),
             missing: Vec::new(),
         })
         .push(by, id, by)

@@ -33,6 +33,8 @@ pub(crate) enum Node<'w> {
     /// An account where the schema says `User`: bots are shown as users, with `[bot]`.
     AsUser(&'w Account),
     PullRequest(&'w PullRequest),
+    /// The queue of the default branch.
+    MergeQueue,
     Review(&'w PullRequest, &'w Review),
     Comment(&'w PullRequest, &'w Comment),
     Commit(Rc<CommitInfo>),
@@ -166,6 +168,7 @@ impl<'w> Object<'w> {
             Node::Deployment(one) => checks::deployment(context, one, name, arguments),
             Node::DeploymentStatus(of, one) => checks::deployment_status(context, of, one, name),
             Node::WorkflowRun(one) => checks::workflow_run(context, one, name),
+            Node::MergeQueue => pull::queue(context.world, name, arguments),
             Node::Record(record) => {
                 record.fields.iter().find(|(field, _)| *field == name).map(|(_, part)| Ok(part.clone()))
             }
@@ -177,6 +180,7 @@ impl ObjectValue for Object<'_> {
     fn type_name(&self) -> &str {
         match &self.node {
             Node::Query => "Query",
+            Node::MergeQueue => "MergeQueue",
             Node::Repository(_) => "Repository",
             Node::Actor(account) => account.kind.name(),
             Node::AsUser(_) => "User",

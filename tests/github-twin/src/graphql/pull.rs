@@ -237,6 +237,25 @@ fn auto_merge<'w>(world: &'w World, pull: &'w PullRequest) -> Part<'w> {
     )
 }
 
+/// The fields of `MergeQueue`: the entries are in the order in which they were queued.
+pub(crate) fn queue<'w>(world: &'w World, name: &str, arguments: Arguments<'_>) -> Option<Resolved<'w>> {
+    Some(match name {
+        "id" => Ok(Part::leaf(node_id("MQ", UPSTREAM))),
+        "repository" => Ok(repository::upstream(world)),
+        "entries" => {
+            let waiting = world.merge_groups.iter().filter(|group| group.waiting);
+            let queued: Vec<&PullRequest> =
+                waiting.flat_map(|group| &group.pulls).filter_map(|number| world.pulls.get(number)).collect();
+            let named = named("entries", "MergeQueueEntryConnection", "MergeQueueEntryEdge");
+            connection(named, &queued, arguments, |pull| match queue_entry(world, pull) {
+                Part::One(node) => node,
+                _ => None,
+            })
+        }
+        _ => return None,
+    })
+}
+
 fn queue_entry<'w>(world: &'w World, pull: &'w PullRequest) -> Part<'w> {
     let Some(by) = pull.queued_by else {
         return Part::null();

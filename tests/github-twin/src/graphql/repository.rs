@@ -131,6 +131,11 @@ pub(crate) fn repository<'w>(
         "environment" => Ok(environment(context.world, arguments.text("name").unwrap_or_default())),
         "environments" => environments(context.world, arguments),
         "object" => context.needs("contents").and_then(|()| object(context.world, one, arguments)),
+        "mergeQueue" => context.needs("merge_queues").map(|()| {
+            let branch = arguments.text("branch").unwrap_or(&one.default_branch);
+            let on = context.world.merge_queue && ours && branch == one.default_branch;
+            Part::One(on.then_some(Node::MergeQueue))
+        }),
         "pullRequest" => context.needs("pull_requests").and_then(|()| {
             let number = arguments.number("number").unwrap_or_default();
             let pull = u64::try_from(number).ok().and_then(|number| context.world.pulls.get(&number));

@@ -28,7 +28,14 @@ pub(super) fn push(world: &World, moved: &Moved<'_>, sender: AccountId) -> Rende
         let not: Vec<&str> = known.into_iter().collect();
         world.git.reachable(moved.after, &not).unwrap_or_default()
     };
-    let commits: Vec<Value> = brought.iter().take(MOST_COMMITS).filter_map(|sha| commit(world, sha)).collect();
+    let elsewhere = world.upstream().into_iter().flat_map(|upstream| &upstream.branches);
+    let elsewhere =
+        elsewhere.filter(|(branch, _)| moved.reference.strip_prefix("refs/heads/") != Some(branch.as_str()));
+    let elsewhere: Vec<&str> = elsewhere.map(|(_, tip)| tip.as_str()).collect();
+    let new =
+        if brought.is_empty() { Vec::new() } else { world.git.reachable(moved.after, &elsewhere).unwrap_or_default() };
+    let listed = brought.iter().take(MOST_COMMITS);
+    let commits: Vec<Value> = listed.filter_map(|sha| commit(world, sha, new.contains(sha))).collect();
     let full_name = world.upstream().map(crate::model::Repository::full_name).unwrap_or_default();
     let pusher = world
         .account(sender)
@@ -57,14 +64,15 @@ pub(super) fn push(world: &World, moved: &Moved<'_>, sender: AccountId) -> Rende
             "forced": moved.forced,
             "compare": format!("{}/{full_name}/compare/{}...{}", world.url, moved.before, moved.after),
             "commits": commits,
-            "head_commit": if deleted { None } else { commit(world, moved.after) },
+            "head_commit": if deleted { None } else { commit(world, moved.after, true) },
             "pusher": pusher,
             "repository": repository
         }),
     )
 }
 
-fn commit(world: &World, sha: &str) -> Option<Value> {
+/// `distinct`: no earlier push brought it.
+fn commit(world: &World, sha: &str, distinct: bool) -> Option<Value> {
     let info = world.git.info(sha).ok()?;
     let full_name = world.upstream()?.full_name();
     let person = |one: &Identity| {
@@ -83,7 +91,7 @@ fn commit(world: &World, sha: &str) -> Option<Value> {
     Some(json!({
         "id": info.sha,
         "tree_id": info.tree,
-        "distinct": true,
+        "distinct": distinct,
         "message": info.message,
         "timestamp": rfc3339(info.committer.at),
         "url": format!("{}/{full_name}/commit/{sha}", world.url),

@@ -1,0 +1,219 @@
+//! Who drove `github-actions[bot]`: every run that was in progress when it opened a pull request or pushed to it.
+//!
+//! Invariant: any writer makes that account act, and nothing says which run did; so all of them answer, and where the
+//! list of runs or the moment is not known whole, the facts say so. Next: `contributors.rs` in the core.
+//!
+//! This is the one place that compares times: GitHub keeps no other order of runs and pushes. All of them are GitHub's
+//! own clock, none is a commit's, and a wider reading only adds people.
+
+use super::Look;
+use super::pushes::{Activity, activity_path};
+use crate::github::client::GitHubError;
+use crate::github::event::AccountPayload;
+use crate::store::observations::Seen;
+use countersign_core::domain::{Account, DrivingRun, Observation, PullRequest, PushSource, RunId};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use time::format_description::well_known::Rfc3339;
+use time::{Duration, OffsetDateTime};
+
+/// A run ends after this at the latest, waiting included (<https://docs.github.com/en/actions/reference/limits>).
+const LONGEST: Duration = Duration::days(35);
+
+/// GitHub shows no more runs than this for one question.
+const SHOWN: u64 = 1_000;
+
+/// The act of opening, among acts that are else named by the commit pushed.
+const OPENED: &str = "opened";
+
+#[derive(Deserialize)]
+struct RunsPayload {
+    total_count: u64,
+    workflow_runs: Vec<RunPayload>,
+}
+
+#[derive(Clone, Deserialize)]
+struct RunPayload {
+    id: u64,
+    status: Option<String>,
+    run_attempt: u64,
+    #[serde(with = "time::serde::rfc3339")]
+    created_at: OffsetDateTime,
+    #[serde(default, with = "time::serde::rfc3339::option")]
+    run_started_at: Option<OffsetDateTime>,
+    #[serde(with = "time::serde::rfc3339")]
+    updated_at: OffsetDateTime,
+    actor: Option<AccountPayload>,
+    triggering_actor: Option<AccountPayload>,
+}
+
+impl RunPayload {
+    /// Whether it may have been in progress then.
+    fn may_cover(&self, moment: OffsetDateTime) -> bool {
+        let over = self.status.as_deref() == Some("completed") && self.updated_at < moment;
+        self.run_started_at.unwrap_or(self.created_at) <= moment && !over
+    }
+
+    fn driving(self) -> DrivingRun {
+        DrivingRun {
+            run: RunId(self.id),
+            actor: self.actor.map(AccountPayload::account),
+            triggering_actor: self.triggering_actor.map(AccountPayload::account),
+        }
+    }
+}
+
+/// Completes who stands behind what `github-actions[bot]` did to a pull request. `opened_at` is when it was opened.
+pub(super) async fn complete(
+    look: &Look<'_>,
+    pull_request: &mut PullRequest,
+    opened_at: Option<&str>,
+    observed: &[Observation],
+) -> Result<(), GitHubError> {
+    let mut acts = acts(pull_request);
+    for seen in observed {
+        if let Observation::RunsInProgress { number, act, runs } = seen
+            && *number == pull_request.number
+        {
+            acts.retain(|asked, _| asked != act);
+            pull_request.runs.extend(runs.iter().cloned());
+        }
+    }
+    if !acts.is_empty() {
+        moments(look, pull_request, opened_at, &mut acts).await?;
+        let learned = in_progress(look, pull_request, &acts).await?;
+        pull_request.runs.extend(learned.iter().flat_map(|(_, runs)| runs.iter().cloned()));
+        let seen = learned.into_iter().map(|(act, runs)| Seen {
+            repository: look.repository.id,
+            observation: Observation::RunsInProgress { number: pull_request.number, act, runs },
+        });
+        look.store.observe(seen.collect(), look.now).await?;
+    }
+    pull_request.runs.sort();
+    pull_request.runs.dedup();
+    Ok(())
+}
+
+/// What `github-actions[bot]` did to it, and when; a branch may be pushed away and back to the same commit.
+type Acts = BTreeMap<String, Vec<OffsetDateTime>>;
+
+fn acts(pull_request: &PullRequest) -> Acts {
+    let opened = pull_request.opener.iter().filter(|opener| opener.is_actions()).map(|_| OPENED.to_owned());
+    let pushed = pull_request
+        .pushes
+        .iter()
+        .filter(|push| push.source != PushSource::OpenedFromFork && push.by.as_ref().is_some_and(Account::is_actions));
+    opened.chain(pushed.map(|push| push.after.to_string())).map(|act| (act, Vec::new())).collect()
+}
+
+/// Fills in when each act was; names as missing what nothing dates.
+async fn moments(
+    look: &Look<'_>,
+    pull_request: &mut PullRequest,
+    opened_at: Option<&str>,
+    acts: &mut Acts,
+) -> Result<(), GitHubError> {
+    if let Some(opened) = acts.get_mut(OPENED) {
+        opened.extend(opened_at.and_then(moment));
+    }
+    if acts.keys().any(|act| act != OPENED) && pull_request.head_repository == Some(look.repository.id) {
+        let path = activity_path(look, &pull_request.head_branch);
+        for activity in look.client.get_all::<Activity>(&path).await? {
+            if let Some(pushed) = acts.get_mut(activity.after()) {
+                pushed.extend(activity.timestamp().and_then(moment));
+            }
+        }
+    }
+    let undated = acts.iter().filter(|(_, moments)| moments.is_empty()).map(|(act, _)| when(act));
+    pull_request.missing.extend(undated.collect::<Vec<_>>());
+    acts.retain(|_, moments| !moments.is_empty());
+    Ok(())
+}
+
+fn when(act: &str) -> String {
+    let act = match act {
+        OPENED => "opened it".to_owned(),
+        pushed => format!("pushed {}", pushed.get(..7).unwrap_or(pushed)),
+    };
+    format!("which runs were in progress when @github-actions[bot] {act}")
+}
+
+fn moment(text: &str) -> Option<OffsetDateTime> {
+    OffsetDateTime::parse(text, &Rfc3339).ok()
+}
+
+/// The runs in progress at each act; an act at which GitHub shows none is left out, and asked about again.
+async fn in_progress(
+    look: &Look<'_>,
+    pull_request: &mut PullRequest,
+    acts: &Acts,
+) -> Result<Vec<(String, Vec<DrivingRun>)>, GitHubError> {
+    let dated: Vec<(&String, OffsetDateTime)> =
+        acts.iter().flat_map(|(act, moments)| moments.iter().map(move |at| (act, *at))).collect();
+    let (Some(first), Some(last)) = (dated.iter().map(|(_, at)| *at).min(), dated.iter().map(|(_, at)| *at).max())
+    else {
+        return Ok(Vec::new());
+    };
+    let Some(runs) = created(look, first - LONGEST, last).await? else {
+        pull_request.missing.extend(dated.iter().map(|(act, _)| when(act)));
+        return Ok(Vec::new());
+    };
+    let mut found: BTreeMap<&String, Vec<DrivingRun>> = BTreeMap::new();
+    for run in runs.into_iter().filter(|run| dated.iter().any(|(_, at)| run.created_at <= *at)) {
+        // An earlier attempt may have been the one in progress, and somebody else may have caused it.
+        for number in 1..=run.run_attempt {
+            let attempt = if number == run.run_attempt {
+                run.clone()
+            } else {
+                look.client.get(&look.path(&format!("/actions/runs/{}/attempts/{number}", run.id))).await?
+            };
+            for (act, _) in dated.iter().filter(|(_, at)| attempt.may_cover(*at)) {
+                found.entry(act).or_default().push(attempt.clone().driving());
+            }
+        }
+    }
+    Ok(found.into_iter().map(|(act, runs)| (act.clone(), runs)).collect())
+}
+
+/// All runs created in a time; `None` where GitHub does not show all of them.
+async fn created(
+    look: &Look<'_>,
+    from: OffsetDateTime,
+    to: OffsetDateTime,
+) -> Result<Option<Vec<RunPayload>>, GitHubError> {
+    let whole = created_within(look, from, to).await?;
+    if whole.is_some() {
+        return Ok(whole);
+    }
+    let mut all = Vec::new();
+    let mut start = from;
+    while start <= to {
+        let end = (start + Duration::days(1)).min(to);
+        let Some(some) = created_within(look, start, end).await? else { return Ok(None) };
+        all.extend(some);
+        start = end + Duration::seconds(1);
+    }
+    Ok(Some(all))
+}
+
+async fn created_within(
+    look: &Look<'_>,
+    from: OffsetDateTime,
+    to: OffsetDateTime,
+) -> Result<Option<Vec<RunPayload>>, GitHubError> {
+    let text = |at: OffsetDateTime| {
+        let whole_seconds = at.replace_nanosecond(0).unwrap_or(at).to_offset(time::UtcOffset::UTC);
+        whole_seconds.format(&Rfc3339).map_err(|error| GitHubError::Unreadable(error.to_string()))
+    };
+    let path = look.path(&format!("/actions/runs?created={}..{}&per_page=100", text(from)?, text(to)?));
+    let (mut runs, mut too_many) = (BTreeMap::new(), false);
+    look.client
+        .get_pages::<RunsPayload>(&path, |page| {
+            too_many |= page.total_count > SHOWN;
+            // A list that moves while it is read may show a run on two pages.
+            runs.extend(page.workflow_runs.into_iter().map(|run| (run.id, run)));
+            !too_many
+        })
+        .await?;
+    Ok((!too_many).then(|| runs.into_values().collect()))
+}
