@@ -6,7 +6,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 TWIN := $(TARGET)/debug/github-twin
 SERVICE := $(TARGET)/debug/countersign
 
-.PHONY: corpus help demo check test test-long stories contract format clippy tables deny doc install programs
+.PHONY: action corpus help demo check test test-long stories contract format clippy tables deny doc install programs
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -38,6 +38,9 @@ corpus: programs
 
 contract: programs  ## hold the twin against the schemas that GitHub publishes
 	tests/contract/run
+
+action: programs  ## run real workflows with the Action, by act
+	cargo test --workspace --test action
 
 deny:
 	cargo fetch --quiet --locked

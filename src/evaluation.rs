@@ -7,6 +7,7 @@ mod attempt;
 mod bypass;
 mod gates;
 mod merge_group;
+pub mod request;
 mod turns;
 
 use crate::git::Objects;

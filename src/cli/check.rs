@@ -63,7 +63,7 @@ async fn judge(check: &Check) -> anyhow::Result<Exit> {
         client.get(&format!("/repos/{}", check.repo)).await.context("the repository cannot be read")?;
     let repository = Repository { id: RepositoryId(found.id), full_name: found.full_name };
     let now = crate::github::client::millis(SystemTime::now());
-    let objects = Objects::new(scratch.0.join("git"), Limits::default());
+    let objects = scratch.objects();
     let look =
         Look { client: &client, store: &store, settings: &settings, repository: &repository, objects: &objects, now };
     let pins = pins::resolve(&client, &store, &settings).await?;
@@ -93,17 +93,21 @@ async fn judge(check: &Check) -> anyhow::Result<Exit> {
 }
 
 /// A database for the time of one look, gone afterwards.
-struct Scratch(PathBuf);
+pub(super) struct Scratch(PathBuf);
 
 impl Scratch {
-    fn new() -> anyhow::Result<Self> {
+    pub(super) fn new() -> anyhow::Result<Self> {
         let name = format!("countersign-check-{}", hex::encode(rand::random::<[u8; 8]>()));
         let folder = std::env::temp_dir().join(name);
         std::fs::create_dir(&folder)?;
         Ok(Self(folder))
     }
 
-    fn url(&self) -> String {
+    pub(super) fn objects(&self) -> Objects {
+        Objects::new(self.0.join("git"), Limits::default())
+    }
+
+    pub(super) fn url(&self) -> String {
         format!("sqlite://{}/scratch.sqlite", self.0.display())
     }
 }

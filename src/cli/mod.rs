@@ -4,6 +4,7 @@
 
 mod check;
 mod evidence;
+pub mod gate;
 mod serve;
 
 use crate::settings::{Settings, SettingsError};
@@ -57,6 +58,11 @@ enum Verb {
     /// Judge one pull request now, with a token, and explain.
     #[command(after_help = "Example: GITHUB_TOKEN=… countersign check --repo acme/shop --pr 7")]
     Check(check::Check),
+    /// Ask whether this job may deploy: what the Action runs.
+    #[command(
+        after_help = "Example: countersign gate --server https://countersign.example.com --environment production"
+    )]
+    Gate(Box<gate::Gate>),
     /// Export and verify evidence.
     #[command(subcommand)]
     Evidence(evidence::Evidence),
@@ -67,6 +73,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
     let result = match arguments.verb {
         Verb::Serve { config } => serve::serve(config.as_deref()),
         Verb::Check(check) => check::check(&check),
+        Verb::Gate(gate) => gate::gate(&gate),
         Verb::Evidence(verb) => evidence::run(verb),
     };
     let exit = match result {

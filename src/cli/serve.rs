@@ -5,7 +5,9 @@
 use super::Exit;
 use crate::evaluation::{Evaluator, entry};
 use crate::git::{Limits, Objects};
+use crate::github::oidc::Oidc;
 use crate::github::{App, Client};
+use crate::http::gate::Gate;
 use crate::http::{Doors, router};
 use crate::metrics::Metrics;
 use crate::store::Store;
@@ -55,14 +57,17 @@ async fn run(settings: Arc<crate::settings::Settings>) -> anyhow::Result<()> {
     let started = EntryBody::ServiceStarted { settings_digest: in_force.0.clone() };
     store.note_under(entry(started), Some(in_force)).await?;
     let objects = Objects::new(beside(&settings.storage.url), Limits::default());
+    let audience = Some(&settings.oidc.audience).filter(|audience| !audience.is_empty()).unwrap_or(&public_url).clone();
+    let oidc = Oidc::new(&settings.oidc, audience)?;
     let evaluator = Evaluator::new(store.clone(), client, objects, settings.clone(), public_url);
     let evaluator = Arc::new(evaluator);
     let worker = tokio::spawn(Worker::new(evaluator.clone(), metrics.clone()).run());
+    let gate = Arc::new(Gate::new(oidc, evaluator.clone()));
     let sweep = Arc::new(Sweep::new(evaluator));
     let sweeping = tokio::spawn(sweep.clone().now_and_then());
     // Whoever started us may be gone; the service goes on without an audience.
     let _ = std::io::Write::write_all(&mut std::io::stdout(), format!("listening on {address}\n").as_bytes());
-    axum::serve(listener, router(Doors { store, settings, metrics, signer, sweep }))
+    axum::serve(listener, router(Doors { store, settings, metrics, signer, sweep, gate }))
         .with_graceful_shutdown(stopped())
         .await?;
     // What was being looked at is looked at again after the next start.

@@ -4,17 +4,24 @@
 
 use super::gates::{attempt_of, gates};
 use super::{Evaluation, EvaluationError, Next, bypass, entry};
-use crate::github::gather::{deployment, outcome, run};
+use crate::github::gather::{Look, deployment, outcome, run};
 use crate::github::publish::{self, Gate, Shown};
 use crate::store::Recorded;
 use countersign_core::domain::{
     Decision, DeploymentFinished, EntryBody, Observation, Outcome, RunAttempt, RunId, Subject,
 };
 
+/// What a decision about an attempt to deploy is about.
+pub(super) fn subject_of(look: &Look<'_>, run: RunId, attempt: RunAttempt, environment: &str) -> String {
+    format!("repository:{}/run:{run}/attempt:{attempt}/environment:{environment}", look.repository.id)
+}
+
 impl Evaluation<'_> {
     pub(super) async fn run(&self, run: RunId) -> Result<Next, EvaluationError> {
         let store = &self.evaluator.store;
         let repository = self.look.repository.id;
+        // The job itself may be asking too: one after the other.
+        let _turn = self.evaluator.turns.at(format!("{repository}/run:{run}")).await;
         let observed = store.observed(repository, &[format!("run:{run}")]).await?;
         let asked = gates(&observed, self.look.settings, &self.look.repository.full_name);
         let created = bypass::created(&observed, self.look.settings, &self.look.repository.full_name);
@@ -24,6 +31,7 @@ impl Evaluation<'_> {
         let gathered = run::gather(&self.look, run).await?;
         let attempt = gathered.run.this.number;
         let mut next = Next::Done;
+        let by_rule: Vec<_> = asked.iter().filter_map(|asked| asked.deployment).collect();
         for asked in asked {
             if attempt_of(&observed, asked.deployment).is_some_and(|of| of != attempt) {
                 // This attempt passed the gate without a question: nothing to answer here.
@@ -40,7 +48,7 @@ impl Evaluation<'_> {
                 self.ended(&gathered, &asked, known.id).await?;
             }
         }
-        self.bypasses(&gathered, &created).await?;
+        self.bypasses(&gathered, &created, &by_rule).await?;
         Ok(next)
     }
 
@@ -60,10 +68,7 @@ impl Evaluation<'_> {
             Err(error) => return Err(error.into()),
         };
         let (run, attempt) = (gathered.run.id, gathered.run.this.number);
-        let subject = format!(
-            "repository:{}/run:{run}/attempt:{attempt}/environment:{}",
-            self.look.repository.id, asked.environment
-        );
+        let subject = subject_of(&self.look, run, attempt, &asked.environment);
         let (decision, recorded) = self.decide(subject, terms, Subject::Deployment(Box::new(facts))).await?;
         self.answer(&decision, &recorded, run, attempt, &asked.environment).await?;
         Ok(match decision.verdict.outcome {
@@ -98,7 +103,7 @@ impl Evaluation<'_> {
         Ok(())
     }
 
-    async fn ended(
+    pub(super) async fn ended(
         &self,
         gathered: &run::GatheredRun,
         asked: &deployment::Asked,

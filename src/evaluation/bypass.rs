@@ -4,7 +4,7 @@
 //! from the attempt's jobs, says that it proceeded.
 
 use super::{Evaluation, EvaluationError, entry};
-use crate::github::gather::{outcome, run};
+use crate::github::gather::{deployment, outcome, run};
 use crate::settings::Settings;
 use countersign_core::domain::{
     Account, Alert, Attempt, DeploymentFinished, DeploymentId, EntryBody, Observation, RunAttempt,
@@ -35,11 +35,22 @@ impl Evaluation<'_> {
         &self,
         gathered: &run::GatheredRun,
         created: &[Created],
+        by_rule: &[DeploymentId],
     ) -> Result<(), EvaluationError> {
         let store = &self.evaluator.store;
         let (repository, run) = (self.look.repository.id, gathered.run.id);
         for one in created {
             if store.was_let_through(repository, run, one.attempt, &one.environment).await? {
+                // Where the job asked by itself and no rule does, nobody else follows it to its end.
+                let decision = store.decision_for(repository, run, one.attempt, &one.environment).await?;
+                if let Some(decision) = decision
+                    && one.attempt == gathered.run.this.number
+                    && !by_rule.contains(&one.deployment)
+                {
+                    let (environment, deployment) = (one.environment.clone(), Some(one.deployment));
+                    let asked = deployment::Asked { environment, deployment, request: None };
+                    self.ended(gathered, &asked, decision.id).await?;
+                }
                 continue;
             }
             let Some(job) = outcome::gather(&self.look, gathered, one.attempt, one.deployment).await? else { continue };

@@ -21,7 +21,11 @@ pub(super) fn gates(observed: &[Observation], settings: &Settings, full_name: &s
                 gate.environment.clone_from(environment);
             }
             Some(_) => {}
-            None => gates.push(deployment::Asked { environment: environment.clone(), deployment: *deployment }),
+            None => gates.push(deployment::Asked {
+                environment: environment.clone(),
+                deployment: *deployment,
+                request: None,
+            }),
         }
     }
     gates
@@ -32,4 +36,17 @@ pub(super) fn attempt_of(observed: &[Observation], deployment: Option<Deployment
         Observation::DeploymentCreated { deployment: id, attempt, .. } if Some(*id) == deployment => Some(*attempt),
         _ => None,
     })
+}
+
+/// The newest deployment of an attempt in an environment, where its delivery came.
+pub(super) fn deployment_of(observed: &[Observation], attempt: RunAttempt, environment: &str) -> Option<DeploymentId> {
+    let created = observed.iter().filter_map(|seen| match seen {
+        Observation::DeploymentCreated { deployment, attempt: of, environment: named, .. }
+            if *of == attempt && same_environment(named, environment) =>
+        {
+            Some(*deployment)
+        }
+        _ => None,
+    });
+    created.max()
 }

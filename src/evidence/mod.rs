@@ -3,6 +3,7 @@
 //! Invariant: [`verify`](verify::verify) reads a bundle and nothing else, neither network nor database, and believes
 //! nothing that a signed note does not lead to. What a bundle is made of is in [`bundle`]; [`export()`] writes one.
 
+pub mod attestation;
 pub mod bundle;
 pub mod export;
 pub mod verify;

@@ -2,6 +2,7 @@
 
 use super::Doors;
 use super::problem::Problem;
+use crate::evidence::attestation::attest;
 use crate::store::reading::{ChangeRow, DecisionRow};
 use crate::store::{StoreError, ledger};
 use crate::sweep::Swept;
@@ -11,6 +12,7 @@ use axum::http::header;
 use axum::http::request::Parts;
 use axum::response::IntoResponse;
 use countersign_core::domain::{Decision, EntryBody, RunId};
+use countersign_core::ledger::envelope::Envelope;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -62,6 +64,13 @@ pub async fn decision(State(doors): State<Doors>, Path(id): Path<String>) -> Res
         body.insert("facts".into(), json!(decision.facts));
     }
     Ok(Json(body))
+}
+
+/// `GET /api/v1/decisions/{id}/attestation`: an allowed deployment as an in-toto statement in a DSSE envelope.
+pub async fn attestation(State(doors): State<Doors>, Path(id): Path<String>) -> Result<Json<Envelope>, Problem> {
+    let found = find(&doors, &id).await?.ok_or_else(Problem::not_found)?;
+    let attested = attest(&found.decision, &found.time, None, doors.signer.key());
+    attested.map(Json).ok_or_else(Problem::not_found)
 }
 
 /// A decision as found in the ledger.

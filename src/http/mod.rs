@@ -1,9 +1,10 @@
-//! The doors: webhooks come in at [`webhook`], people and programs read at [`api`] and [`pages`].
+//! The doors: webhooks come in at [`webhook`], runs ask at [`gate`], people and programs read at [`api`] and [`pages`].
 //!
 //! Invariant: nothing is decided here. Everything that is not open says 401 or 404 and no more; errors map to a status in
 //! one place, [`problem`].
 
 pub mod api;
+pub mod gate;
 pub mod health;
 pub mod pages;
 pub mod problem;
@@ -32,6 +33,8 @@ pub struct Doors {
     pub signer: Arc<crate::store::signing::Signer>,
     /// The sweep, for whoever does not want to wait for it.
     pub sweep: Arc<Sweep>,
+    /// What runs ask at.
+    pub gate: Arc<gate::Gate>,
 }
 
 /// All routes.
@@ -42,6 +45,7 @@ pub fn router(doors: Doors) -> Router {
         .route("/changes/{owner}/{name}/{change}", get(pages::change))
         .route("/api/v1/decisions", get(api::decisions))
         .route("/api/v1/decisions/{id}", get(api::decision))
+        .route("/api/v1/decisions/{id}/attestation", get(api::attestation))
         .route("/api/v1/changes", get(api::changes))
         .route("/api/v1/changes/{owner}/{name}/{change}", get(api::change))
         .route("/api/v1/deployments", get(api::deployments))
@@ -55,6 +59,7 @@ pub fn router(doors: Doors) -> Router {
         .route_layer(axum::middleware::from_fn_with_state(doors.clone(), reader::admit));
     Router::new()
         .route("/webhooks/github", post(webhook::receive).layer(DefaultBodyLimit::max(webhook::LARGEST)))
+        .route("/api/v1/gate", post(gate::ask).layer(DefaultBodyLimit::max(16 * 1024)))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))

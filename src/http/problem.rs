@@ -18,6 +18,21 @@ impl Problem {
         Self { status: StatusCode::UNAUTHORIZED, title: "Unauthorized", detail: "" }
     }
 
+    /// You are known, and this is not for you: it says nothing more.
+    pub fn forbidden() -> Self {
+        Self { status: StatusCode::FORBIDDEN, title: "Forbidden", detail: "" }
+    }
+
+    /// Too often.
+    pub fn too_many() -> Self {
+        Self { status: StatusCode::TOO_MANY_REQUESTS, title: "Too many requests", detail: "try again in a minute" }
+    }
+
+    /// It is understood, and cannot be done.
+    pub fn not_open(detail: &'static str) -> Self {
+        Self { status: StatusCode::UNPROCESSABLE_ENTITY, title: "Not open", detail }
+    }
+
     /// There is no such thing.
     pub fn not_found() -> Self {
         Self { status: StatusCode::NOT_FOUND, title: "Not found", detail: "" }

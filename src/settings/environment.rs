@@ -15,7 +15,7 @@ pub(super) fn overlay(
             continue;
         };
         let (section, key) = (section.to_ascii_lowercase(), key.to_ascii_lowercase());
-        if !["server", "github", "storage", "ledger"].contains(&section.as_str()) {
+        if !["server", "github", "storage", "ledger", "oidc"].contains(&section.as_str()) {
             continue;
         }
         let scalar = match value.parse::<i64>() {

@@ -27,6 +27,8 @@ pub struct Settings {
     pub storage: Storage,
     /// The ledger's key.
     pub ledger: Ledger,
+    /// Whose tokens the gate believes.
+    pub oidc: Oidc,
     /// Which repositories, branches and environments are under control.
     pub scope: Vec<Scope>,
     /// What ran in production when the control started.
@@ -136,6 +138,22 @@ pub struct Ledger {
 impl Default for Ledger {
     fn default() -> Self {
         Self { key_file: "countersign-ledger.key".into(), origin: "countersign.local/ledger".into() }
+    }
+}
+
+/// `[oidc]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Oidc {
+    /// Who signs the tokens of runs; on GitHub Enterprise Server `https://HOST/_services/token`.
+    pub issuers: Vec<String>,
+    /// For whom tokens must be made; empty: the service's public address.
+    pub audience: String,
+}
+
+impl Default for Oidc {
+    fn default() -> Self {
+        Self { issuers: vec!["https://token.actions.githubusercontent.com".into()], audience: String::new() }
     }
 }
 
@@ -367,7 +385,7 @@ mod tests {
         let text = std::fs::read_to_string(&path).unwrap();
         let named: toml::Table = text.parse().unwrap();
         let all = toml::Table::try_from(Settings::default()).unwrap();
-        for section in ["server", "github", "storage", "ledger", "automation"] {
+        for section in ["server", "github", "storage", "ledger", "oidc", "automation"] {
             for key in all[section].as_table().unwrap().keys() {
                 assert!(named[section].get(key).is_some(), "[{section}] {key}");
             }

@@ -10,6 +10,7 @@ pub mod alerts;
 pub mod deployments;
 pub mod entries;
 pub mod extract;
+pub mod grants;
 pub mod inbox;
 pub mod ledger;
 pub mod observations;

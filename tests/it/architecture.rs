@@ -15,7 +15,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("worker", &["evaluation", "github", "metrics", "store"]),
     ("sweep", &["evaluation", "github", "settings", "store"]),
     ("evidence", &["store"]),
-    ("http", &["evidence", "github", "metrics", "settings", "store", "sweep"]),
+    ("http", &["evaluation", "evidence", "github", "metrics", "settings", "store", "sweep"]),
     ("cli", &["evaluation", "evidence", "git", "github", "http", "metrics", "settings", "store", "sweep", "worker"]),
     ("main", &["cli"]),
     ("lib", &[]),

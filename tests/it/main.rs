@@ -9,6 +9,7 @@ mod crash;
 mod door;
 mod evidence;
 mod examples;
+mod gate;
 mod hostile;
 mod oracle;
 mod publishing;

@@ -22,7 +22,8 @@ pub use facts::{Facts, MergeGroup, Repository, Subject, Terms};
 pub use id::{AccountId, CommitSha, DeploymentId, PullRequestNumber, RepositoryId, ReviewId, RunAttempt, RunId};
 pub use observation::Observation;
 pub use release::{
-    Attempt, ChangeInRelease, Deployment, DeploymentRecord, EnvironmentApproval, Line, Run, StartingPoint,
+    Attempt, ChangeInRelease, Deployment, DeploymentRecord, EnvironmentApproval, GateRequest, Line, Presented, Run,
+    StartingPoint,
 };
 pub use verdict::{
     ChangeName, ChangeVerdict, Contribution, Contributor, Deployer, Outcome, Reason, ReviewVerdict, Verdict,

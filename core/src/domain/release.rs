@@ -121,6 +121,28 @@ pub struct ChangeInRelease {
     pub missing: Vec<String>,
 }
 
+/// What the run's own job asked for, as GitHub signed it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GateRequest {
+    /// The commits that the job names: the one in its token, and the one it is about to deploy.
+    pub commits: Vec<CommitSha>,
+    /// The event in its token.
+    pub event: String,
+    /// The decision that it presents as already made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub presented: Option<Presented>,
+}
+
+/// A decision presented as already made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Presented {
+    /// Its id.
+    pub decision: String,
+    /// Whether it was made for this very run, attempt, environment, commit and artifact, has not expired, and was never
+    /// presented before.
+    pub holds: bool,
+}
+
 /// Everything a decision may see of one attempt to deploy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deployment {
@@ -130,6 +152,9 @@ pub struct Deployment {
     pub record: Option<DeploymentRecord>,
     /// The run and the attempt; `None` where a deployment came without one.
     pub run: Option<Run>,
+    /// What the run's own job asked for; `None` where GitHub's rule asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<GateRequest>,
     /// The commit that would go into production.
     pub target: CommitSha,
     /// The environment's own approval.

@@ -3,10 +3,11 @@
 //! Invariant: nothing here reads a database, a file, a clock or chance. Hashes come in, proofs and notes go out, and
 //! every check answers with an error that says what does not fit. Start with [`tree`] (RFC 6962), then [`proof`] and
 //! [`tile`] (which stored hashes a proof needs), then [`checkpoint`] in its signed [`note`]. What is hashed is made by
-//! [`canonical`].
+//! [`canonical`]; [`envelope`] signs for readers who know DSSE.
 
 pub mod canonical;
 pub mod checkpoint;
+pub mod envelope;
 pub mod note;
 pub mod proof;
 pub mod tile;

@@ -60,6 +60,13 @@ impl VerifyingKey {
     }
 }
 
+impl VerifyingKey {
+    /// The key by name and hash, without the key itself: `name+hash`.
+    pub fn keyid(&self) -> String {
+        format!("{}+{}", self.name, hex::encode(self.id()))
+    }
+}
+
 impl fmt::Display for VerifyingKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&spell_key(&self.name, self.id(), self.key.as_bytes()))
@@ -107,6 +114,11 @@ impl SigningKey {
     /// The public half.
     pub fn verifying_key(&self) -> VerifyingKey {
         VerifyingKey { name: self.name.clone(), key: self.key.verifying_key() }
+    }
+
+    /// The Ed25519 signature over these very bytes. Whoever signs makes sure that they can be taken for nothing else.
+    pub fn sign_bytes(&self, bytes: &[u8]) -> [u8; 64] {
+        self.key.sign(bytes).to_bytes()
     }
 
     /// The text as a note with one signature; an error where the text cannot be one.

@@ -34,7 +34,7 @@ const PACKS: &[Pack] = &[(
         "approval-elsewhere" "approval-late"
         "review-missing" "changes-requested" "author-unattributed" "sponsor-unknown" "pull-request-missing"
         "landed-outside-process" "content-diverged"
-        "deployer-is-author" "deployer-is-reviewer" "deployer-unknown" "commit-off-branch" "commit-mismatch"
+        "deployer-is-author" "deployer-is-reviewer" "deployer-unknown" "commit-off-branch" "commit-mismatch" "decision-spent"
         "history-rewritten" "baseline-missing" "rollback-unknown" "event-untrusted"
     ),
 )];

@@ -197,6 +197,13 @@ impl Release<'_> {
                 attributes.text("head_repository", &repository.to_string());
             }
         }
+        if let (Some(request), true) = (&deployment.request, as_run) {
+            attributes.texts("request_commits", request.commits.iter().map(ToString::to_string));
+            attributes.text("request_event", &request.event);
+            if let Some(presented) = &request.presented {
+                attributes.claim("presented_holds", presented.holds);
+            }
+        }
         attributes.persons("deployers", self.judge, deployers);
         attributes.claim("approval_awaited", as_run && self.deployers.awaited);
         attributes.commit("start", start);

@@ -6,8 +6,8 @@ use crate::github::client::GitHubError;
 use crate::github::event::AccountPayload;
 use crate::settings::same_environment;
 use countersign_core::domain::{
-    Account, CommitSha, Deployment, DeploymentId, DeploymentRecord, EnvironmentApproval, Line, Observation,
-    StartingPoint,
+    Account, CommitSha, Deployment, DeploymentId, DeploymentRecord, EnvironmentApproval, GateRequest, Line,
+    Observation, StartingPoint,
 };
 use serde::Deserialize;
 use std::time::Duration;
@@ -21,6 +21,8 @@ pub struct Asked {
     pub environment: String,
     /// The deployment, where it is known.
     pub deployment: Option<DeploymentId>,
+    /// What the run's own job asked for; `None` where GitHub's rule asks.
+    pub request: Option<GateRequest>,
 }
 
 #[derive(Deserialize)]
@@ -68,7 +70,10 @@ pub async fn gather(
     let record = if let Some(id) = asked.deployment {
         Some(record(look, id).await?)
     } else {
-        missing.push("the deployment itself".to_owned());
+        // A job that asks itself names its environment in a token that GitHub signed; our rule must know what it lets go.
+        if asked.request.is_none() {
+            missing.push("the deployment itself".to_owned());
+        }
         None
     };
     let approval = approval(look, gathered, &asked.environment, observed).await?;
@@ -85,6 +90,7 @@ pub async fn gather(
         missing,
         history_unavailable: None,
         start,
+        request: asked.request.clone(),
         target,
     };
     let Some(start) = deployment.start.as_ref().map(|start| start.commit().clone()) else { return Ok(deployment) };
@@ -111,6 +117,7 @@ pub async fn unread(
         environment: asked.environment.clone(),
         record: None,
         run: Some(gathered.run.clone()),
+        request: asked.request.clone(),
         target: gathered.run.head_commit.clone(),
         approval: EnvironmentApproval { asked: None, given_by: Vec::new() },
         start: starting_point(look, &asked.environment).await?,

@@ -70,6 +70,7 @@ impl World {
             clock,
             last_id: 100_000,
             url: String::new(),
+            issuer_key: 0,
             accounts: accounts(spec)?,
             repositories: BTreeMap::from([(UPSTREAM, upstream(clock))]),
             names: BTreeMap::new(),

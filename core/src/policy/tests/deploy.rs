@@ -2,7 +2,10 @@
 
 use super::world::{Landed, Pull, Release, bot, codes_in, good_pull, judge, logins, sha, user};
 use super::{Case, allowed, carries, check};
-use crate::domain::{Landing, LandingKind, Outcome, RepositoryId, RunAttempt, StartingPoint, TimelineEvent, Verdict};
+use crate::domain::{
+    GateRequest, Landing, LandingKind, Outcome, Presented, RepositoryId, RunAttempt, StartingPoint, TimelineEvent,
+    Verdict,
+};
 use Outcome::{Allow, Deny, Pending, Undetermined};
 
 /// Two changes, ann's and then ben's, each reviewed by the other.
@@ -18,6 +21,16 @@ fn back_to_m1() -> Release {
         deployment.line.commits = vec![sha("m2")];
         deployment.line.behind = vec![sha("m2"), sha("m1")];
         deployment.changes.clear();
+    })
+}
+
+/// A good release whose own job asks, with something about the request changed.
+fn asking(change: impl Fn(&mut GateRequest)) -> Release {
+    Release::good().with(|deployment| {
+        let event = deployment.run.as_ref().unwrap().event.clone();
+        let mut request = GateRequest { commits: vec![deployment.target.clone()], event, presented: None };
+        change(&mut request);
+        deployment.request = Some(request);
     })
 }
 
@@ -90,7 +103,19 @@ pub(super) const CASES: &[Case] = &[
     carries("commit-mismatch", Deny, "the run is for another commit than the request", || {
         Release::good().with_run(|run| run.head_commit = sha("base")).facts()
     }),
+    carries("commit-mismatch", Deny, "the job that asks names another commit beside the run's", || {
+        asking(|request| request.commits.push(sha("base"))).facts()
+    }),
+    carries("commit-mismatch", Deny, "the job that asks names no commit", || {
+        asking(|request| request.commits.clear()).facts()
+    }),
     allowed("commit-mismatch", "all name one commit", || Release::good().facts()),
+    carries("decision-spent", Deny, "the decision presented does not hold for this request", || {
+        asking(|request| request.presented = Some(Presented { decision: "d1".to_owned(), holds: false })).facts()
+    }),
+    allowed("decision-spent", "the decision presented was made for this very request", || {
+        asking(|request| request.presented = Some(Presented { decision: "d1".to_owned(), holds: true })).facts()
+    }),
     carries("history-rewritten", Deny, "what runs now is no longer on the branch", || {
         Release::good().with(|deployment| deployment.line.reaches_start = false).facts()
     }),
@@ -110,6 +135,9 @@ pub(super) const CASES: &[Case] = &[
     }),
     carries("event-untrusted", Deny, "a commit of another repository is not ours", || {
         Release::good().with_run(|run| run.head_repository = Some(RepositoryId(8))).facts()
+    }),
+    carries("event-untrusted", Deny, "the token names another event than the run", || {
+        asking(|request| request.event = "push".to_owned()).facts()
     }),
     allowed("event-untrusted", "a run started by hand is fine", || Release::good().facts()),
     carries("facts-incomplete", Undetermined, "a change that the line holds and nobody listed", || {

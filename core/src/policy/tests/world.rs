@@ -261,6 +261,7 @@ impl Release {
                 creator: Some(bot("github-actions")),
             }),
             run: Some(run(&tip, "workflow_dispatch", "main", &user("dee"))),
+            request: None,
             target: tip,
             approval: EnvironmentApproval { asked: Some(false), given_by: Vec::new() },
             start: Some(StartingPoint::Baseline { commit: sha("base") }),

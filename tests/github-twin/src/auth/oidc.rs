@@ -18,7 +18,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::sync::OnceLock;
 
-const KEY_ID: &str = "twin-actions-1";
+/// The keys of the issuer, by their ids: a world shows one of them at a time.
+const KEY_IDS: [&str; 2] = ["twin-actions-1", "twin-actions-2"];
 /// How long a token holds, in seconds: GitHub's end after five to ten minutes.
 const TOKEN_SECONDS: i64 = 300;
 
@@ -39,18 +40,19 @@ struct Keys {
     exponent: String,
 }
 
-fn keys() -> Option<&'static Keys> {
-    static KEYS: OnceLock<Option<Keys>> = OnceLock::new();
-    KEYS.get_or_init(|| {
-        let private = rsa::RsaPrivateKey::new(&mut rsa::rand_core::OsRng, 2048).ok()?;
-        let der = private.to_pkcs1_der().ok()?;
-        Some(Keys {
-            private: EncodingKey::from_rsa_der(der.as_bytes()),
-            modulus: URL_SAFE_NO_PAD.encode(private.n().to_bytes_be()),
-            exponent: URL_SAFE_NO_PAD.encode(private.e().to_bytes_be()),
+fn keys(which: usize) -> Option<&'static Keys> {
+    static KEYS: [OnceLock<Option<Keys>>; 2] = [OnceLock::new(), OnceLock::new()];
+    KEYS.get(which)?
+        .get_or_init(|| {
+            let private = rsa::RsaPrivateKey::new(&mut rsa::rand_core::OsRng, 2048).ok()?;
+            let der = private.to_pkcs1_der().ok()?;
+            Some(Keys {
+                private: EncodingKey::from_rsa_der(der.as_bytes()),
+                modulus: URL_SAFE_NO_PAD.encode(private.n().to_bytes_be()),
+                exponent: URL_SAFE_NO_PAD.encode(private.e().to_bytes_be()),
+            })
         })
-    })
-    .as_ref()
+        .as_ref()
 }
 
 /// The issuer of a world: `{url}/_oidc`.
@@ -122,11 +124,16 @@ fn reference_type(run: &Run) -> &'static str {
     if run.reference.starts_with("refs/tags/") { "tag" } else { "branch" }
 }
 
-/// Signs claims with the issuer's key.
+/// Signs claims with the issuer's first key.
 pub fn sign(claims: &Value) -> Option<String> {
+    sign_with(0, claims)
+}
+
+/// Signs claims with one of the issuer's keys, whether or not a world shows it.
+pub fn sign_with(key: usize, claims: &Value) -> Option<String> {
     let mut header = Header::new(Algorithm::RS256);
-    header.kid = Some(KEY_ID.to_owned());
-    jsonwebtoken::encode(&header, claims, &keys()?.private).ok()
+    header.kid = Some((*KEY_IDS.get(key)?).to_owned());
+    jsonwebtoken::encode(&header, claims, &keys(key)?.private).ok()
 }
 
 /// `GET /_oidc/.well-known/openid-configuration`
@@ -149,10 +156,11 @@ pub(crate) fn configuration(world: &mut World, _: &Call) -> Result<Answer, Answe
 }
 
 /// `GET /_oidc/.well-known/jwks`
-pub(crate) fn jwks(_: &mut World, _: &Call) -> Result<Answer, Answer> {
-    let keys = keys().ok_or_else(|| Answer::error(500, "no key"))?;
+pub(crate) fn jwks(world: &mut World, _: &Call) -> Result<Answer, Answer> {
+    let (keys, id) =
+        keys(world.issuer_key).zip(KEY_IDS.get(world.issuer_key)).ok_or_else(|| Answer::error(500, "no key"))?;
     Ok(Answer::ok(json!({"keys": [{
-        "kty": "RSA", "alg": "RS256", "use": "sig", "kid": KEY_ID, "n": keys.modulus, "e": keys.exponent
+        "kty": "RSA", "alg": "RS256", "use": "sig", "kid": id, "n": keys.modulus, "e": keys.exponent
     }]})))
 }
 
@@ -164,7 +172,8 @@ pub(crate) fn token(world: &mut World, call: &Call) -> Result<Answer, Answer> {
     let owner = world.upstream().map_or("", |upstream| upstream.owner.as_str());
     let fallback = format!("{}/{owner}", world.url);
     let audience = call.query.get("audience").unwrap_or(&fallback);
-    let token =
-        claims(world, job, audience, call.now).and_then(|claims| sign(&claims)).ok_or_else(Answer::not_found)?;
+    let token = claims(world, job, audience, call.now)
+        .and_then(|claims| sign_with(world.issuer_key, &claims))
+        .ok_or_else(Answer::not_found)?;
     Ok(Answer::ok(json!({"count": token.len(), "value": token})))
 }

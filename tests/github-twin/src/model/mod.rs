@@ -72,6 +72,8 @@ pub struct World {
     /// Where the API is reached, without a slash at the end (`http://127.0.0.1:18080`): REST is at `{url}`, GraphQL at
     /// `{url}/graphql`. Also used as the web address.
     pub url: String,
+    /// Which of its keys the issuer of run tokens signs with, and shows.
+    pub issuer_key: usize,
     /// Every account by id, the built-in ones included.
     pub accounts: BTreeMap<AccountId, Account>,
     /// Every repository by id: [`UPSTREAM`] is `acme/shop`; the others are forks of it.

@@ -4,10 +4,12 @@
 //! service and webhooks together), `expect.rs` (what is compared), `service.rs` (the child process).
 
 mod expect;
+mod gate;
 mod service;
 mod settings;
 mod stage;
 
+pub use gate::LastGate;
 pub use service::AppKey;
 pub use stage::Stage;
 

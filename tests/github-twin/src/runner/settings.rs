@@ -1,5 +1,7 @@
 //! The settings file that the service under test is given: the defaults of stories, and what a story puts in their place.
 
+use super::gate::AUDIENCE;
+use crate::auth::oidc;
 use crate::model::World;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -7,7 +9,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 /// Tables that a story adds to; every other key replaces its default.
-const MERGED: [&str; 4] = ["server", "github", "storage", "ledger"];
+const MERGED: [&str; 5] = ["server", "github", "storage", "ledger", "oidc"];
 
 /// The file's text. `directory` holds the App's key, the database and the ledger's key.
 pub(super) fn settings(world: &World, story: &BTreeMap<String, Value>, directory: &Path) -> String {
@@ -15,7 +17,7 @@ pub(super) fn settings(world: &World, story: &BTreeMap<String, Value>, directory
     let mut all = json!({
         "server": {
             "listen": "127.0.0.1:0",
-            "public_url": "http://countersign.test",
+            "public_url": AUDIENCE,
             "retry_base_ms": 50,
             "pace_ms": 20,
             "open_reading": true,
@@ -30,6 +32,7 @@ pub(super) fn settings(world: &World, story: &BTreeMap<String, Value>, directory
         },
         "storage": {"url": format!("sqlite://{}", path("countersign.sqlite"))},
         "ledger": {"key_file": path("ledger.key")},
+        "oidc": {"issuers": [oidc::issuer(world)]},
         "scope": [{
             "repositories": ["acme/*"],
             "production_branch": "main",

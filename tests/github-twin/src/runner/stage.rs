@@ -3,6 +3,7 @@
 //! Invariant: before a step that depends on what the service says, all deliveries are sent and its inbox is empty.
 
 use super::expect;
+use super::gate::LastGate;
 use super::service::{AppKey, Service, config, log};
 use super::settings::settings;
 use crate::model::{Shared, World};
@@ -29,6 +30,7 @@ pub struct Stage {
     pub(super) service: Option<Service>,
     pub(super) binary: PathBuf,
     pub(super) exports: u32,
+    pub(super) gate: Option<LastGate>,
     directory: TempDir,
     _serving: Serving,
 }
@@ -51,6 +53,7 @@ impl Stage {
             service: None,
             binary: std::path::absolute(binary)?,
             exports: 0,
+            gate: None,
             directory,
             _serving: serving,
         };
@@ -100,6 +103,7 @@ impl Stage {
             Step::Expect(expected) => expect::compare(self, expected).await,
             Step::Service(act) => self.service_step(*act).await,
             Step::Sweep(_) => self.sweep().await,
+            Step::Gate(it) => self.gate_step(it).await,
             step => {
                 let played = { self.world.lock().play(step) };
                 match (played, step.refused()) {

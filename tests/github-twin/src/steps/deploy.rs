@@ -75,7 +75,7 @@ impl World {
     }
 
     /// The full ref that a run starts from; a commit is tagged first.
-    fn reference(&mut self, name: &str, by: Option<AccountId>) -> Result<String> {
+    pub(super) fn reference(&mut self, name: &str, by: Option<AccountId>) -> Result<String> {
         let upstream = self.upstream();
         if name.starts_with("refs/") && upstream.is_some_and(|upstream| upstream.resolve(name).is_some()) {
             return Ok(name.to_owned());

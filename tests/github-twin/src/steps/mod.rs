@@ -7,6 +7,7 @@
 #[cfg(test)]
 mod corner_tests;
 mod deploy;
+mod gate;
 mod jobs;
 mod merge;
 mod people;

@@ -46,6 +46,9 @@ fn play_steps(world: &mut World, story: &Story) -> Result<(), String> {
             }
             _ => {}
         }
+        if let Step::Gate(it) = step {
+            world.asking_job(it, None).map_err(|error| format!("step {} (gate): {error}", number + 1))?;
+        }
         let service_only = matches!(
             step,
             Step::Expect(_)

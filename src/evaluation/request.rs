@@ -1,0 +1,211 @@
+//! A run's own job asks: the same gathering, judgement and record as for GitHub's rule, answered in the request itself.
+//!
+//! Invariant: what is answered is on record. The run is read from GitHub as it is now, and whatever the token says
+//! otherwise makes it impossible to tell; a decision presented is used up before the judgement that it serves.
+
+use super::attempt::subject_of;
+use super::gates::deployment_of;
+use super::{Evaluation, EvaluationError, Evaluator};
+use crate::github::GitHubError;
+use crate::github::client::millis;
+use crate::github::gather::{Look, deployment, run};
+use crate::github::pins;
+use crate::store::Recorded;
+use crate::store::grants::Grant;
+use countersign_core::domain::{
+    AccountId, CommitSha, Decision, GateRequest, Outcome, Presented, Repository, Run, RunAttempt, RunId, Subject,
+};
+use serde::Deserialize;
+use std::time::SystemTime;
+
+/// How long an allowed decision may be presented, in seconds.
+const LASTS: i64 = 300;
+
+/// What a job asks for, as its token and its request say.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// Where.
+    pub repository: Repository,
+    /// The run.
+    pub run: RunId,
+    /// The attempt.
+    pub attempt: RunAttempt,
+    /// The environment.
+    pub environment: String,
+    /// The commit that is about to be deployed.
+    pub commit: CommitSha,
+    /// The digest of the artifact, where one is named.
+    pub digest: Option<String>,
+    /// The decision that is presented.
+    pub decision: Option<String>,
+    /// What the token says of the run, to be held against GitHub.
+    pub token: TokenSays,
+}
+
+/// What a token says of its run.
+#[derive(Debug, Clone)]
+pub struct TokenSays {
+    /// The commit.
+    pub commit: CommitSha,
+    /// The full ref.
+    pub reference: String,
+    /// The event.
+    pub event: String,
+    /// The workflow's file: `owner/name/path@ref`.
+    pub workflow: String,
+    /// Whose event it was.
+    pub actor: Option<AccountId>,
+}
+
+/// What is told to the job.
+pub struct Answered {
+    /// The decision, on record.
+    pub decision: Decision,
+    /// Where.
+    pub recorded: Recorded,
+    /// Where people read it.
+    pub page: String,
+    /// Until when it holds, in seconds since 1970.
+    pub ends: i64,
+}
+
+/// Why nothing is told.
+#[derive(Debug, thiserror::Error)]
+pub enum RequestError {
+    /// It is none of ours to decide, or the run that asks is over.
+    #[error("not for this run: {0}")]
+    NotForYou(&'static str),
+    /// It could not be decided now.
+    #[error(transparent)]
+    Evaluation(#[from] EvaluationError),
+}
+
+#[derive(Deserialize)]
+struct Installation {
+    id: u64,
+}
+
+impl Evaluator {
+    /// Decides, records, and says what is to be told. `presented` is `None` at first, and what became of the decision that
+    /// the request presents when it is answered again.
+    pub async fn answer(&self, request: &Request, presented: &mut Option<Presented>) -> Result<Answered, RequestError> {
+        let scope = self.settings.scope_of(&request.repository.full_name);
+        if !scope.is_some_and(|scope| scope.covers(&request.environment)) {
+            return Err(RequestError::NotForYou("the environment is outside of every scope"));
+        }
+        let path = format!("/repos/{}/installation", request.repository.full_name);
+        let installation: Installation = theirs(self.client.for_app().get(&path).await)?;
+        let client = self.client.for_installation(installation.id);
+        let resolve = || pins::resolve(&client, &self.store, &self.settings);
+        let pins = self.pins.get_or_try_init(resolve).await.map_err(EvaluationError::from)?;
+        let (repository, now) = (&request.repository, millis(SystemTime::now()));
+        let look = Look {
+            client: &client,
+            store: &self.store,
+            settings: &self.settings,
+            repository,
+            objects: &self.objects,
+            now,
+        };
+        Evaluation { evaluator: self, look, pins, last_try: true }.answered(request, presented).await
+    }
+
+    /// How much was observed of a run: more of it is worth another look.
+    pub async fn observed_of(&self, request: &Request) -> Result<usize, EvaluationError> {
+        Ok(self.store.observed(request.repository.id, &[format!("run:{}", request.run)]).await?.len())
+    }
+}
+
+impl Request {
+    fn grant(&self) -> Grant {
+        Grant {
+            repository: self.repository.id,
+            run: self.run,
+            attempt: self.attempt,
+            environment: self.environment.trim().to_lowercase(),
+            commit: self.commit.clone(),
+            digest: self.digest.clone().unwrap_or_default(),
+        }
+    }
+}
+
+impl Evaluation<'_> {
+    async fn answered(self, request: &Request, presented: &mut Option<Presented>) -> Result<Answered, RequestError> {
+        let store = &self.evaluator.store;
+        let terms = match self.terms().await {
+            Err(EvaluationError::GitHub(error)) => return Err(not_theirs(error)),
+            other => other?,
+        };
+        // The rule's decision about this run and this one are made one after the other.
+        let _turn = self.evaluator.turns.at(format!("{}/run:{}", self.look.repository.id, request.run)).await;
+        let gathered = theirs(run::gather(&self.look, request.run).await)?;
+        if gathered.run.this.number != request.attempt {
+            return Err(RequestError::NotForYou("the run has gone on to another attempt"));
+        }
+        let topic = format!("run:{}", request.run);
+        let observed = store.observed(self.look.repository.id, &[topic]).await.map_err(EvaluationError::from)?;
+        let asked = deployment::Asked {
+            environment: request.environment.clone(),
+            deployment: deployment_of(&observed, request.attempt, &request.environment),
+            request: Some(GateRequest {
+                commits: vec![request.token.commit.clone(), request.commit.clone()],
+                event: request.token.event.clone(),
+                presented: None,
+            }),
+        };
+        let mut facts =
+            match deployment::gather(&self.look, &terms.production_branch, &gathered, &asked, &observed).await {
+                Ok(facts) => facts,
+                Err(error) if error.passes() => return Err(EvaluationError::from(error).into()),
+                Err(error) => {
+                    deployment::unread(&self.look, &gathered, &asked, &error).await.map_err(EvaluationError::from)?
+                }
+            };
+        let now = self.look.now / 1_000;
+        if let (Some(decision), None) = (&request.decision, &presented) {
+            let holds = store.present(decision.clone(), request.grant(), now).await.map_err(EvaluationError::from)?;
+            *presented = Some(Presented { decision: decision.clone(), holds });
+        }
+        if let Some(asks) = &mut facts.request {
+            asks.presented.clone_from(presented);
+        }
+        facts.missing.extend(contradictions(request, &gathered.run));
+        let subject = subject_of(&self.look, request.run, request.attempt, &request.environment);
+        let (decision, recorded) = self.decide(subject, terms, Subject::Deployment(Box::new(facts))).await?;
+        let ends = now + LASTS;
+        if decision.verdict.outcome == Outcome::Allow && presented.is_none() {
+            let given = store.give_out(decision.id.clone(), request.grant(), ends).await;
+            given.map_err(EvaluationError::from)?;
+        }
+        Ok(Answered { page: self.page(&decision.id), decision, recorded, ends })
+    }
+}
+
+/// What GitHub does not show to us is not ours to speak of.
+fn theirs<T>(read: Result<T, GitHubError>) -> Result<T, RequestError> {
+    read.map_err(not_theirs)
+}
+
+fn not_theirs(error: GitHubError) -> RequestError {
+    match error {
+        GitHubError::NotFound(_) => RequestError::NotForYou("github does not show it to us"),
+        error => RequestError::Evaluation(error.into()),
+    }
+}
+
+/// What the token says of the run and GitHub does not, in words that follow "not known:".
+fn contradictions(request: &Request, run: &Run) -> Vec<String> {
+    let token = &request.token;
+    let branch = ["refs/heads/", "refs/tags/"].iter().find_map(|kind| token.reference.strip_prefix(kind));
+    let of_pull_request = run.event.starts_with("pull_request");
+    let same_ref = of_pull_request || run.head_branch.is_none() || branch == run.head_branch.as_deref();
+    let file = token.workflow.split('@').next().unwrap_or_default();
+    let path = format!("{}/{}", request.repository.full_name, run.path.split('@').next().unwrap_or_default());
+    let claims = [
+        ("ref", same_ref),
+        ("workflow file", file.eq_ignore_ascii_case(&path)),
+        ("actor", run.first.actor.as_ref().map(|actor| actor.id) == token.actor),
+    ];
+    let wrong = claims.into_iter().filter(|(_, holds)| !holds);
+    wrong.map(|(what, _)| format!("which run asks, since its token names another {what}")).collect()
+}

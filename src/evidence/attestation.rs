@@ -1,0 +1,50 @@
+//! An allowed deployment as a SLSA verification summary, for whoever admits artifacts and commits
+//! (<https://slsa.dev/spec/v1.1/verification_summary>).
+//!
+//! Invariant: only a decision on record that allows is attested, and a level is claimed only where the verdict names three
+//! different people for every change. The decision it speaks of can be looked up in the ledger.
+
+use countersign_core::domain::{Decision, Outcome, Subject};
+use countersign_core::ledger::SigningKey;
+use countersign_core::ledger::canonical;
+use countersign_core::ledger::envelope::{Envelope, IN_TOTO};
+use serde_json::json;
+
+/// What is claimed: author, reviewer and deployer are three people.
+const THREE: &str = "SOD_AUTHOR_REVIEWER_DEPLOYER_DISTINCT";
+
+/// The attestation of a decision made at `time` (RFC 3339), and of the artifact where one was named; `None` where it
+/// allows no deployment.
+pub fn attest(decision: &Decision, time: &str, digest: Option<&str>, key: &SigningKey) -> Option<Envelope> {
+    let verdict = &decision.verdict;
+    let Subject::Deployment(deployment) = &decision.facts.subject else { return None };
+    if verdict.outcome != Outcome::Allow {
+        return None;
+    }
+    let terms = &decision.facts.terms;
+    let source = format!("git+{}/{}", terms.web_url, decision.facts.repository.full_name);
+    let mut subjects = vec![json!({"name": source, "digest": {"gitCommit": deployment.target}})];
+    if let Some(digest) = digest.and_then(|digest| digest.strip_prefix("sha256:")) {
+        subjects.push(json!({"name": "artifact", "digest": {"sha256": digest}}));
+    }
+    let three = !verdict.changes.is_empty() && verdict.changes.iter().all(|change| change.three.is_some());
+    let version = env!("CARGO_PKG_VERSION");
+    let statement = json!({
+        "_type": "https://in-toto.io/Statement/v1",
+        "subject": subjects,
+        "predicateType": "https://slsa.dev/verification_summary/v1",
+        "predicate": {
+            "verifier": {"id": format!("https://{}", key.name()), "version": {"countersign": version}},
+            "timeVerified": time,
+            "resourceUri": format!("{source}@{}", deployment.target),
+            "policy": {
+                "uri": format!("https://{}/decisions/{}", key.name(), decision.id),
+                "digest": {"sha256": decision.policy_digest},
+            },
+            "verificationResult": "PASSED",
+            "verifiedLevels": three.then_some(THREE).into_iter().collect::<Vec<_>>(),
+            "slsaVersion": "1.1",
+        },
+    });
+    Some(Envelope::seal(key, IN_TOTO, &canonical::to_bytes(&statement).ok()?))
+}

@@ -1,0 +1,53 @@
+//! One request to any address, as nobody or with a token: the issuer of run tokens, and the service that the Action asks.
+//!
+//! Invariant: nothing is asked twice, and what an answer means is for the caller to say.
+
+use super::client::GitHubError;
+use http::{Request, header};
+use http_body_util::{BodyExt, Limited};
+use octocrab::Octocrab;
+use serde_json::Value;
+use std::time::Duration;
+
+/// Keys, tokens and decisions are small; this is far above any of them.
+const LARGEST_ANSWER: usize = 4 * 1024 * 1024;
+
+/// A connection to no one place.
+pub struct Web {
+    octocrab: Octocrab,
+}
+
+impl Web {
+    /// Nothing is asked yet. An answer may take `patience`.
+    pub fn new(patience: Duration) -> Result<Self, GitHubError> {
+        let octocrab = Octocrab::builder()
+            .set_connect_timeout(Some(Duration::from_secs(5)))
+            .set_read_timeout(Some(patience))
+            .build()
+            .map_err(|error| GitHubError::Unusable(format!("no connection can be made: {error}")))?;
+        Ok(Self { octocrab })
+    }
+
+    /// Asks once; gives the status and the body, whatever they are.
+    pub async fn ask(
+        &self,
+        method: &str,
+        address: &str,
+        bearer: Option<&str>,
+        body: Option<&Value>,
+    ) -> Result<(u16, Vec<u8>), GitHubError> {
+        let mut request = Request::builder().method(method).uri(address).header(header::ACCEPT, "application/json");
+        if let Some(bearer) = bearer {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {bearer}"));
+        }
+        let request = self
+            .octocrab
+            .build_request(request, body)
+            .map_err(|error| GitHubError::Unusable(format!("`{address}` cannot be asked: {error}")))?;
+        let failed = |error: &dyn std::fmt::Display| GitHubError::Unavailable(format!("`{address}`: {error}"));
+        let response = self.octocrab.execute(request).await.map_err(|error| failed(&error))?;
+        let status = response.status().as_u16();
+        let read = Limited::new(response.into_body(), LARGEST_ANSWER).collect().await;
+        Ok((status, read.map_err(|error| failed(&error))?.to_bytes().to_vec()))
+    }
+}

@@ -1,0 +1,335 @@
+//! The Action in real workflows, run by `act` on this machine, against the real service and the twin.
+//!
+//! Invariant: whatever the gate does not allow, the step behind it does not run. `act` comes from `.ci/install`; without it
+//! these tests fail and say so.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, dead_code)]
+
+#[path = "it/scene.rs"]
+mod scene;
+
+use github_twin::auth::oidc::{Job, request_token};
+use scene::{SERVICE, Scene};
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use tokio::process::Command;
+
+const HERE: &str = env!("CARGO_MANIFEST_DIR");
+
+fn act() -> PathBuf {
+    let act = Path::new(HERE).join("tests/action/tools/bin/act");
+    assert!(act.exists(), "`{}` is missing: run `make install`", act.display());
+    act
+}
+
+/// One job to run.
+struct Workflow {
+    folder: tempfile::TempDir,
+    with: Vec<(&'static str, String)>,
+    env: Vec<(&'static str, String)>,
+}
+
+/// What came of it.
+struct Ran {
+    passed: bool,
+    deployed: bool,
+    /// What the step after the gate saw, whatever came of the gate.
+    outcome: String,
+    decision: String,
+    log: String,
+    folder: tempfile::TempDir,
+}
+
+impl Workflow {
+    /// The latest run's job, as the runner would describe it.
+    fn of(scene: &Scene) -> Self {
+        let world = scene.stage.world().lock();
+        let run = world.runs.values().next_back().unwrap();
+        let attempt = run.attempts.len() as u64;
+        let job = Job { run: run.id, attempt, environment: Some("production".to_owned()) };
+        let env = vec![
+            ("GITHUB_REPOSITORY", "acme/shop".to_owned()),
+            // How `act` is told what the run is for.
+            ("SHA_REF", run.head_sha.clone()),
+            ("GITHUB_REPOSITORY_ID", world.upstream().unwrap().id.to_string()),
+            ("GITHUB_RUN_ID", run.id.to_string()),
+            ("GITHUB_RUN_ATTEMPT", attempt.to_string()),
+            ("GITHUB_API_URL", world.url.clone()),
+            ("GITHUB_GRAPHQL_URL", format!("{}/graphql", world.url)),
+            ("ACTIONS_ID_TOKEN_REQUEST_URL", format!("{}/_oidc/token", world.url)),
+            ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", request_token(&job)),
+            ("GATE_AUDIENCE", "http://countersign.test".to_owned()),
+        ];
+        let with = vec![
+            ("server", scene.address("")),
+            ("environment", "production".to_owned()),
+            ("sha", run.head_sha.clone()),
+        ];
+        Self { folder: tempfile::tempdir().unwrap(), with, env }
+    }
+
+    fn with(mut self, name: &'static str, value: &str) -> Self {
+        self.with.retain(|(known, _)| *known != name);
+        self.with.push((name, value.to_owned()));
+        self
+    }
+
+    fn env(mut self, name: &'static str, value: &str) -> Self {
+        self.env.retain(|(known, _)| *known != name);
+        self.env.push((name, value.to_owned()));
+        self
+    }
+
+    /// Settings for a standalone gate.
+    fn file(self, name: &str, text: &str) -> Self {
+        let path = self.folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        self.with("config", path.to_str().unwrap())
+    }
+
+    async fn run(self) -> Ran {
+        let place = self.folder.path().to_owned();
+        let mut with = String::new();
+        for (name, value) in &self.with {
+            writeln!(with, "          {name}: {}", json!(value)).unwrap();
+        }
+        let workflow = format!(
+            "on: workflow_dispatch\npermissions: {{}}\njobs:\n  deploy:\n    runs-on: ubuntu-latest\n    \
+             permissions: {{id-token: write, contents: read}}\n    environment: production\n    steps:\n      \
+             - id: gate\n        uses: countersign/countersign@v0\n        with:\n{with}      \
+             - run: touch \"$PLACE/deployed\"\n      \
+             - if: always()\n        run: printf '%s %s' \"$OUTCOME\" \"$DECISION\" >\"$PLACE/told\" && \
+             cp \"$ATTESTATION\" \"$PLACE/attestation\" || true\n        env:\n          \
+             OUTCOME: ${{{{ steps.gate.outputs.outcome }}}}\n          DECISION: ${{{{ steps.gate.outputs.decision-id }}}}\n          \
+             ATTESTATION: ${{{{ steps.gate.outputs.attestation }}}}\n"
+        );
+        std::fs::create_dir_all(place.join(".github/workflows")).unwrap();
+        std::fs::write(place.join(".github/workflows/deploy.yml"), workflow).unwrap();
+        // A checkout, as far as `act` needs one.
+        for git in
+            [&["init", "-q"][..], &["-c", "user.name=x", "-c", "user.email=x", "commit", "-qm", "x", "--allow-empty"]]
+        {
+            assert!(Command::new("git").current_dir(&place).args(git).status().await.unwrap().success());
+        }
+        // The Action alone: `act` copies all that lies beside it.
+        let action = tempfile::tempdir().unwrap();
+        std::fs::copy(Path::new(HERE).join("action.yml"), action.path().join("action.yml")).unwrap();
+        let evidence = place.join("countersign-evidence").display().to_string();
+        let bin = Path::new(SERVICE).parent().unwrap().display();
+        let mut act = Command::new(act());
+        act.current_dir(&place).args(["workflow_dispatch", "--bind", "-P", "ubuntu-latest=-self-hosted"]);
+        act.args(["--local-repository", &format!("countersign/countersign@v0={}", action.path().display())]);
+        act.args(["--cache-server-port", "0", "--no-cache-server", "-s", "GITHUB_TOKEN=unused"]);
+        for (name, value) in [("PLACE", &place.display().to_string()), ("GATE_EVIDENCE", &evidence)] {
+            act.arg("--env").arg(format!("{name}={value}"));
+        }
+        for (name, value) in &self.env {
+            act.arg("--env").arg(format!("{name}={value}"));
+        }
+        act.env("PATH", format!("{bin}:{}", std::env::var("PATH").unwrap()));
+        act.env("HOME", place.join("home")).env("XDG_CACHE_HOME", place.join("cache")).env("DO_NOT_TRACK", "1");
+        std::fs::create_dir_all(place.join("home")).unwrap();
+        let output = act.stdin(Stdio::null()).output().await.unwrap();
+        let log = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        let told = std::fs::read_to_string(place.join("told")).unwrap_or_default();
+        let (outcome, decision) = told.split_once(' ').unwrap_or_default();
+        Ran {
+            passed: output.status.success(),
+            deployed: place.join("deployed").exists(),
+            outcome: outcome.to_owned(),
+            decision: decision.to_owned(),
+            log,
+            folder: self.folder,
+        }
+    }
+}
+
+impl Ran {
+    /// The step behind the gate did not run, and the job failed with this outcome.
+    fn is_blocked(&self, outcome: &str) {
+        assert!(!self.deployed && !self.passed, "{}", self.log);
+        assert_eq!(self.outcome, outcome, "{}", self.log);
+    }
+
+    fn is_let_through(&self, outcome: &str) {
+        assert!(self.deployed && self.passed, "{}", self.log);
+        assert_eq!(self.outcome, outcome, "{}", self.log);
+    }
+}
+
+fn world() -> Value {
+    json!({"accounts": {"ann": "write", "ben": "write", "cat": "maintain", "dee": "write"}})
+}
+
+/// A change by ann, reviewed by ben, merged by cat; and a run by `deployer` whose job has begun.
+async fn begun(deployer: &str) -> Scene {
+    let mut scene = Scene::set(world()).await;
+    scene.play(json!({"open": {"pr": 1, "by": "ann", "commits": [{"id": "a1", "by": "ann"}]}})).await;
+    scene.play(json!({"review": {"pr": 1, "by": "ben", "state": "approved"}})).await;
+    scene.play(json!({"merge": {"pr": 1, "by": "cat", "method": "squash"}})).await;
+    run_by(&mut scene, deployer, 1).await;
+    scene
+}
+
+/// A run whose job asks; what its own first request is told is not looked at.
+async fn run_by(scene: &mut Scene, deployer: &str, attempt: u64) {
+    scene.play(json!({"gate": {"by": deployer, "attempt": attempt}})).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_third_person_is_let_through_by_a_signed_answer() {
+    let scene = begun("dee").await;
+    let key = scene.text("/api/v1/ledger/key").await;
+    let ran = Workflow::of(&scene).with("server-key", key.trim()).run().await;
+    ran.is_let_through("allow");
+    // The next job presents what this one was given, once.
+    let again = Workflow::of(&scene).with("decision", &ran.decision).run().await;
+    again.is_let_through("allow");
+    Workflow::of(&scene).with("decision", &ran.decision).run().await.is_blocked("deny");
+    // An answer that another key signed is none.
+    let other = countersign_core::ledger::note::SigningKey::from_seed("countersign.local/ledger", [1; 32]).unwrap();
+    let ran = Workflow::of(&scene).with("server-key", &other.verifying_key().to_string()).run().await;
+    ran.is_blocked("error");
+    assert!(ran.log.contains("not signed by"), "{}", ran.log);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_author_is_blocked_and_told_why() {
+    let scene = begun("ann").await;
+    let ran = Workflow::of(&scene).run().await;
+    ran.is_blocked("deny");
+    assert!(ran.log.contains("deployer-is-author"), "{}", ran.log);
+    let ran = Workflow::of(&scene).with("mode", "report").run().await;
+    ran.is_let_through("deny");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_re_run_by_the_author_is_blocked_with_the_decision_of_the_first_attempt() {
+    let mut scene = begun("dee").await;
+    let first = Workflow::of(&scene).run().await;
+    first.is_let_through("allow");
+    run_by(&mut scene, "ann", 2).await;
+    Workflow::of(&scene).run().await.is_blocked("deny");
+    Workflow::of(&scene).with("decision", &first.decision).run().await.is_blocked("deny");
+    // Nor does it help to say that it is the first attempt still.
+    let lied = Workflow::of(&scene).env("GITHUB_RUN_ATTEMPT", "1").run().await;
+    lied.is_blocked("error");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_goes_wrong_blocks() {
+    let mut scene = begun("dee").await;
+    let ran = Workflow::of(&scene).env("GITHUB_REPOSITORY_ID", "424242").run().await;
+    ran.is_blocked("error");
+    let ran = Workflow::of(&scene).with("environment", "staging").run().await;
+    ran.is_blocked("error");
+    let ran = Workflow::of(&scene).with("sha", &"4f".repeat(20)).run().await;
+    ran.is_blocked("deny");
+    let ran = Workflow::of(&scene).with("break-glass-reason", "checkout is down").run().await;
+    ran.is_blocked("error");
+    assert!(ran.log.contains("exceptions are not open yet"), "{}", ran.log);
+    let ran = Workflow::of(&scene).env("ACTIONS_ID_TOKEN_REQUEST_URL", "").run().await;
+    ran.is_blocked("error");
+    assert!(ran.log.contains("id-token: write"), "{}", ran.log);
+    let ran = Workflow::of(&scene)
+        .with("environment", "$(touch deployed)`touch deployed`\n\"; touch deployed; \"")
+        .run()
+        .await;
+    ran.is_blocked("error");
+    let down = Workflow::of(&scene);
+    scene.play(json!({"service": "stop"})).await;
+    down.run().await.is_blocked("error");
+    scene.play(json!({"service": "start"})).await;
+    let reported = Workflow::of(&scene).with("mode", "report").with("server", "http://127.0.0.1:9").run().await;
+    reported.is_let_through("error");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_waits_for_an_approval_and_goes() {
+    let mut world = world();
+    world["environment"] = json!({"reviewers": ["dee"]});
+    let mut scene = Scene::set(world).await;
+    scene.play(json!({"open": {"pr": 1, "by": "ann", "commits": [{"id": "a1", "by": "ann"}]}})).await;
+    scene.play(json!({"review": {"pr": 1, "by": "ben", "state": "approved"}})).await;
+    scene.play(json!({"merge": {"pr": 1, "by": "cat", "method": "squash"}})).await;
+    scene.play(json!({"deploy": {"via": "schedule", "by": "cat"}})).await;
+    Workflow::of(&scene).run().await.is_blocked("pending");
+    let waiting = tokio::spawn(Workflow::of(&scene).with("wait-minutes", "1").run());
+    // The service is asked once more by the job that waits; only then is there an approval.
+    scene
+        .until("the job asks", |world| {
+            world.calls.iter().filter(|call| call.path.contains("/_oidc/token")).count() >= 2
+        })
+        .await;
+    scene.play(json!({"approve_environment": {"by": "dee"}})).await;
+    waiting.await.unwrap().is_let_through("allow");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_service_the_policy_judges_here_and_leaves_its_evidence() {
+    let scene = begun("dee").await;
+    let (token, base) = {
+        let world = scene.stage.world().lock();
+        let permissions = world.installation.permissions.clone();
+        (github_twin::auth::mint(&world.installation, permissions, i64::MAX / 2).0, world.resolve("base").unwrap())
+    };
+    let settings = format!(
+        "[[scope]]\nrepositories = [\"acme/*\"]\n\n[[baseline]]\nrepository = \"acme/shop\"\nenvironment = \"production\"\n\
+         commit = \"{base}\"\n"
+    );
+    let alone = |scene: &Scene| Workflow::of(scene).with("standalone", "true").with("token", &token);
+    let ran = alone(&scene).file("countersign.toml", &settings).run().await;
+    ran.is_let_through("allow");
+    for file in ["facts.json", "verdict.json", "policies.json"] {
+        let text = std::fs::read_to_string(ran.folder.path().join("countersign-evidence").join(file)).unwrap();
+        assert!(serde_json::from_str::<Value>(&text).unwrap().is_object(), "{file}");
+    }
+    let ran = alone(&scene).run().await;
+    ran.is_blocked("deny");
+    assert!(ran.log.contains("baseline-missing"), "{}", ran.log);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_allowed_deployment_is_attested_for_readers_who_know_nothing_of_us() {
+    let scene = begun("dee").await;
+    let digest = format!("sha256:{}", "ab".repeat(32));
+    let ran = Workflow::of(&scene).with("digest", &digest).run().await;
+    ran.is_let_through("allow");
+    let key = scene.text("/api/v1/ledger/key").await;
+    for (envelope, subjects) in [
+        (std::fs::read_to_string(ran.folder.path().join("attestation")).expect(&ran.log), 2),
+        (scene.text(&format!("/api/v1/decisions/{}/attestation", ran.decision)).await, 1),
+    ] {
+        let statement = checked(key.trim(), &envelope).await.unwrap();
+        assert_eq!(statement["predicate"]["verificationResult"], "PASSED");
+        assert_eq!(statement["predicate"]["verifiedLevels"], json!(["SOD_AUTHOR_REVIEWER_DEPLOYER_DISTINCT"]));
+        assert_eq!(statement["subject"].as_array().unwrap().len(), subjects);
+        let mut forged: Value = serde_json::from_str(&envelope).unwrap();
+        forged["payload"] = json!("e30=");
+        assert!(checked(key.trim(), &forged.to_string()).await.is_none(), "a broken envelope must be refused");
+    }
+    let denied = begun("ann").await;
+    let run = Workflow::of(&denied).run().await;
+    run.is_blocked("deny");
+    let none = denied.get(&format!("/api/v1/decisions/{}/attestation", run.decision)).await;
+    assert_eq!(none.status().as_u16(), 404);
+}
+
+/// The statement in an envelope, as securesystemslib checks it with the ledger's key.
+async fn checked(key: &str, envelope: &str) -> Option<Value> {
+    let script = "import base64, json, sys\n\
+        from securesystemslib.dsse import Envelope\n\
+        from securesystemslib.signer import SSlibKey\n\
+        name, hash_, key = sys.argv[1].split('+', 2)\n\
+        public = base64.b64decode(key)[1:].hex()\n\
+        key = SSlibKey(f'{name}+{hash_}', 'ed25519', 'ed25519', {'public': public})\n\
+        envelope = Envelope.from_dict(json.loads(sys.argv[2]))\n\
+        envelope.verify([key], 1)\n\
+        sys.stdout.write(envelope.payload.decode())\n";
+    let mut python = Command::new("python3");
+    python.env("PYTHONPATH", Path::new(HERE).join("tests/action/tools")).args(["-c", script, key, envelope]);
+    let output = python.output().await.unwrap();
+    output.status.success().then(|| serde_json::from_slice(&output.stdout).unwrap())
+}

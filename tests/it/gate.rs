@@ -1,0 +1,192 @@
+//! The gate for runs: what a token says, altered one claim at a time, and an answer that is waited for.
+
+use crate::scene::Scene;
+use countersign_core::ledger::note::{Note, VerifyingKey};
+use github_twin::auth::oidc::{self, Job};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use serde_json::{Value, json};
+
+fn world() -> Value {
+    json!({"accounts": {"ann": "write", "ben": "write", "cat": "maintain", "dee": "write"}})
+}
+
+/// A change that dee may deploy.
+async fn ready(world: Value) -> Scene {
+    let mut scene = Scene::set(world).await;
+    scene.play(json!({"open": {"pr": 1, "by": "ann", "commits": [{"id": "a1", "by": "ann"}]}})).await;
+    scene.play(json!({"review": {"pr": 1, "by": "ben", "state": "approved"}})).await;
+    scene.play(json!({"merge": {"pr": 1, "by": "cat", "method": "squash"}})).await;
+    scene
+}
+
+fn job(scene: &Scene) -> (Job, String) {
+    let world = scene.stage.world().lock();
+    let run = world.runs.values().next_back().unwrap();
+    let attempt = run.attempts.len() as u64;
+    (Job { run: run.id, attempt, environment: Some("production".to_owned()) }, run.head_sha.clone())
+}
+
+/// The claims that an answer depends on; the others are read from GitHub, or not at all (`sub` above all).
+const READ: &[&str] = &[
+    "iss",
+    "aud",
+    "jti",
+    "nbf",
+    "iat",
+    "exp",
+    "repository",
+    "repository_id",
+    "run_id",
+    "run_attempt",
+    "sha",
+    "ref",
+    "event_name",
+    "workflow_ref",
+    "actor_id",
+    "environment",
+];
+
+/// One claim with another value, of another type, or gone.
+fn altered(claims: &Value, claim: &str, how: u8, salt: u32) -> Value {
+    let mut claims = claims.clone();
+    let fields = claims.as_object_mut().unwrap();
+    let before = fields[claim].clone();
+    let after = match (claim, how % 5) {
+        (_, 0) => {
+            fields.remove(claim);
+            return claims;
+        }
+        (_, 1) => Value::Null,
+        (_, 2) => json!([before]),
+        // A token's own id may be any text, so it is altered in kind only.
+        ("jti", 3) => json!(""),
+        ("jti", _) => json!(salt),
+        ("exp", 3) => json!(before.as_u64().unwrap() - 1_000 - u64::from(salt)),
+        ("exp", _) => json!(before.as_u64().unwrap() + 100_000 + u64::from(salt)),
+        ("nbf" | "iat", 3 | 4) => json!(before.as_u64().unwrap() + 1_000 + u64::from(salt)),
+        ("run_attempt", 3) => json!("0"),
+        (_, 3) => json!(format!("{}{salt}", before.as_str().unwrap())),
+        (_, _) => json!(format!("{salt}")),
+    };
+    fields.insert(claim.to_owned(), after);
+    claims
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_claim_of_a_token_can_be_altered_and_still_open() {
+    let mut scene = ready(world()).await;
+    scene.play(json!({"gate": {"by": "dee"}})).await;
+    scene.play(json!({"expect": {"gate": {"is": "allow"}}})).await;
+    let (job, sha) = job(&scene);
+    let body = json!({"environment": "production", "sha": sha});
+    let every: Vec<(&str, u8)> = READ.iter().flat_map(|claim| (0..5).map(move |how| (*claim, how))).collect();
+    let mut runner = TestRunner::new(Config::with_cases(1));
+    let (handle, mut tried) = (tokio::runtime::Handle::current(), 0);
+    for (claim, how) in every {
+        runner
+            .run(&(1_u32..1_000_000), |salt| {
+                let claims = altered(&scene.stage.claims(&job).unwrap(), claim, how, salt);
+                let token = oidc::sign(&claims).unwrap();
+                let (status, answer) =
+                    tokio::task::block_in_place(|| handle.block_on(scene.stage.ask_gate(&token, &body))).unwrap();
+                prop_assert!(
+                    status != 200 || answer["outcome"] != "allow",
+                    "{claim} altered to {} opened: {answer}",
+                    claims[claim]
+                );
+                prop_assert!(status != 429 && status < 500, "{claim}: {status}");
+                Ok(())
+            })
+            .unwrap();
+        tried += 1;
+        if tried % 40 == 0 {
+            // What one repository may ask in a minute is not what is tried here.
+            scene.play(json!({"service": "stop"})).await;
+            scene.play(json!({"service": "start"})).await;
+        }
+    }
+    let token = oidc::sign(&scene.stage.claims(&job).unwrap()).unwrap();
+    assert_eq!(scene.stage.ask_gate(&token, &body).await.unwrap().1["outcome"], "allow");
+    scene.is_unharmed();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_is_signed_over_all_that_it_holds_for() {
+    let mut scene = ready(world()).await;
+    scene.play(json!({"gate": {"by": "dee"}})).await;
+    let (job, sha) = job(&scene);
+    let digest = format!("sha256:{}", "ab".repeat(32));
+    let body = json!({"environment": "production", "sha": sha, "nonce": "n1", "digest": digest});
+    let token = oidc::sign(&scene.stage.claims(&job).unwrap()).unwrap();
+    let (status, answer) = scene.stage.ask_gate(&token, &body).await.unwrap();
+    assert_eq!(status, 200);
+    let key = VerifyingKey::parse(scene.text("/api/v1/ledger/key").await.trim()).unwrap();
+    let note = Note::parse(answer["note"].as_str().unwrap()).unwrap();
+    let text = note.verify(&[key]).unwrap();
+    let (first, rest) = text.split_once('\n').unwrap();
+    assert_eq!(first, countersign::http::gate::ANSWER);
+    let told: Value = serde_json::from_str(rest).unwrap();
+    assert_eq!(told["commit"], json!(sha));
+    assert_eq!((&told["nonce"], &told["digest"]), (&json!("n1"), &json!(digest)));
+    assert_eq!((&told["run"], &told["attempt"]), (&json!(job.run.to_string()), &json!("1")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_approval_that_comes_while_a_job_waits_lets_it_go() {
+    let mut world = world();
+    world["environment"] = json!({"reviewers": ["dee"]});
+    let mut scene = ready(world).await;
+    scene.play(json!({"deploy": {"via": "schedule", "by": "cat"}})).await;
+    scene.play(json!({"expect": {"gate": {"is": "pending"}}})).await;
+    let (job, sha) = job(&scene);
+    let token = oidc::sign(&scene.stage.claims(&job).unwrap()).unwrap();
+    let ask = |wait: u64, token: String| {
+        let body = json!({"environment": "production", "sha": sha, "wait_seconds": wait});
+        let address = scene.address("/api/v1/gate");
+        let request = scene.http.post(address).bearer_auth(token).json(&body);
+        tokio::spawn(async move { request.send().await.unwrap().json::<Value>().await.unwrap() })
+    };
+    let waiting = ask(20, token);
+    let other = ask(0, oidc::sign(&scene.stage.claims(&job).unwrap()).unwrap());
+    assert_eq!(other.await.unwrap()["outcome"], "pending");
+    scene.play(json!({"approve_environment": {"by": "dee"}})).await;
+    assert_eq!(waiting.await.unwrap()["outcome"], "allow");
+    scene.play(json!({"expect": {"gate": {"is": "allow"}, "ledger": "valid"}})).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_repository_cannot_ask_without_end_and_a_stranger_learns_nothing() {
+    let scene = ready(world()).await;
+    let nobody = scene.http.post(scene.address("/api/v1/gate")).body("{}").send().await.unwrap();
+    assert_eq!(nobody.status().as_u16(), 401);
+    let job = Job { run: 1, attempt: 1, environment: Some("production".to_owned()) };
+    assert!(scene.stage.claims(&job).is_none(), "there is no such run");
+    let (job, sha) = self::job(&scene);
+    let body = json!({"environment": "staging", "sha": sha});
+    let mut seen = Vec::new();
+    for _ in 0..61 {
+        let token = oidc::sign(&scene.stage.claims(&job).unwrap()).unwrap();
+        let (status, answer) = scene.stage.ask_gate(&token, &body).await.unwrap();
+        assert_eq!(answer["status"], json!(status));
+        seen.push(status);
+    }
+    assert!(seen[..60].iter().all(|status| *status == 403), "{seen:?}");
+    assert_eq!(seen[60], 429);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_key_of_the_issuer_is_asked_for_and_an_old_one_opens_no_more() {
+    let mut scene = ready(world()).await;
+    scene.play(json!({"gate": {"by": "dee"}})).await;
+    let (job, sha) = job(&scene);
+    let body = json!({"environment": "production", "sha": sha});
+    let token = |scene: &Scene, key| oidc::sign_with(key, &scene.stage.claims(&job).unwrap()).unwrap();
+    scene.stage.world().lock().issuer_key = 1;
+    let asked = |scene: &Scene| scene.calls().iter().filter(|call| call.path.ends_with("/jwks")).count();
+    let before = asked(&scene);
+    assert_eq!(scene.stage.ask_gate(&token(&scene, 1), &body).await.unwrap().0, 200);
+    assert_eq!(scene.stage.ask_gate(&token(&scene, 0), &body).await.unwrap().0, 401);
+    assert_eq!(scene.stage.ask_gate(&token(&scene, 1), &body).await.unwrap().0, 200);
+    assert_eq!(asked(&scene), before + 1, "one new key is asked for once, and an unknown one not at once again");
+}
