@@ -103,7 +103,8 @@ impl Worker {
                 if delivery.event == "member" {
                     access_changed.insert(repository.full_name.clone());
                 }
-                let subject = reading.subject.filter(|subject| match &subject.what {
+                let concerns = reading.check.is_none_or(|check| scope.checks_asked().contains(&check));
+                let subject = reading.subject.filter(|_| concerns).filter(|subject| match &subject.what {
                     What::Branch { name, .. } => {
                         name == scope.production_branch.as_deref().unwrap_or(&subject.default_branch)
                     }

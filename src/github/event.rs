@@ -23,6 +23,8 @@ pub struct Reading {
     pub repository: Option<Repository>,
     /// What to look at again.
     pub subject: Option<Subject>,
+    /// The check whose end it tells: that concerns only who asks for a check of this name.
+    pub check: Option<String>,
     /// What only it knows.
     pub observations: Vec<Observation>,
 }
@@ -141,6 +143,7 @@ struct EnvironmentPayload {
 
 #[derive(Deserialize)]
 struct CheckRunPayload {
+    name: Option<String>,
     #[serde(default)]
     pull_requests: Vec<NumberPayload>,
 }
@@ -168,7 +171,7 @@ pub fn read(event: &str, body: &[u8]) -> Reading {
     if event == SWEEP {
         let subject: Option<Subject> = serde_json::from_slice(body).ok();
         let repository = subject.as_ref().map(|subject| subject.repository.clone());
-        return Reading { repository, subject, observations: Vec::new() };
+        return Reading { repository, subject, ..Reading::default() };
     }
     let payload: Payload = match serde_json::from_slice(body) {
         Ok(payload) => payload,
@@ -186,7 +189,9 @@ pub fn read(event: &str, body: &[u8]) -> Reading {
         default_branch: payload.repository.as_ref().map(|r| r.default_branch.clone()).unwrap_or_default(),
         what,
     });
-    Reading { repository: Some(repository), subject, observations }
+    let check = payload.check_run.filter(|_| payload.action.as_deref() == Some("completed"));
+    let check = check.map(|check| check.name.unwrap_or_default());
+    Reading { repository: Some(repository), subject, check, observations }
 }
 
 impl Payload {
@@ -194,7 +199,7 @@ impl Payload {
         match event {
             "pull_request" => (self.pull_request_number(), self.pull_request_moved().into_iter().collect()),
             "pull_request_review" => (self.pull_request_number(), self.reviewed().into_iter().collect()),
-            "check_run" if matches!(self.action.as_deref(), Some("rerequested" | "requested_action")) => {
+            "check_run" if matches!(self.action.as_deref(), Some("rerequested" | "requested_action" | "completed")) => {
                 let number = self.check_run.as_ref().and_then(|check| check.pull_requests.first());
                 (number.map(|n| What::PullRequest(PullRequestNumber(n.number))), Vec::new())
             }

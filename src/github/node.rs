@@ -11,7 +11,7 @@ use serde::Deserialize;
 #[serde(rename_all = "camelCase")]
 pub(super) struct Who {
     #[serde(rename = "__typename")]
-    kind: String,
+    pub(super) kind: String,
     login: String,
     database_id: Option<u64>,
 }
@@ -119,6 +119,7 @@ pub(super) struct CommitNode {
     committer: Option<Named>,
     authors: Counted<Named>,
     signature: Option<Signature>,
+    pub(super) message: Option<String>,
     pub(super) check_suites: Option<Nodes<CheckSuiteNode>>,
     pub(super) associated_pull_requests: Option<Page<AssociatedPullRequest>>,
 }
@@ -202,6 +203,38 @@ impl CommitNode {
     }
 }
 
+/// The last commit of a pull request, with its checks.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct LastCommit {
+    pub(super) commit: RollupCommit,
+}
+
+/// A commit with its checks and statuses.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RollupCommit {
+    pub(super) oid: String,
+    pub(super) status_check_rollup: Option<Rollup>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Rollup {
+    pub(super) contexts: Page<CheckContext>,
+}
+
+/// A check run or a commit status.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct CheckContext {
+    #[serde(rename = "__typename")]
+    pub(super) kind: String,
+    pub(super) name: Option<String>,
+    pub(super) status: Option<String>,
+    pub(super) conclusion: Option<String>,
+    pub(super) context: Option<String>,
+    pub(super) state: Option<String>,
+    pub(super) creator: Option<Who>,
+}
+
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct PullRequestCommit {
     pub(super) commit: CommitNode,
@@ -271,6 +304,10 @@ pub(super) struct PullRequestNode {
     pub(super) number: u64,
     pub(super) state: String,
     pub(super) created_at: Option<String>,
+    pub(super) title: Option<String>,
+    pub(super) body: Option<String>,
+    pub(super) last: Option<Nodes<LastCommit>>,
+    pub(super) merge_commit: Option<RollupCommit>,
     pub(super) base_ref_name: String,
     pub(super) base_ref_oid: String,
     pub(super) head_ref_name: String,

@@ -19,6 +19,7 @@ fragment CommitFacts on Commit {
   author { ...Named } committer { ...Named }
   authors(first: 50) { totalCount nodes { ...Named } }
   signature { isValid wasSignedByGitHub }
+  message @include(if: $ticketed)
 }
 fragment CommitPage on PullRequestCommitConnection {
   pageInfo { hasNextPage endCursor }
@@ -45,10 +46,17 @@ fragment TimelinePage on PullRequestTimelineItemsConnection {
       ... on User { databaseId login } ... on Bot { databaseId login } ... on Mannequin { databaseId login } } }
   }
 }
+fragment Rollup on Commit {
+  oid statusCheckRollup { contexts(first: 100) { pageInfo { hasNextPage endCursor } nodes { __typename
+    ... on CheckRun { name status conclusion } ... on StatusContext { context state creator { ...Who } } } } }
+}
 fragment PullRequestFacts on PullRequest {
   number state createdAt baseRefName baseRefOid headRefName headRefOid isCrossRepository
   headRepository { databaseId }
   author { ...Who }
+  title @include(if: $ticketed) body @include(if: $ticketed)
+  last: commits(last: 1) @include(if: $tested) { nodes { commit { ...Rollup } } }
+  mergeCommit @include(if: $tested) { ...Rollup }
   commits(first: 100) { totalCount ...CommitPage }
   head: timelineItems(first: 100, itemTypes: $kinds) { ...TimelinePage }
   tail: timelineItems(last: 100, itemTypes: $kinds) { ...TimelinePage }
@@ -80,8 +88,8 @@ pub fn pull_requests(numbers: &[u64]) -> String {
         let _ = write!(fields, "p{place}: pullRequest(number: {number}) {{ ...PullRequestFacts }} ");
     }
     format!(
-        "query PullRequests($owner: String!, $name: String!, $app: Int!, $kinds: [PullRequestTimelineItemsItemType!]) {{ \
-         repository(owner: $owner, name: $name) {{ databaseId nameWithOwner \
+        "query PullRequests($owner: String!, $name: String!, $app: Int!, $kinds: [PullRequestTimelineItemsItemType!], \
+         $tested: Boolean!, $ticketed: Boolean!) {{ repository(owner: $owner, name: $name) {{ databaseId nameWithOwner \
          defaultBranchRef {{ name }} {fields} }} }}{PULL_REQUEST}"
     )
 }
@@ -89,7 +97,7 @@ pub fn pull_requests(numbers: &[u64]) -> String {
 /// The pages after the first of one pull request's commits.
 pub fn more_commits() -> String {
     format!(
-        "query MoreCommits($owner: String!, $name: String!, $number: Int!, $after: String, $app: Int!) {{ \
+        "query MoreCommits($owner: String!, $name: String!, $number: Int!, $after: String, $app: Int!, $ticketed: Boolean!) {{ \
          repository(owner: $owner, name: $name) {{ pullRequest(number: $number) {{ headRefOid \
          commits(first: 100, after: $after) {{ ...CommitPage }} }} }} }}{}",
         parts(&["Who", "Named", "CommitFacts", "CommitPage"])
@@ -120,7 +128,7 @@ pub fn commits(oids: &[CommitSha]) -> String {
         );
     }
     format!(
-        "query Commits($owner: String!, $name: String!) {{ repository(owner: $owner, name: $name) {{ {fields} }} }}{}",
+        "query Commits($owner: String!, $name: String!, $ticketed: Boolean!) {{ repository(owner: $owner, name: $name) {{ {fields} }} }}{}",
         parts(&["Named", "CommitFacts"])
     )
 }

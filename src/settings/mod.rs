@@ -10,6 +10,7 @@ pub use fault::{Fault, SettingsError};
 
 use countersign_core::ledger::canonical;
 use countersign_core::policy::Policies;
+use regex::{Regex, RegexBuilder};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -172,6 +173,12 @@ pub struct Scope {
     /// The packs of policies.
     #[serde(default = "three_person")]
     pub policies: Vec<String>,
+    /// The checks that must have succeeded, for the pack `tested`.
+    #[serde(default)]
+    pub checks: Vec<String>,
+    /// What a reference to a ticket looks like, a regular expression, for the pack `ticketed`.
+    #[serde(default)]
+    pub ticket: Option<String>,
 }
 
 fn production() -> Vec<String> {
@@ -271,6 +278,23 @@ impl Settings {
             if let Err(error) = Policies::builtin(&scope.policies) {
                 return contradiction(format!("the policies of a scope cannot be used: {error}"));
             }
+            let holds = |pack: &str| scope.policies.iter().any(|named| named == pack);
+            if holds("tested") && (scope.checks.is_empty() || scope.checks.iter().any(String::is_empty)) {
+                return contradiction("the pack `tested` needs `checks`: name those that must succeed".to_owned());
+            }
+            if holds("ticketed") {
+                let pattern = scope.ticket.as_deref().unwrap_or_default();
+                let matches_nothing = ticket_pattern(pattern).map(|pattern| pattern.is_match(""));
+                match matches_nothing {
+                    Ok(false) => {}
+                    Ok(true) => {
+                        return contradiction(format!(
+                            "`{pattern}` matches nothing at all: `ticket` needs a pattern like `[A-Z]{{2,}}-[0-9]+`"
+                        ));
+                    }
+                    Err(error) => return contradiction(format!("`{pattern}` is no pattern for tickets: {error}")),
+                }
+            }
         }
         for baseline in &self.baseline {
             let sha = &baseline.commit;
@@ -315,13 +339,30 @@ impl Scope {
             production_branch: None,
             environments: production(),
             policies: three_person(),
+            checks: Vec::new(),
+            ticket: None,
         }
+    }
+
+    /// The checks that must have succeeded; none where no pack asks.
+    pub fn checks_asked(&self) -> &[String] {
+        if self.policies.iter().any(|pack| pack == "tested") { &self.checks } else { &[] }
+    }
+
+    /// What a reference to a ticket looks like; `None` where no pack asks.
+    pub fn ticket_asked(&self) -> Option<&str> {
+        self.ticket.as_deref().filter(|_| self.policies.iter().any(|pack| pack == "ticketed"))
     }
 
     /// Whether an environment is under control.
     pub fn covers(&self, environment: &str) -> bool {
         self.environments.iter().any(|named| same_environment(named, environment))
     }
+}
+
+/// A pattern for references to tickets, limited in what it may cost.
+pub fn ticket_pattern(pattern: &str) -> Result<Regex, regex::Error> {
+    RegexBuilder::new(pattern).size_limit(1 << 20).build()
 }
 
 /// Environments are compared case-folded and trimmed: `Production ` is `production`.

@@ -82,6 +82,8 @@ fn pull_request(number: u64, reviewer: Option<u64>) -> Subject {
         }],
         on_base: vec![sha(1)],
         timeline: reviewer.map(review).into_iter().map(TimelineEvent::Reviewed).collect(),
+        checks: None,
+        tickets: None,
         runs: Vec::new(),
         missing: Vec::new(),
         commits: vec![head],
@@ -96,6 +98,7 @@ fn pushed(number: u64) -> Subject {
         pull_request: None,
         bare_commits: vec![commit(number, &person(3))],
         shown_as_merged: Vec::new(),
+        tickets: None,
         missing: Vec::new(),
     }))
 }
@@ -108,6 +111,7 @@ fn facts(repository: u64, subject: Subject) -> Facts {
         terms: Terms {
             production_branch: "main".to_owned(),
             packs: vec!["three-person".to_owned()],
+            checks: Vec::new(),
             persons: Vec::new(),
             automation: Automation { sponsors, ..Automation::default() },
             web_url: "https://github.example".to_owned(),

@@ -197,6 +197,17 @@ pub enum TimelineEvent {
     },
 }
 
+/// What became of one check on one commit. A name may be there several times: then all of them must have succeeded.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct CheckResult {
+    /// The name of the check run, or the context of the status.
+    pub name: String,
+    /// The commit it is on.
+    pub commit: CommitSha,
+    /// Whether it succeeded; one still running has not.
+    pub succeeded: bool,
+}
+
 /// One attempt of a run that was in progress when `github-actions[bot]` acted, and who stood behind it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct DrivingRun {
@@ -249,6 +260,13 @@ pub struct PullRequest {
     pub on_base: Vec<CommitSha>,
     /// What happened, in GitHub's order.
     pub timeline: Vec<TimelineEvent>,
+    /// What became of the checks asked for, on its head and, where the queue merged it, on its merge group; `None` where
+    /// none is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checks: Option<Vec<CheckResult>>,
+    /// The tickets that it names, under the settings' pattern; `None` where none is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tickets: Option<Vec<String>>,
     /// The runs in progress when `github-actions[bot]` opened it or pushed to it: any writer makes it act.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub runs: Vec<DrivingRun>,

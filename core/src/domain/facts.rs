@@ -22,6 +22,9 @@ pub struct Terms {
     pub production_branch: String,
     /// The names of the packs in force.
     pub packs: Vec<String>,
+    /// The checks that must have succeeded, under the pack `tested`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<String>,
     /// People with several accounts or with e-mails of their own.
     pub persons: Vec<Person>,
     /// What is automation.

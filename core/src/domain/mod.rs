@@ -14,8 +14,8 @@ pub mod verdict;
 
 pub use account::{Account, AccountKind, Automation, Person, same_login};
 pub use change::{
-    Commit, CommitIdentity, DrivingRun, Landing, LandingKind, MergeProof, PullRequest, PullRequestState, Push,
-    PushSource, Review, ReviewState, TimelineEvent,
+    CheckResult, Commit, CommitIdentity, DrivingRun, Landing, LandingKind, MergeProof, PullRequest, PullRequestState,
+    Push, PushSource, Review, ReviewState, TimelineEvent,
 };
 pub use entry::{Alert, Decision, DeploymentFinished, Entry, EntryBody};
 pub use facts::{Facts, MergeGroup, Repository, Subject, Terms};

@@ -116,6 +116,9 @@ pub struct ChangeInRelease {
     /// Pull requests that GitHub shows as merged by this commit although a push put it there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shown_as_merged: Vec<PullRequestNumber>,
+    /// Of a change without a pull request: the tickets that its commits name; `None` where none is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tickets: Option<Vec<String>>,
     /// What could not be read, in words.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<String>,

@@ -48,6 +48,8 @@ struct Case<'a> {
     /// GitHub merged its pull request into the production branch.
     by_pull_request: bool,
     indirect: Indirect<'a>,
+    /// The tickets that it names.
+    tickets: &'a [String],
     /// What could not be read, in whole sentences' ends.
     missing: Vec<String>,
     /// It may have had a review that nobody could read.
@@ -72,6 +74,7 @@ pub(crate) fn of_pull_request(judge: &Judge<'_>, terms: &Terms, pr: &PullRequest
         merged: is_merged(pr),
         by_pull_request: true,
         indirect: Indirect::default(),
+        tickets: pr.tickets.as_deref().unwrap_or_default(),
         missing: pr.missing.clone(),
         review_unread: false,
     }
@@ -116,6 +119,7 @@ pub(crate) fn of_landed(
             } else {
                 indirect(change, &change.shown_as_merged, &mut missing)
             },
+            tickets: change.tickets.as_deref().unwrap_or_default(),
             missing,
             review_unread: perhaps_merged,
         }
@@ -137,6 +141,7 @@ pub(crate) fn of_landed(
         merged: true,
         by_pull_request: !pushed && pr.base_branch == terms.production_branch,
         indirect: indirect(change, if pushed { &shown } else { &change.shown_as_merged }, &mut missing),
+        tickets: pr.tickets.as_deref().unwrap_or_default(),
         missing,
         review_unread: false,
     }
@@ -145,14 +150,14 @@ pub(crate) fn of_landed(
 
 impl Case<'_> {
     fn judge(self, judge: &Judge<'_>, terms: &Terms) -> Judged {
-        let mut reviews = self.reviews(judge);
+        let mut reviews = self.reviews(judge, terms);
         if self.review_unread {
             reviews.possible.insert(PersonKey::Unseen(ReviewId(0)));
         }
         let certain_objectors: BTreeSet<PersonKey> = reviews.objectors.keys().copied().collect();
-        let kind = self.resource(judge, &certain_objectors, Some(&reviews.possible));
+        let kind = self.resource(judge, terms, &certain_objectors, Some(&reviews.possible));
         let clear = reviews.certain == reviews.possible && certain_objectors == reviews.possible_objectors;
-        let harsh = (!clear).then(|| self.resource(judge, &reviews.possible_objectors, Some(&reviews.certain)));
+        let harsh = (!clear).then(|| self.resource(judge, terms, &reviews.possible_objectors, Some(&reviews.certain)));
         let kind_answer = ask(judge, &kind);
         let harsh_answer = harsh.as_ref().map(|harsh| ask(judge, harsh));
         let reasons = self.reasons(judge, terms, &reviews, &kind_answer, harsh_answer.as_ref());
@@ -174,11 +179,11 @@ impl Case<'_> {
         }
     }
 
-    fn reviews(&self, judge: &Judge<'_>) -> Reviews {
+    fn reviews(&self, judge: &Judge<'_>, terms: &Terms) -> Reviews {
         let Some(pr) = self.pull_request else {
             return Reviews::default();
         };
-        match self.resource(judge, &BTreeSet::new(), None) {
+        match self.resource(judge, terms, &BTreeSet::new(), None) {
             Ok(resource) => {
                 approvals::of_pull_request(judge, pr, &self.name, &self.contributors, &resource, self.merged)
             }
@@ -186,9 +191,23 @@ impl Case<'_> {
         }
     }
 
+    /// The checks asked for that did not succeed: neither on the head nor, of what the queue merged, on its group.
+    fn tests_missing(&self, terms: &Terms) -> Vec<String> {
+        let results = self.pull_request.and_then(|pr| pr.checks.as_deref()).unwrap_or_default();
+        let commits: BTreeSet<&CommitSha> = results.iter().map(|result| &result.commit).collect();
+        let succeeded = |name: &str| {
+            commits.iter().any(|commit| {
+                let mut here = results.iter().filter(|it| it.commit == **commit && it.name == name).peekable();
+                here.peek().is_some() && here.all(|result| result.succeeded)
+            })
+        };
+        terms.checks.iter().filter(|name| !succeeded(name)).cloned().collect()
+    }
+
     fn resource(
         &self,
         judge: &Judge<'_>,
+        terms: &Terms,
         objectors: &BTreeSet<PersonKey>,
         reviewers: Option<&BTreeSet<PersonKey>>,
     ) -> Result<Resource, String> {
@@ -197,6 +216,8 @@ impl Case<'_> {
         attributes.claim("merged", self.merged);
         attributes.claim("by_pull_request", self.by_pull_request);
         attributes.texts("shown_as_merged", self.indirect.shown_as_merged.iter().map(ToString::to_string));
+        attributes.texts("tests_missing", self.tests_missing(terms));
+        attributes.texts("tickets", self.tickets.iter().cloned());
         attributes.claim("content_diverged", self.indirect.content_diverged);
         attributes.text("head", self.pull_request.map_or(self.commit, |pr| &pr.head).as_str());
         attributes.commit("head_tree", self.pull_request.map(|pr| &pr.head_tree));
@@ -251,6 +272,11 @@ impl Case<'_> {
         };
         match code {
             "review-missing" => vec![about().put("wanted", wanted(&self.contributors.list())).awaited(!self.merged)],
+            "tests-missing" => {
+                let checks: Vec<String> = self.tests_missing(terms).iter().map(|name| format!("`{name}`")).collect();
+                vec![about().put("checks", list(&checks, 5)).awaited(!self.merged)]
+            }
+            "ticket-missing" => vec![about().awaited(!self.merged)],
             "changes-requested" => {
                 let objectors = reviews.objectors.values();
                 objectors.map(|account| about().account(account.as_ref())).collect()

@@ -3,6 +3,7 @@
 //! Invariant: deployers only add up. Automation is never one, and somebody GitHub no longer shows leaves it unknown who
 //! deploys. Next: `release.rs`.
 
+use super::packs::Deploying;
 use super::people::{People, PersonKey, Who};
 use crate::domain::{
     Account, AccountId, AccountKind, ChangeInRelease, Deployer, Deployment, Facts, Landing, LandingKind, PullRequest,
@@ -19,6 +20,8 @@ pub(crate) struct Deployers {
     pub(crate) persons: BTreeMap<PersonKey, Account>,
     /// The environment asks for an approval, and none has been given.
     pub(crate) awaited: bool,
+    /// A push to production deploys by itself, and the packs in force let it.
+    pub(crate) unattended: bool,
     /// What is not known, in words that follow "not known:".
     pub(crate) unknown: BTreeSet<String>,
 }
@@ -26,13 +29,25 @@ pub(crate) struct Deployers {
 /// Finds who deploys.
 pub(crate) fn of_deployment(people: &People<'_>, facts: &Facts, deployment: &Deployment) -> Deployers {
     let mut found = Gathering { people, so_far: Deployers::default() };
+    let deploying = Deploying::under(&facts.terms.packs);
     match &deployment.run {
+        _ if deploying == Deploying::ApproversAlone => {}
         None => {
             if let Some(record) = &deployment.record {
                 found.add(record.creator.as_ref(), "creator");
             }
         }
-        Some(run) => found.of_run(run, &facts.terms.production_branch, deployment),
+        Some(run) => {
+            let pushed = pushed_to_production(run, &facts.terms.production_branch, deployment);
+            let first = run.this.number == run.first.number;
+            found.so_far.unattended = deploying == Deploying::UnattendedPush
+                && first
+                && !pushed.is_empty()
+                && deployment.approval.asked == Some(false);
+            if !found.so_far.unattended {
+                found.of_run(run, &pushed, deployment);
+            }
+        }
     }
     found.approvers(deployment);
     for deployer in found.so_far.accounts.values_mut() {
@@ -75,13 +90,11 @@ impl Gathering<'_> {
         }
     }
 
-    fn of_run(&mut self, run: &Run, production_branch: &str, deployment: &Deployment) {
+    fn of_run(&mut self, run: &Run, pushed: &BTreeSet<&Landing>, deployment: &Deployment) {
         if run.event == "schedule" {
             // A clock is not a person, and the actor shown is whoever last touched the schedule.
-        } else if let landings = pushed_to_production(run, production_branch, deployment)
-            && !landings.is_empty()
-        {
-            for landing in landings {
+        } else if !pushed.is_empty() {
+            for landing in pushed {
                 if deployment.approval.asked != Some(true) {
                     self.landed_by(landing, deployment);
                 }

@@ -4,7 +4,7 @@
 //!
 //! A tour, in the order in which a decision goes:
 //!
-//! 1. [`pack`] reads the rules ([`validate`] refuses what is wrong with them) and gives them a digest.
+//! 1. [`packs`] says which rules are carried; [`pack`] reads the rules ([`validate`] refuses what is wrong with them) and gives them a digest.
 //! 2. [`decide`](decide()) takes facts and rules. `people` turns accounts into persons, automation or nobody.
 //! 3. `contributors` finds everyone whose work is in a change, `pushes` who pushed it, `merges` what is not work at
 //!    all, `opinions` what reviewers said.
@@ -18,6 +18,7 @@
 pub mod decide;
 pub mod explain;
 pub mod pack;
+pub mod packs;
 pub mod pushes;
 pub mod summary;
 pub mod validate;
@@ -41,6 +42,7 @@ pub use explain::{Code, Origin, codes};
 pub use line::landing_at;
 pub use merges::merges_of_base;
 pub use pack::{Policies, PolicyError, Sources};
+pub use packs::{PACKS, Pack};
 pub use pushes::push_gap;
 pub use summary::{part, short_comment, summary_markdown, title};
 pub use validate::{Problem, Words};

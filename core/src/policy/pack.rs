@@ -5,6 +5,7 @@
 
 use super::entities::Names;
 use super::explain::BRANCHES;
+use super::packs::{PACKS, Pack};
 use super::rulebook::Rulebook;
 use super::validate::{Problem, SCHEMA_FILE, Words, validate};
 use cedar_policy::{EntityUid, Policy, Schema};
@@ -12,32 +13,6 @@ use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashSet};
 
 const SCHEMA: &str = include_str!("../../../policies/schema.cedarschema");
-
-macro_rules! pack {
-    ($pack:literal: $($rule:literal)*) => {
-        &[$((
-            concat!($pack, "/", $rule, ".cedar"),
-            include_str!(concat!("../../../policies/", $pack, "/", $rule, ".cedar")),
-        )),*]
-    };
-}
-
-/// A pack: its name and its files.
-type Pack = (&'static str, &'static [(&'static str, &'static str)]);
-
-/// Every pack that this build carries.
-const PACKS: &[Pack] = &[(
-    "three-person",
-    pack!("three-person":
-        "may-approve" "may-merge" "may-deploy"
-        "approver-is-author" "approver-is-automation" "approver-lacks-write" "approval-stale" "approval-withdrawn"
-        "approval-elsewhere" "approval-late"
-        "review-missing" "changes-requested" "author-unattributed" "sponsor-unknown" "pull-request-missing"
-        "landed-outside-process" "content-diverged"
-        "deployer-is-author" "deployer-is-reviewer" "deployer-unknown" "commit-off-branch" "commit-mismatch" "decision-spent"
-        "history-rewritten" "baseline-missing" "rollback-unknown" "event-untrusted"
-    ),
-)];
 
 /// What can be wrong with rules.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -55,6 +30,14 @@ pub enum PolicyError {
         name: String,
         /// Those there are.
         known: String,
+    },
+    /// None, or more than one, of the packs that say how many people it takes.
+    #[error("name exactly one of {known}: {named}")]
+    NotOneBase {
+        /// Those there are.
+        known: String,
+        /// What was named.
+        named: String,
     },
     /// The rules themselves are wrong.
     #[error("the policy is not valid: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
@@ -85,17 +68,30 @@ pub struct Policies {
 impl Policies {
     /// The rules of these built-in packs together.
     pub fn builtin(packs: &[String]) -> Result<Self, PolicyError> {
-        let known = || PACKS.iter().map(|(name, _)| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        let quoted = |packs: &mut dyn Iterator<Item = &str>| {
+            packs.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+        };
+        let known = || quoted(&mut PACKS.iter().map(|pack| pack.name));
         if packs.is_empty() {
             return Err(PolicyError::NoPack { known: known() });
         }
-        let mut files = BTreeMap::new();
+        let mut named = Vec::new();
         for name in packs {
-            let Some((_, rules)) = PACKS.iter().find(|(pack, _)| pack == name) else {
-                return Err(PolicyError::UnknownPack { name: name.clone(), known: known() });
-            };
-            files.extend(rules.iter().map(|(file, text)| ((*file).to_owned(), (*text).to_owned())));
+            let pack = PACKS.iter().find(|pack| pack.name == name);
+            named.push(pack.ok_or_else(|| PolicyError::UnknownPack { name: name.clone(), known: known() })?);
         }
+        let bases: Vec<&str> = named.iter().filter(|pack| pack.is_base).map(|pack| pack.name).collect();
+        if bases.len() != 1 {
+            return Err(PolicyError::NotOneBase {
+                known: quoted(&mut PACKS.iter().filter(|pack| pack.is_base).map(|pack| pack.name)),
+                named: if bases.is_empty() {
+                    "none is named".to_owned()
+                } else {
+                    format!("{} are named", quoted(&mut bases.iter().copied()))
+                },
+            });
+        }
+        let files = named.into_iter().flat_map(Pack::files).collect();
         Self::parse(SCHEMA, &files)
     }
 

@@ -79,7 +79,7 @@ impl Release<'_> {
         let policies = self.judge.policies;
         let (names, deployment) = (policies.names(), self.deployment);
         let mut reasons = Vec::new();
-        let mut clean = vec![!self.deployers.persons.is_empty(); changes.len()];
+        let mut clean = vec![!self.deployers.persons.is_empty() || self.deployers.unattended; changes.len()];
         match self.judge.deployers(self.deployers.persons.keys()) {
             Err(fault) => reasons.push(self.fault(fault)),
             Ok(context) => {
@@ -206,6 +206,7 @@ impl Release<'_> {
         }
         attributes.persons("deployers", self.judge, deployers);
         attributes.claim("approval_awaited", as_run && self.deployers.awaited);
+        attributes.claim("unattended", as_run && self.deployers.unattended);
         attributes.commit("start", start);
         attributes.claim("start_on_line", position.start_on_line);
         attributes.claim("target_on_line", position.place != Place::Off);

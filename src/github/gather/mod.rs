@@ -6,6 +6,7 @@
 //! [`pull_request`] reads pull requests, [`pushes`] who moved their branches, `observed` what only we know of them,
 //! [`deployment`] a run at a gate, [`release`] what it would put into production, [`mod@line`] the production branch it deploys from, [`outcome`] how a deployment ended.
 
+mod demands;
 pub mod deployment;
 pub mod line;
 pub mod merge_group;
@@ -64,6 +65,7 @@ pub fn terms(look: &Look<'_>, pins: &super::pins::Pinned, default_branch: &str) 
     Ok(Terms {
         production_branch: scope.production_branch.clone().unwrap_or_else(|| default_branch.to_owned()),
         packs: scope.policies.clone(),
+        checks: scope.checks_asked().to_vec(),
         persons: pins.persons.clone(),
         automation: pins.automation.clone(),
         web_url: look.settings.github.web_url.clone(),

@@ -3,6 +3,7 @@
 //! Invariant: what was observed when it happened (who reviewed on which commit, with which permission) wins over what
 //! GitHub shows now.
 
+use super::demands::Demands;
 use super::{Look, merges, observed, pushes, runs};
 use crate::github::client::GitHubError;
 use crate::github::node::{BigInt, Page, PullRequestCommit, PullRequestNode, ReviewCommit, TimelineNode, account};
@@ -44,8 +45,14 @@ struct Named {
 /// Reads some pull requests, 25 a call.
 pub async fn gather(look: &Look<'_>, numbers: &[PullRequestNumber]) -> Result<Gathered, GitHubError> {
     let mut gathered = Gathered { default_branch: String::new(), pull_requests: Vec::with_capacity(numbers.len()) };
+    let demands = Demands::of(look);
     for some in numbers.chunks(TOGETHER) {
-        let variables = look.variables([("app", json!(look.client.app_id())), ("kinds", json!(query::KINDS))]);
+        let variables = look.variables([
+            ("app", json!(look.client.app_id())),
+            ("kinds", json!(query::KINDS)),
+            ("tested", json!(demands.tested())),
+            ("ticketed", json!(demands.ticketed())),
+        ]);
         let query = query::pull_requests(&some.iter().map(|number| number.0).collect::<Vec<_>>());
         let data = look.client.graphql(&query, variables).await?;
         let mut repository: RepositoryNode = read(data.get("repository").cloned().unwrap_or_default())?;
@@ -58,7 +65,7 @@ pub async fn gather(look: &Look<'_>, numbers: &[PullRequestNumber]) -> Result<Ga
             if node.is_null() {
                 return Err(GitHubError::NotFound(format!("pull request #{number}")));
             }
-            gathered.pull_requests.push(complete(look, read(node)?).await?);
+            gathered.pull_requests.push(complete(look, &demands, read(node)?).await?);
         }
     }
     Ok(gathered)
@@ -68,7 +75,7 @@ fn read<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, GitHubError> 
     serde_json::from_value(value).map_err(|error| GitHubError::Unreadable(error.to_string()))
 }
 
-async fn complete(look: &Look<'_>, node: PullRequestNode) -> Result<PullRequest, GitHubError> {
+async fn complete(look: &Look<'_>, demands: &Demands, node: PullRequestNode) -> Result<PullRequest, GitHubError> {
     let number = PullRequestNumber(node.number);
     let topics = [
         format!("pull_request:{number}"),
@@ -81,7 +88,10 @@ async fn complete(look: &Look<'_>, node: PullRequestNode) -> Result<PullRequest,
     let mut commits = Vec::new();
     let mut known_pushes = Vec::new();
     let count = node.commits.total_count;
-    for PullRequestCommit { commit } in all_commits(look, &node).await? {
+    let mut texts: Vec<String> = vec![node.head_ref_name.clone()];
+    texts.extend([&node.title, &node.body].into_iter().flatten().cloned());
+    for PullRequestCommit { commit } in all_commits(look, demands, &node).await? {
+        texts.extend(commit.message.clone());
         for suite in commit.check_suites.iter().flat_map(|suites| &suites.nodes) {
             known_pushes.extend(suite.push.as_ref().and_then(pushes::of_check_suite));
         }
@@ -111,6 +121,8 @@ async fn complete(look: &Look<'_>, node: PullRequestNode) -> Result<PullRequest,
         pushes: known_pushes,
         on_base: vec![CommitSha::new(node.base_ref_oid.clone())],
         timeline: Vec::with_capacity(timeline.len()),
+        checks: None,
+        tickets: demands.tickets(texts.iter().map(String::as_str)),
         runs: Vec::new(),
         missing,
     };
@@ -125,6 +137,7 @@ async fn complete(look: &Look<'_>, node: PullRequestNode) -> Result<PullRequest,
             pull_request.timeline.push(event);
         }
     }
+    pull_request.checks = demands.results(&node, &pull_request.timeline, &mut pull_request.missing);
     observed::of_pull_request(&mut pull_request, &seen, &mut learned);
     observed::of_others(look, &mut pull_request, &seen).await?;
     let learned = learned.into_iter().map(|observation| Seen { repository: look.repository.id, observation }).collect();
@@ -136,7 +149,11 @@ async fn complete(look: &Look<'_>, node: PullRequestNode) -> Result<PullRequest,
     Ok(pull_request)
 }
 
-async fn all_commits(look: &Look<'_>, node: &PullRequestNode) -> Result<Vec<PullRequestCommit>, GitHubError> {
+async fn all_commits(
+    look: &Look<'_>,
+    demands: &Demands,
+    node: &PullRequestNode,
+) -> Result<Vec<PullRequestCommit>, GitHubError> {
     let mut all = node.commits.nodes.clone();
     let mut page = node.commits.info.clone();
     while page.has_next_page {
@@ -144,6 +161,7 @@ async fn all_commits(look: &Look<'_>, node: &PullRequestNode) -> Result<Vec<Pull
             ("number", json!(node.number)),
             ("after", json!(page.end_cursor)),
             ("app", json!(look.client.app_id())),
+            ("ticketed", json!(demands.ticketed())),
         ]);
         let data = look.client.graphql(&query::more_commits(), variables).await?;
         let more = data.pointer("/repository/pullRequest").cloned().unwrap_or_default();

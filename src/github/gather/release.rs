@@ -4,12 +4,14 @@
 //! Invariant: a commit that no movement of the branch explains is a change of its own, and nothing ties it to a pull
 //! request but GitHub's word that this very commit is what the merge left.
 
+use super::demands::Demands;
 use super::{Look, line, merges, pull_request};
 use crate::github::client::GitHubError;
 use crate::github::node::{AssociatedPullRequest, CommitNode};
 use crate::github::query;
 use countersign_core::domain::{ChangeInRelease, CommitSha, Landing, LandingKind, Line, PullRequestNumber};
 use countersign_core::policy;
+use serde_json::json;
 use std::collections::BTreeMap;
 
 /// How many commits one query asks about.
@@ -72,6 +74,7 @@ pub(super) async fn changes(
             if !change.shown_as_merged.is_empty() {
                 commit.merge = merges::prove(look, &commit).await?;
             }
+            change.tickets = Demands::of(look).tickets(node.message.as_deref().into_iter());
             change.bare_commits = vec![commit];
         }
     }
@@ -111,6 +114,7 @@ fn cut(newest_first: &[&CommitSha], landings: &[Landing]) -> Vec<ChangeInRelease
             pull_request: None,
             bare_commits: Vec::new(),
             shown_as_merged: Vec::new(),
+            tickets: None,
             missing: Vec::new(),
         });
         rest = older;
@@ -133,8 +137,9 @@ async fn commits(
     oids: &[CommitSha],
 ) -> Result<BTreeMap<CommitSha, (CommitNode, Vec<String>)>, GitHubError> {
     let mut found = BTreeMap::new();
+    let ticketed = Demands::of(look).ticketed();
     for some in oids.chunks(TOGETHER) {
-        let data = look.client.graphql(&query::commits(some), look.variables([])).await?;
+        let data = look.client.graphql(&query::commits(some), look.variables([("ticketed", json!(ticketed))])).await?;
         for (place, oid) in some.iter().enumerate() {
             let node = data.pointer(&format!("/repository/c{place}")).cloned().unwrap_or_default();
             if node.is_null() {

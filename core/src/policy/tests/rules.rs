@@ -47,7 +47,11 @@ fn any_changed_byte_changes_the_digest() {
 fn no_pack_and_an_unknown_pack_are_errors() {
     assert!(matches!(Policies::builtin(&[]), Err(PolicyError::NoPack { .. })));
     let error = Policies::builtin(&["five-person".to_owned()]).unwrap_err();
-    assert_eq!(error.to_string(), "there is no policy pack `five-person`: name one of `three-person`");
+    assert_eq!(
+        error.to_string(),
+        "there is no policy pack `five-person`: name one of `three-person`, \
+         `two-person`, `release-approver`, `unattended`, `tested`, `ticketed`"
+    );
 }
 
 #[test]

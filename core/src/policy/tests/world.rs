@@ -9,7 +9,8 @@ use crate::domain::{
 };
 
 use crate::policy::{Policies, decide};
-use std::sync::LazyLock;
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, Mutex};
 
 /// A person's account. Names in use: ann, ben, cat, dee, eve, and ann-work.
 pub fn user(login: &str) -> Account {
@@ -78,6 +79,8 @@ impl Pull {
             pushes: Vec::new(),
             on_base: vec![sha("base")],
             timeline: Vec::new(),
+            checks: None,
+            tickets: None,
             runs: Vec::new(),
             missing: Vec::new(),
         })
@@ -195,6 +198,7 @@ pub fn facts(subject: Subject) -> Facts {
         terms: Terms {
             production_branch: "main".to_owned(),
             packs: vec!["three-person".to_owned()],
+            checks: Vec::new(),
             persons: Vec::new(),
             automation: Automation {
                 trusted: vec![bot("dependabot").id, bot("github-actions").id],
@@ -250,6 +254,7 @@ impl Release {
                 pull_request,
                 bare_commits,
                 shown_as_merged: Vec::new(),
+                tickets: None,
                 missing: Vec::new(),
             });
         }
@@ -353,9 +358,27 @@ pub fn three_person() -> Policies {
     Policies::builtin(&["three-person".to_owned()]).expect("the built-in pack")
 }
 
+/// Every rule of every pack that can be in force together with `three-person`.
+pub fn every_rule() -> Policies {
+    Policies::builtin(&["three-person", "tested", "ticketed"].map(str::to_owned)).expect("built-in packs")
+}
+
+/// Judges facts under the packs that they name.
 pub fn judge(facts: &Facts) -> Verdict {
-    static POLICIES: LazyLock<Policies> = LazyLock::new(three_person);
-    decide(facts, &POLICIES)
+    static POLICIES: LazyLock<Mutex<HashMap<Vec<String>, Arc<Policies>>>> = LazyLock::new(Mutex::default);
+    let packs = facts.terms.packs.clone();
+    let mut known = POLICIES.lock().expect("no test panics in here");
+    let policies =
+        known.entry(packs).or_insert_with_key(|packs| Arc::new(Policies::builtin(packs).expect("built-in packs")));
+    let policies = policies.clone();
+    drop(known);
+    decide(facts, &policies)
+}
+
+/// The same facts under other packs.
+pub fn under(packs: &[&str], mut facts: Facts) -> Facts {
+    facts.terms.packs = packs.iter().map(|pack| (*pack).to_owned()).collect();
+    facts
 }
 
 /// Every code the verdict carries, on changes, on reviews or on the whole.

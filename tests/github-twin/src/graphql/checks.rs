@@ -231,7 +231,10 @@ pub(crate) fn status<'w>(world: &'w World, sha: &str) -> Part<'w> {
 pub(crate) fn rollup<'w>(context: Context<'w>, sha: &str) -> Part<'w> {
     let world = context.world;
     let statuses = latest_statuses(world, sha);
-    let checks: Vec<&CheckRun> = world.check_runs.iter().filter(|run| run.head_sha == sha).collect();
+    let here: Vec<&CheckRun> = world.check_runs.iter().filter(|run| run.head_sha == sha).collect();
+    // Of each App's checks of one name the latest is shown.
+    let later = |run: &CheckRun| here.iter().any(|it| it.app == run.app && it.name == run.name && it.id > run.id);
+    let checks: Vec<&CheckRun> = here.iter().copied().filter(|run| !later(run)).collect();
     if statuses.is_empty() && checks.is_empty() {
         return Part::null();
     }

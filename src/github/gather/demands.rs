@@ -1,0 +1,97 @@
+//! What only some packs ask for: the results of named checks, and references to tickets.
+//!
+//! Invariant: a result or a reference that could not be read whole is no result: the facts name it as missing. Nothing of a
+//! title, a description or a message is kept but the references found in it.
+
+use super::Look;
+use crate::github::node::{PullRequestNode, RollupCommit};
+use crate::settings::ticket_pattern;
+use countersign_core::domain::{CheckResult, CommitSha, TimelineEvent};
+use regex::Regex;
+
+/// So many references say what a change is about.
+const MOST: usize = 20;
+
+/// What the packs in force ask for in a repository.
+pub(super) struct Demands {
+    /// The names of checks.
+    pub(super) checks: Vec<String>,
+    ticket: Option<Regex>,
+}
+
+impl Demands {
+    pub(super) fn of(look: &Look<'_>) -> Self {
+        let scope = look.settings.scope_of(&look.repository.full_name);
+        Self {
+            checks: scope.map(|scope| scope.checks_asked().to_vec()).unwrap_or_default(),
+            ticket: scope.and_then(|scope| scope.ticket_asked()).and_then(|pattern| ticket_pattern(pattern).ok()),
+        }
+    }
+
+    pub(super) fn ticketed(&self) -> bool {
+        self.ticket.is_some()
+    }
+
+    pub(super) fn tested(&self) -> bool {
+        !self.checks.is_empty()
+    }
+
+    /// The tickets that texts name, each once; `None` where none is asked for.
+    pub(super) fn tickets<'t>(&self, texts: impl Iterator<Item = &'t str>) -> Option<Vec<String>> {
+        let pattern = self.ticket.as_ref()?;
+        let mut found: Vec<String> =
+            texts.flat_map(|text| pattern.find_iter(text).map(|found| found.as_str().to_owned())).collect();
+        found.sort();
+        found.dedup();
+        found.retain(|reference| !reference.is_empty());
+        found.truncate(MOST);
+        Some(found)
+    }
+
+    /// What became of the checks on the head and, of what the queue merged, on the merge group.
+    pub(super) fn results(
+        &self,
+        node: &PullRequestNode,
+        timeline: &[TimelineEvent],
+        missing: &mut Vec<String>,
+    ) -> Option<Vec<CheckResult>> {
+        if !self.tested() {
+            return None;
+        }
+        let head = node.last.iter().flat_map(|last| &last.nodes).map(|last| &last.commit);
+        let queued = timeline.iter().any(|event| matches!(event, TimelineEvent::Queued { .. }));
+        let group = node.merge_commit.iter().filter(|_| queued);
+        let mut results = Vec::new();
+        for commit in head.chain(group) {
+            self.results_on(commit, &mut results, missing);
+        }
+        results.sort();
+        results.dedup();
+        Some(results)
+    }
+
+    fn results_on(&self, commit: &RollupCommit, results: &mut Vec<CheckResult>, missing: &mut Vec<String>) {
+        let Some(rollup) = &commit.status_check_rollup else { return };
+        if rollup.contexts.info.has_next_page {
+            missing.push(format!("all checks on {}", commit.oid.get(..7).unwrap_or(&commit.oid)));
+        }
+        for context in &rollup.contexts.nodes {
+            let name = context.name.as_deref().or(context.context.as_deref()).unwrap_or_default();
+            if !self.checks.iter().any(|asked| asked == name) {
+                continue;
+            }
+            let succeeded = match context.kind.as_str() {
+                "CheckRun" => {
+                    context.status.as_deref() == Some("COMPLETED") && context.conclusion.as_deref() == Some("SUCCESS")
+                }
+                // Anyone with write access can post a status by hand; only automation's word counts.
+                "StatusContext" => {
+                    let by_automation = context.creator.as_ref().is_some_and(|creator| creator.kind == "Bot");
+                    context.state.as_deref() == Some("SUCCESS") && by_automation
+                }
+                _ => false,
+            };
+            results.push(CheckResult { name: name.to_owned(), commit: CommitSha::new(commit.oid.clone()), succeeded });
+        }
+    }
+}
