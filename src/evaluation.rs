@@ -7,6 +7,7 @@ mod attempt;
 mod bypass;
 mod gates;
 mod merge_group;
+mod policies;
 pub mod request;
 mod turns;
 
@@ -22,7 +23,7 @@ use countersign_core::domain::{
     CommitSha, Decision, Entry, EntryBody, Facts, Observation, Outcome, PullRequestNumber, PullRequestState, Subject,
     Terms, entry::ENTRY_VERSION, facts::FACTS_VERSION,
 };
-use countersign_core::policy::{self, Policies};
+use countersign_core::policy::{self, OwnFile, Policies};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -71,7 +72,7 @@ pub struct Evaluator {
     pub public_url: String,
     turns: Turns,
     pins: OnceCell<Pinned>,
-    policies: Mutex<BTreeMap<Vec<String>, Arc<Policies>>>,
+    policies: Mutex<BTreeMap<policies::Named, policies::InForce>>,
 }
 
 impl Evaluator {
@@ -112,16 +113,6 @@ impl Evaluator {
             What::Branch { name, after } => evaluation.branch(name, after, &asked.default_branch).await,
         }
     }
-
-    fn policies(&self, packs: &[String]) -> Result<Arc<Policies>, EvaluationError> {
-        let mut known = self.policies.lock().map_err(|_| EvaluationError::Policy("poisoned".to_owned()))?;
-        if let Some(policies) = known.get(packs) {
-            return Ok(policies.clone());
-        }
-        let policies = Arc::new(Policies::builtin(packs).map_err(|error| EvaluationError::Policy(error.to_string()))?);
-        known.insert(packs.to_vec(), policies.clone());
-        Ok(policies)
-    }
 }
 
 struct Evaluation<'a> {
@@ -154,7 +145,8 @@ impl Evaluation<'_> {
         let (head, state) = (pull_request.head.clone(), pull_request.state);
         let was_queued = merge_group::was_queued(&pull_request);
         let base = terms.production_branch.clone();
-        let (decision, recorded) = self.decide(subject, terms, Subject::PullRequest(Box::new(pull_request))).await?;
+        let (decision, recorded) =
+            self.decide(subject, terms, &gathered.own_rules, Subject::PullRequest(Box::new(pull_request))).await?;
         let outcome = decision.verdict.outcome;
         self.show_on(&head, Some(&recorded)).await?;
         if was_queued {
@@ -208,10 +200,11 @@ impl Evaluation<'_> {
         });
         let Some(before) = before else { return Ok(Next::Done) };
         let terms = self.terms().await?;
+        let own = self.own_rules([before.as_str(), after.as_str()]).await?;
         for change in release::landed(&self.look, &terms.production_branch, before, after).await? {
             let Some(last) = change.commits.last() else { continue };
             let subject = format!("repository:{}/commit:{last}", self.look.repository.id);
-            self.decide(subject, terms.clone(), Subject::Landed(Box::new(change))).await?;
+            self.decide(subject, terms.clone(), &own, Subject::Landed(Box::new(change))).await?;
         }
         Ok(Next::Done)
     }
@@ -228,10 +221,12 @@ impl Evaluation<'_> {
     async fn decide(
         &self,
         subject: String,
-        terms: Terms,
+        mut terms: Terms,
+        own: &[OwnFile],
         judged: Subject,
     ) -> Result<(Decision, Recorded), EvaluationError> {
-        let policies = self.evaluator.policies(&terms.packs)?;
+        let (policies, rules) = self.evaluator.policies(&terms.packs, own)?;
+        terms.repository_rules = rules;
         let facts = Facts { version: FACTS_VERSION, repository: self.look.repository.clone(), terms, subject: judged };
         let verdict = policy::decide(&facts, &policies);
         tracing::info!(subject, verdict = %verdict.outcome, reasons = codes(&verdict), "decided");

@@ -68,12 +68,13 @@ async fn judge(check: &Check) -> anyhow::Result<Exit> {
         Look { client: &client, store: &store, settings: &settings, repository: &repository, objects: &objects, now };
     let pins = pins::resolve(&client, &store, &settings).await?;
     let mut gathered = pull_request::gather(&look, &[PullRequestNumber(check.pr)]).await?;
-    let terms = gather::terms(&look, &pins, &found.default_branch)?;
+    let mut terms = gather::terms(&look, &pins, &found.default_branch)?;
     let pull_request = gathered.pull_requests.pop().context("the pull request cannot be read")?;
     if pull_request.base_branch != terms.production_branch {
         bail!("#{} goes into `{}`, which is not the production branch", check.pr, pull_request.base_branch);
     }
-    let policies = Policies::builtin(&terms.packs)?;
+    let (policies, rules) = Policies::with_own(&terms.packs, &gathered.own_rules)?;
+    terms.repository_rules = rules;
     let subject = Subject::PullRequest(Box::new(pull_request));
     let facts = Facts { version: FACTS_VERSION, repository: repository.clone(), terms, subject };
     let verdict = policy::decide(&facts, &policies);

@@ -69,7 +69,8 @@ impl Evaluation<'_> {
         };
         let (run, attempt) = (gathered.run.id, gathered.run.this.number);
         let subject = subject_of(&self.look, run, attempt, &asked.environment);
-        let (decision, recorded) = self.decide(subject, terms, Subject::Deployment(Box::new(facts))).await?;
+        let own = self.own_rules_of(&facts).await?;
+        let (decision, recorded) = self.decide(subject, terms, &own, Subject::Deployment(Box::new(facts))).await?;
         self.answer(&decision, &recorded, run, attempt, &asked.environment).await?;
         Ok(match decision.verdict.outcome {
             Outcome::Undetermined => Next::LookAgain,

@@ -5,6 +5,7 @@
 use super::{Evaluation, EvaluationError, Next};
 use crate::github::gather::merge_group;
 use countersign_core::domain::{CommitSha, MergeGroup, PullRequest, PullRequestNumber, Subject, TimelineEvent};
+use countersign_core::policy::OwnFile;
 
 /// Whether it ever was in the queue: only then may a group hold it.
 pub(super) fn was_queued(pull_request: &PullRequest) -> bool {
@@ -23,8 +24,8 @@ impl Evaluation<'_> {
             self.forget_group(head).await?;
             return Ok(Next::LookAgain);
         }
-        let group = merge_group::gather(&self.look, &queue, head).await?;
-        self.judge_group(group).await?;
+        let (group, own) = merge_group::gather(&self.look, &queue, head).await?;
+        self.judge_group(group, &own).await?;
         Ok(Next::Done)
     }
 
@@ -39,17 +40,17 @@ impl Evaluation<'_> {
             if !queue.holds(&head) {
                 self.forget_group(&head).await?;
             } else if queue.behind(&head).contains(&number) {
-                let group = merge_group::gather(&self.look, &queue, &head).await?;
-                self.judge_group(group).await?;
+                let (group, own) = merge_group::gather(&self.look, &queue, &head).await?;
+                self.judge_group(group, &own).await?;
             }
         }
         Ok(())
     }
 
-    async fn judge_group(&self, group: MergeGroup) -> Result<(), EvaluationError> {
+    async fn judge_group(&self, group: MergeGroup, own: &[OwnFile]) -> Result<(), EvaluationError> {
         let terms = self.terms().await?;
         let head = group.head.clone();
-        let (_, recorded) = self.decide(self.group(&head), terms, Subject::MergeGroup(Box::new(group))).await?;
+        let (_, recorded) = self.decide(self.group(&head), terms, own, Subject::MergeGroup(Box::new(group))).await?;
         self.show_on(&head, Some(&recorded)).await
     }
 

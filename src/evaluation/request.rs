@@ -171,7 +171,8 @@ impl Evaluation<'_> {
         }
         facts.missing.extend(contradictions(request, &gathered.run));
         let subject = subject_of(&self.look, request.run, request.attempt, &request.environment);
-        let (decision, recorded) = self.decide(subject, terms, Subject::Deployment(Box::new(facts))).await?;
+        let own = self.own_rules_of(&facts).await?;
+        let (decision, recorded) = self.decide(subject, terms, &own, Subject::Deployment(Box::new(facts))).await?;
         let ends = now + LASTS;
         if decision.verdict.outcome == Outcome::Allow && presented.is_none() {
             let given = store.give_out(decision.id.clone(), request.grant(), ends).await;

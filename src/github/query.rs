@@ -50,6 +50,9 @@ fragment Rollup on Commit {
   oid statusCheckRollup { contexts(first: 100) { pageInfo { hasNextPage endCursor } nodes { __typename
     ... on CheckRun { name status conclusion } ... on StatusContext { context state creator { ...Who } } } } }
 }
+fragment Rules on GitObject {
+  __typename ... on Tree { entries { name type object { ... on Blob { text isTruncated } } } }
+}
 fragment PullRequestFacts on PullRequest {
   number state createdAt baseRefName baseRefOid headRefName headRefOid isCrossRepository
   headRepository { databaseId }
@@ -89,7 +92,7 @@ pub fn pull_requests(numbers: &[u64]) -> String {
     }
     format!(
         "query PullRequests($owner: String!, $name: String!, $app: Int!, $kinds: [PullRequestTimelineItemsItemType!], \
-         $tested: Boolean!, $ticketed: Boolean!) {{ repository(owner: $owner, name: $name) {{ databaseId nameWithOwner \
+         $tested: Boolean!, $ticketed: Boolean!, $rules: String!) {{ repository(owner: $owner, name: $name) {{ rules: object(expression: $rules) {{ ...Rules }} databaseId nameWithOwner \
          defaultBranchRef {{ name }} {fields} }} }}{PULL_REQUEST}"
     )
 }
@@ -132,6 +135,13 @@ pub fn commits(oids: &[CommitSha]) -> String {
         parts(&["Named", "CommitFacts"])
     )
 }
+
+/// The repository's own rules in two revisions.
+pub const OWN_RULES: &str = "query OwnRules($owner: String!, $name: String!, $now: String!, $then: String!) { \
+     repository(owner: $owner, name: $name) { now: object(expression: $now) { ...Rules } \
+     then: object(expression: $then) { ...Rules } } } \
+     fragment Rules on GitObject { __typename ... on Tree { entries { name type object { \
+     ... on Blob { text isTruncated } } } } }";
 
 /// The merge queue of a branch, and where the branch is. One of more entries is not shown
 /// whole, and the facts say so.

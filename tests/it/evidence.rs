@@ -10,7 +10,7 @@ use countersign_core::domain::facts::FACTS_VERSION;
 use countersign_core::domain::{
     Account, AccountId, AccountKind, Automation, ChangeInRelease, Commit, CommitIdentity, CommitSha, Decision, Entry,
     EntryBody, Facts, Outcome, PullRequest, PullRequestNumber, PullRequestState, Push, PushSource, Repository,
-    RepositoryId, Review, ReviewId, ReviewState, Subject, Terms, TimelineEvent,
+    RepositoryId, RepositoryRules, Review, ReviewId, ReviewState, Subject, Terms, TimelineEvent,
 };
 use countersign_core::ledger::{Checkpoint, Hash, SigningKey, canonical};
 use countersign_core::policy::{Policies, decide};
@@ -112,6 +112,7 @@ fn facts(repository: u64, subject: Subject) -> Facts {
             production_branch: "main".to_owned(),
             packs: vec!["three-person".to_owned()],
             checks: Vec::new(),
+            repository_rules: RepositoryRules::default(),
             persons: Vec::new(),
             automation: Automation { sponsors, ..Automation::default() },
             web_url: "https://github.example".to_owned(),

@@ -25,12 +25,30 @@ pub struct Terms {
     /// The checks that must have succeeded, under the pack `tested`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<String>,
+    /// What is to be said of the repository's own rules.
+    #[serde(default, skip_serializing_if = "RepositoryRules::is_unremarkable")]
+    pub repository_rules: RepositoryRules,
     /// People with several accounts or with e-mails of their own.
     pub persons: Vec<Person>,
     /// What is automation.
     pub automation: Automation,
     /// The web address of GitHub, for links (`https://github.com`).
     pub web_url: String,
+}
+
+/// What is to be said of the rules that a repository lays beside the packs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RepositoryRules {
+    /// Permits: a repository can only be stricter, so they are left out.
+    pub ignored: Vec<String>,
+    /// What is wrong with the others; anything here makes the outcome undetermined.
+    pub faults: Vec<String>,
+}
+
+impl RepositoryRules {
+    fn is_unremarkable(&self) -> bool {
+        self.ignored.is_empty() && self.faults.is_empty()
+    }
 }
 
 /// What is judged.

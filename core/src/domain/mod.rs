@@ -18,7 +18,7 @@ pub use change::{
     Push, PushSource, Review, ReviewState, TimelineEvent,
 };
 pub use entry::{Alert, Decision, DeploymentFinished, Entry, EntryBody};
-pub use facts::{Facts, MergeGroup, Repository, Subject, Terms};
+pub use facts::{Facts, MergeGroup, Repository, RepositoryRules, Subject, Terms};
 pub use id::{AccountId, CommitSha, DeploymentId, PullRequestNumber, RepositoryId, ReviewId, RunAttempt, RunId};
 pub use observation::Observation;
 pub use release::{

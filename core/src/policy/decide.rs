@@ -5,7 +5,7 @@
 
 use super::change::{self, Judged};
 use super::entities::Judge;
-use super::explain::{About, FACTS_INCOMPLETE, outcome, reason};
+use super::explain::{About, FACTS_INCOMPLETE, POLICY_ERROR, outcome, reason};
 use super::pack::Policies;
 use super::people::People;
 use super::release;
@@ -20,12 +20,23 @@ pub fn decide(facts: &Facts, policies: &Policies) -> Verdict {
     }
     let people = People::new(&facts.terms);
     let judge = Judge::new(policies, &people);
-    match &facts.subject {
+    let mut verdict = match &facts.subject {
         Subject::PullRequest(pr) => alone(change::of_pull_request(&judge, &facts.terms, pr)),
         Subject::Landed(landed) => alone(change::of_landed(&judge, &facts.terms, landed, landed.landing.as_ref())),
         Subject::MergeGroup(group) => together(&judge, facts, group),
         Subject::Deployment(deployment) => release::of_deployment(&judge, facts, deployment),
+    };
+    let faults = &facts.terms.repository_rules.faults;
+    if !faults.is_empty() {
+        // What the repository's own rules would have said, nobody can tell.
+        let wrong =
+            faults.iter().map(|fault| About::default().put("detail", format!("the repository's own rules: {fault}")));
+        verdict.reasons.extend(wrong.map(|about| reason(policies, POLICY_ERROR, about)));
+        verdict.outcome = outcome(&verdict.reasons);
+        verdict.can_deploy.clear();
+        verdict.up_to = None;
     }
+    verdict
 }
 
 /// The verdict on one change by itself.

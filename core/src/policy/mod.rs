@@ -17,6 +17,7 @@
 
 pub mod decide;
 pub mod explain;
+pub mod own;
 pub mod pack;
 pub mod packs;
 pub mod pushes;
@@ -41,6 +42,7 @@ pub use decide::decide;
 pub use explain::{Code, Origin, codes};
 pub use line::landing_at;
 pub use merges::merges_of_base;
+pub use own::OwnFile;
 pub use pack::{Policies, PolicyError, Sources};
 pub use packs::{PACKS, Pack};
 pub use pushes::push_gap;

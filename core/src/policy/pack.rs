@@ -95,6 +95,10 @@ impl Policies {
         Self::parse(SCHEMA, &files)
     }
 
+    pub(super) fn parse_built_in_schema(files: &BTreeMap<String, String>) -> Result<Self, PolicyError> {
+        Self::parse(SCHEMA, files)
+    }
+
     /// Rules from their texts: a schema, and files that each hold one rule.
     pub fn parse(schema: &str, files: &BTreeMap<String, String>) -> Result<Self, PolicyError> {
         let reserved: Vec<&str> = BRANCHES.iter().map(|branch| branch.code).collect();

@@ -78,6 +78,12 @@ pub fn summary_markdown(verdict: &Verdict, facts: &Facts) -> String {
         page.change(change, &mut lines);
     }
     page.deployers(verdict, &mut lines);
+    let ignored = &facts.terms.repository_rules.ignored;
+    if !ignored.is_empty() {
+        let ignored: Vec<String> = ignored.iter().map(|rule| plain(rule)).collect();
+        lines.push(String::new());
+        lines.push(format!("Ignored, since a repository can only be stricter: the permit in {}.", list(&ignored, 10)));
+    }
     whole_lines(&lines)
 }
 

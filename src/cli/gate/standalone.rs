@@ -7,13 +7,15 @@ use super::runner::Context;
 use super::told::Told;
 use crate::cli::check::Scratch;
 use crate::github::client::millis;
-use crate::github::gather::{self, Look, deployment, run};
+use crate::github::gather::{self, Look, deployment, own_rules, run};
 use crate::github::{Client, pins};
 use crate::settings::Scope;
 use crate::store::Store;
 use anyhow::{Context as _, bail, ensure};
 use countersign_core::domain::facts::FACTS_VERSION;
-use countersign_core::domain::{CommitSha, Facts, GateRequest, Repository, RepositoryId, RunId, Subject};
+use countersign_core::domain::{
+    CommitSha, Facts, GateRequest, Repository, RepositoryId, RunId, StartingPoint, Subject,
+};
 use countersign_core::policy::{self, Policies};
 use serde::Deserialize;
 use std::path::Path;
@@ -63,7 +65,7 @@ pub(super) async fn judge(
     let look =
         Look { client: &client, store: &store, settings: &settings, repository: &repository, objects: &objects, now };
     let pins = pins::resolve(&client, &store, &settings).await?;
-    let terms = gather::terms(&look, &pins, &found.default_branch)?;
+    let mut terms = gather::terms(&look, &pins, &found.default_branch)?;
     let id = context.run.parse().map(RunId).context("the run's id is no number")?;
     let gathered = run::gather(&look, id).await.context("the run cannot be read")?;
     ensure!(gathered.run.this.number.to_string() == context.attempt, "the run has gone on to another attempt");
@@ -74,7 +76,10 @@ pub(super) async fn judge(
         request: Some(GateRequest { commits, event: context.event.clone(), presented: None }),
     };
     let gathered = deployment::gather(&look, &terms.production_branch, &gathered, &asked, &[]).await?;
-    let policies = Policies::builtin(&terms.packs)?;
+    let now = gathered.start.as_ref().map_or(&gathered.target, StartingPoint::commit);
+    let own = own_rules::gather(&look, [now.as_str(), gathered.target.as_str()]).await?;
+    let (policies, rules) = Policies::with_own(&terms.packs, &own)?;
+    terms.repository_rules = rules;
     let subject = Subject::Deployment(Box::new(gathered));
     let facts = Facts { version: FACTS_VERSION, repository: repository.clone(), terms, subject };
     let verdict = policy::decide(&facts, &policies);

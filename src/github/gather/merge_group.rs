@@ -8,6 +8,7 @@ use crate::github::client::GitHubError;
 use crate::github::node::{Oid, Page};
 use crate::github::query;
 use countersign_core::domain::{CommitSha, MergeGroup, PullRequestNumber};
+use countersign_core::policy::OwnFile;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -103,7 +104,11 @@ pub async fn queue(look: &Look<'_>, branch: &str) -> Result<Queue, GitHubError> 
 }
 
 /// Reads every pull request of the group whose head this is.
-pub async fn gather(look: &Look<'_>, queue: &Queue, head: &CommitSha) -> Result<MergeGroup, GitHubError> {
+pub async fn gather(
+    look: &Look<'_>,
+    queue: &Queue,
+    head: &CommitSha,
+) -> Result<(MergeGroup, Vec<OwnFile>), GitHubError> {
     let chain = queue.chain(head);
     let base = chain.last().and_then(|entry| entry.base_commit.as_ref()).map(|oid| CommitSha::new(oid.oid.clone()));
     let mut missing = Vec::new();
@@ -120,7 +125,12 @@ pub async fn gather(look: &Look<'_>, queue: &Queue, head: &CommitSha) -> Result<
     }
     let mut numbers = queue.behind(head);
     numbers.reverse();
-    let pull_requests =
-        if numbers.is_empty() { Vec::new() } else { pull_request::gather(look, &numbers).await?.pull_requests };
-    Ok(MergeGroup { head: head.clone(), base: base.unwrap_or_else(|| CommitSha::new("")), pull_requests, missing })
+    let (pull_requests, own_rules) = if numbers.is_empty() {
+        (Vec::new(), Vec::new())
+    } else {
+        let gathered = pull_request::gather(look, &numbers).await?;
+        (gathered.pull_requests, gathered.own_rules)
+    };
+    let base = base.unwrap_or_else(|| CommitSha::new(""));
+    Ok((MergeGroup { head: head.clone(), base, pull_requests, missing }, own_rules))
 }

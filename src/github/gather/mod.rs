@@ -13,6 +13,7 @@ pub mod merge_group;
 mod merges;
 mod observed;
 pub mod outcome;
+pub mod own_rules;
 pub mod pull_request;
 pub mod pushes;
 pub mod release;
@@ -23,7 +24,7 @@ use super::client::{Client, GitHubError};
 use crate::git::Objects;
 use crate::settings::Settings;
 use crate::store::Store;
-use countersign_core::domain::{Repository, Terms};
+use countersign_core::domain::{Repository, RepositoryRules, Terms};
 use serde_json::Value;
 
 /// Everything one look at GitHub needs.
@@ -66,6 +67,7 @@ pub fn terms(look: &Look<'_>, pins: &super::pins::Pinned, default_branch: &str) 
         production_branch: scope.production_branch.clone().unwrap_or_else(|| default_branch.to_owned()),
         packs: scope.policies.clone(),
         checks: scope.checks_asked().to_vec(),
+        repository_rules: RepositoryRules::default(),
         persons: pins.persons.clone(),
         automation: pins.automation.clone(),
         web_url: look.settings.github.web_url.clone(),

@@ -4,7 +4,7 @@
 //! GitHub shows now.
 
 use super::demands::Demands;
-use super::{Look, merges, observed, pushes, runs};
+use super::{Look, merges, observed, own_rules, pushes, runs};
 use crate::github::client::GitHubError;
 use crate::github::node::{BigInt, Page, PullRequestCommit, PullRequestNode, ReviewCommit, TimelineNode, account};
 use crate::github::query;
@@ -13,6 +13,7 @@ use countersign_core::domain::{
     CommitSha, PullRequest, PullRequestNumber, PullRequestState, RepositoryId, Review, ReviewId, ReviewState,
     TimelineEvent,
 };
+use countersign_core::policy::OwnFile;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -24,6 +25,8 @@ const TOGETHER: usize = 25;
 pub struct Gathered {
     /// The repository's default branch.
     pub default_branch: String,
+    /// The repository's own rules on the production branch.
+    pub own_rules: Vec<OwnFile>,
     /// The pull requests, in the order asked for.
     pub pull_requests: Vec<PullRequest>,
 }
@@ -33,6 +36,8 @@ pub struct Gathered {
 struct RepositoryNode {
     database_id: Option<u64>,
     default_branch_ref: Option<Named>,
+    #[serde(default)]
+    rules: Value,
     #[serde(flatten)]
     fields: serde_json::Map<String, Value>,
 }
@@ -44,7 +49,11 @@ struct Named {
 
 /// Reads some pull requests, 25 a call.
 pub async fn gather(look: &Look<'_>, numbers: &[PullRequestNumber]) -> Result<Gathered, GitHubError> {
-    let mut gathered = Gathered { default_branch: String::new(), pull_requests: Vec::with_capacity(numbers.len()) };
+    let mut gathered = Gathered {
+        default_branch: String::new(),
+        own_rules: Vec::new(),
+        pull_requests: Vec::with_capacity(numbers.len()),
+    };
     let demands = Demands::of(look);
     for some in numbers.chunks(TOGETHER) {
         let variables = look.variables([
@@ -52,6 +61,7 @@ pub async fn gather(look: &Look<'_>, numbers: &[PullRequestNumber]) -> Result<Ga
             ("kinds", json!(query::KINDS)),
             ("tested", json!(demands.tested())),
             ("ticketed", json!(demands.ticketed())),
+            ("rules", json!(own_rules::on_production_branch(look))),
         ]);
         let query = query::pull_requests(&some.iter().map(|number| number.0).collect::<Vec<_>>());
         let data = look.client.graphql(&query, variables).await?;
@@ -60,6 +70,7 @@ pub async fn gather(look: &Look<'_>, numbers: &[PullRequestNumber]) -> Result<Ga
             return Err(GitHubError::NotFound(format!("repository {} under this name", look.repository.id)));
         }
         gathered.default_branch = repository.default_branch_ref.map(|branch| branch.name).unwrap_or_default();
+        gathered.own_rules = own_rules::read(repository.rules.take());
         for (place, number) in some.iter().enumerate() {
             let node = repository.fields.remove(&format!("p{place}")).unwrap_or_default();
             if node.is_null() {

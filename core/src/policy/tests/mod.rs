@@ -9,6 +9,7 @@ mod deploy;
 mod identity;
 mod laws;
 mod merge;
+mod own;
 mod packs;
 mod rules;
 mod words;

@@ -4,8 +4,8 @@ use crate::domain::facts::FACTS_VERSION;
 use crate::domain::{
     Account, AccountId, AccountKind, Attempt, Automation, ChangeInRelease, Commit, CommitIdentity, CommitSha,
     Deployment, DeploymentId, DeploymentRecord, EnvironmentApproval, Facts, Landing, LandingKind, Line, PullRequest,
-    PullRequestNumber, PullRequestState, Push, PushSource, Repository, RepositoryId, Review, ReviewId, ReviewState,
-    Run, RunAttempt, RunId, StartingPoint, Subject, Terms, TimelineEvent, Verdict,
+    PullRequestNumber, PullRequestState, Push, PushSource, Repository, RepositoryId, RepositoryRules, Review, ReviewId,
+    ReviewState, Run, RunAttempt, RunId, StartingPoint, Subject, Terms, TimelineEvent, Verdict,
 };
 
 use crate::policy::{Policies, decide};
@@ -199,6 +199,7 @@ pub fn facts(subject: Subject) -> Facts {
             production_branch: "main".to_owned(),
             packs: vec!["three-person".to_owned()],
             checks: Vec::new(),
+            repository_rules: RepositoryRules::default(),
             persons: Vec::new(),
             automation: Automation {
                 trusted: vec![bot("dependabot").id, bot("github-actions").id],
