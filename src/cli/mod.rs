@@ -5,6 +5,7 @@
 mod check;
 mod evidence;
 pub mod gate;
+mod policy;
 mod serve;
 
 use crate::settings::{Settings, SettingsError};
@@ -63,6 +64,9 @@ enum Verb {
         after_help = "Example: countersign gate --server https://countersign.example.com --environment production"
     )]
     Gate(Box<gate::Gate>),
+    /// Explain the rules, and check a repository's own.
+    #[command(subcommand)]
+    Policy(policy::Policy),
     /// Export and verify evidence.
     #[command(subcommand)]
     Evidence(evidence::Evidence),
@@ -74,6 +78,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Verb::Serve { config } => serve::serve(config.as_deref()),
         Verb::Check(check) => check::check(&check),
         Verb::Gate(gate) => gate::gate(&gate),
+        Verb::Policy(verb) => policy::run(&verb),
         Verb::Evidence(verb) => evidence::run(verb),
     };
     let exit = match result {

@@ -191,3 +191,27 @@ async fn check_ends_with_what_it_judged() {
     let writes = scene.stage.world().lock().writes.len();
     assert_eq!(scene.trace().await[5], i64::try_from(writes).unwrap());
 }
+
+#[tokio::test]
+async fn policies_are_explained_in_words_and_a_repositorys_own_are_checked() {
+    let said = run(&["policy", "explain", "--pack", "two-person", "--pack", "ticketed"], &[]).await;
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert!(said.out.contains("ticket-missing") && !said.out.contains("deployer-is-reviewer"), "{}", said.out);
+    let said = run(&["policy", "explain", "--format", "json"], &[]).await;
+    let explained: Value = serde_json::from_str(&said.out).unwrap();
+    assert!(explained["rules"].as_array().unwrap().iter().any(|rule| rule["code"] == "deployer-is-reviewer"));
+    assert_eq!(run(&["policy", "explain", "--pack", "nobody"], &[]).await.code, 3);
+
+    let folder = tempfile::tempdir().unwrap();
+    let forbid = "forbid (principal, action == Action::\"merge\", resource is Change)";
+    let write = |name: &str, text: String| fs::write(folder.path().join(name), text).unwrap();
+    write("frozen.cedar", format!("@id(\"frozen\") {forbid} unless {{ resource.merged }};"));
+    write("loose.cedar", "permit (principal, action, resource);".to_owned());
+    let said = run(&["policy", "validate", path(folder.path())], &[]).await;
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert!(said.err.contains("loose.cedar: a permit is ignored"), "{}", said.err);
+    write("wrong.cedar", format!("@id(\"wrong\") {forbid} when {{ resource.marged }};"));
+    let said = run(&["policy", "validate", path(folder.path())], &[]).await;
+    assert_eq!(said.code, 3);
+    assert!(said.err.contains("marged"), "{}", said.err);
+}

@@ -26,8 +26,11 @@ pub(super) async fn changes(
 ) -> Result<Vec<ChangeInRelease>, GitHubError> {
     let Some(from) = line.commits.iter().position(|commit| commit == target) else { return Ok(Vec::new()) };
     let ahead: Vec<&CommitSha> = line.commits.iter().skip(from).collect();
-    let ahead = if line.reaches_start { ahead.split_last().map(|(_, rest)| rest).unwrap_or_default() } else { &ahead };
-    let mut changes = cut(ahead, &line.landings);
+    let (start, ahead) = match ahead.split_last() {
+        Some((start, rest)) if line.reaches_start => (Some(*start), rest),
+        _ => (None, ahead.as_slice()),
+    };
+    let mut changes = cut(ahead, &line.landings, start);
     let ends: Vec<CommitSha> = changes.iter().filter_map(|change| change.commits.last().cloned()).collect();
     let tied = commits(look, &ends).await?;
     let mut numbers = BTreeMap::new();
@@ -94,14 +97,20 @@ fn merged_itself(node: &CommitNode, candidates: Vec<&AssociatedPullRequest>) -> 
 }
 
 /// The runs of commits that one merge put there; every other commit is a change of its own. Oldest first.
-fn cut(newest_first: &[&CommitSha], landings: &[Landing]) -> Vec<ChangeInRelease> {
+fn cut(newest_first: &[&CommitSha], landings: &[Landing], start: Option<&CommitSha>) -> Vec<ChangeInRelease> {
     let mut changes = Vec::new();
     let mut rest = newest_first;
     while let Some((end, _)) = rest.split_first() {
         let landing = policy::landing_at(landings, end).cloned();
+        let mut missing = Vec::new();
         let length = match &landing {
             Some(landing) if landing.kind != LandingKind::Push => {
-                rest.iter().position(|commit| **commit == landing.before).unwrap_or(rest.len())
+                let before = rest.iter().position(|commit| **commit == landing.before);
+                if before.is_none() && start != Some(&landing.before) {
+                    // What runs now lies inside this merge, or older changes would be taken for a part of it.
+                    missing.push(format!("where the merge that ends at {} began", end.short()));
+                }
+                before.unwrap_or(rest.len())
             }
             _ => 1,
         };
@@ -115,7 +124,7 @@ fn cut(newest_first: &[&CommitSha], landings: &[Landing]) -> Vec<ChangeInRelease
             bare_commits: Vec::new(),
             shown_as_merged: Vec::new(),
             tickets: None,
-            missing: Vec::new(),
+            missing,
         });
         rest = older;
     }
@@ -179,6 +188,7 @@ pub async fn landed(
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::indexing_slicing)]
     use super::*;
 
     fn landing(before: &str, after: &str, kind: LandingKind) -> Landing {
@@ -198,15 +208,25 @@ mod tests {
             landing("a1", "a3", LandingKind::PullRequestMerge),
             landing("a0", "a1", LandingKind::PullRequestMerge),
         ];
-        let changes = cut(&line, &landings);
+        let changes = cut(&line, &landings, Some(&"a0".into()));
         assert_eq!(shape(&changes), [vec!["a1"], vec!["a2", "a3"], vec!["a4"], vec!["a5"]]);
         assert!(changes.iter().all(|change| change.landing.is_some()));
+    }
+
+    #[test]
+    fn a_merge_that_began_out_of_sight_is_said_to() {
+        let line: Vec<CommitSha> = ["a3", "a2"].map(CommitSha::from).to_vec();
+        let line: Vec<&CommitSha> = line.iter().collect();
+        let landings = [landing("a0", "a3", LandingKind::PullRequestMerge)];
+        let changes = cut(&line, &landings, Some(&"a1".into()));
+        assert_eq!(changes[0].missing, ["where the merge that ends at a3 began"]);
+        assert!(cut(&line, &landings, Some(&"a0".into()))[0].missing.is_empty());
     }
 
     #[test]
     fn a_commit_that_no_movement_explains_is_a_change_of_its_own() {
         let line: Vec<CommitSha> = ["b2", "b1"].map(CommitSha::from).to_vec();
         let line: Vec<&CommitSha> = line.iter().collect();
-        assert_eq!(shape(&cut(&line, &[])), [vec!["b1"], vec!["b2"]]);
+        assert_eq!(shape(&cut(&line, &[], None)), [vec!["b1"], vec!["b2"]]);
     }
 }
