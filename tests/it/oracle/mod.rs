@@ -2,7 +2,7 @@
 //! rules say of what happened. `ORACLE_STORIES=1000` makes it a long run, `ORACLE_SEED` begins elsewhere.
 //!
 //! It reads what the twin knows to have happened (never an API answer) and shares no code with the service. Left out, since
-//! it does not judge them yet: merge queues, proved clean merges, `github-actions[bot]`, exceptions, the pipeline gate.
+//! it does not judge them yet: merge queues, `github-actions[bot]`, exceptions, the pipeline gate.
 //!
 //! Where they differ, the story is made as short as it can be and printed as a file for `tests/stories`.
 

@@ -177,7 +177,8 @@ impl Script {
                 return json!({"suggest": {"pr": pr, "by": self.somebody(world), "applied_by": by}});
             }
             _ if self.chance(0.1) => {
-                return json!({"update_branch": {"pr": pr, "by": by, "edited": true}});
+                let edited = self.chance(0.5);
+                return json!({"update_branch": {"pr": pr, "by": by, "edited": edited}});
             }
             _ => {}
         }
