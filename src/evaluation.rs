@@ -149,10 +149,9 @@ impl Evaluation<'_> {
             self.decide(subject, terms, &gathered.own_rules, Subject::PullRequest(Box::new(pull_request))).await?;
         let outcome = decision.verdict.outcome;
         self.show_on(&head, Some(&recorded)).await?;
-        if was_queued {
-            self.merge_groups_of(number, &base).await?;
-        }
-        let again = outcome == Outcome::Undetermined && state != PullRequestState::Closed;
+        let of_groups = if was_queued { self.merge_groups_of(number, &base).await? } else { Next::Done };
+        let unsettled = outcome == Outcome::Undetermined && state != PullRequestState::Closed;
+        let again = unsettled || of_groups == Next::LookAgain;
         Ok(if again { Next::LookAgain } else { Next::Done })
     }
 

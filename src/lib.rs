@@ -12,6 +12,7 @@
 //! 8. [`store::record`]: into the ledger, in one transaction.
 //! 9. [`github::publish`]: the check run, the answer of the rule.
 //!
+//! [`git`] proves on real objects that a merge changed nothing of its own, for 6;
 //! [`sweep`] puts into the inbox what webhooks did not bring,
 //! [`evidence`] is what an auditor takes away, [`cli`] what a person types.
 

@@ -4,7 +4,9 @@
 
 use super::{Evaluation, EvaluationError, Next};
 use crate::github::gather::merge_group;
-use countersign_core::domain::{CommitSha, MergeGroup, PullRequest, PullRequestNumber, Subject, TimelineEvent};
+use countersign_core::domain::{
+    CommitSha, MergeGroup, Outcome, PullRequest, PullRequestNumber, Subject, TimelineEvent,
+};
 use countersign_core::policy::OwnFile;
 
 /// Whether it ever was in the queue: only then may a group hold it.
@@ -25,15 +27,15 @@ impl Evaluation<'_> {
             return Ok(Next::LookAgain);
         }
         let (group, own) = merge_group::gather(&self.look, &queue, head).await?;
-        self.judge_group(group, &own).await?;
-        Ok(Next::Done)
+        self.judge_group(group, &own).await
     }
 
     /// Judges the groups again that hold a pull request of which something is new.
-    pub(super) async fn merge_groups_of(&self, number: PullRequestNumber, base: &str) -> Result<(), EvaluationError> {
+    pub(super) async fn merge_groups_of(&self, number: PullRequestNumber, base: &str) -> Result<Next, EvaluationError> {
+        let mut next = Next::Done;
         let heads = self.evaluator.store.merge_groups(self.look.repository.id).await?;
         if heads.is_empty() {
-            return Ok(());
+            return Ok(next);
         }
         let queue = merge_group::queue(&self.look, base).await?;
         for head in heads {
@@ -41,17 +43,22 @@ impl Evaluation<'_> {
                 self.forget_group(&head).await?;
             } else if queue.behind(&head).contains(&number) {
                 let (group, own) = merge_group::gather(&self.look, &queue, &head).await?;
-                self.judge_group(group, &own).await?;
+                if self.judge_group(group, &own).await? == Next::LookAgain {
+                    next = Next::LookAgain;
+                }
             }
         }
-        Ok(())
+        Ok(next)
     }
 
-    async fn judge_group(&self, group: MergeGroup, own: &[OwnFile]) -> Result<(), EvaluationError> {
+    async fn judge_group(&self, group: MergeGroup, own: &[OwnFile]) -> Result<Next, EvaluationError> {
         let terms = self.terms().await?;
         let head = group.head.clone();
-        let (_, recorded) = self.decide(self.group(&head), terms, own, Subject::MergeGroup(Box::new(group))).await?;
-        self.show_on(&head, Some(&recorded)).await
+        let (decision, recorded) =
+            self.decide(self.group(&head), terms, own, Subject::MergeGroup(Box::new(group))).await?;
+        self.show_on(&head, Some(&recorded)).await?;
+        let undetermined = decision.verdict.outcome == Outcome::Undetermined;
+        Ok(if undetermined { Next::LookAgain } else { Next::Done })
     }
 
     async fn forget_group(&self, head: &CommitSha) -> Result<(), EvaluationError> {

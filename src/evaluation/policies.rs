@@ -49,7 +49,7 @@ impl Evaluation<'_> {
             Err(error) if error.passes() => Err(error.into()),
             Err(error) => {
                 tracing::warn!(%error, "the repository's own rules cannot be read");
-                Ok(vec![OwnFile { name: "its folder".to_owned(), text: "this cannot be read!".to_owned() }])
+                Ok(vec![own_rules::unreadable("its folder", "this cannot be read")])
             }
         }
     }

@@ -129,7 +129,7 @@ impl Client {
     pub async fn token(&self) -> Result<String, GitHubError> {
         match &self.caller {
             Caller::Bearer(token) => Ok(token.clone()),
-            Caller::App(app) => app.json_web_token(SystemTime::now()),
+            Caller::App(_) => Err(GitHubError::Unusable("the App itself reads no repository".to_owned())),
             Caller::Installation { app, installation } => app.installation_token(&self.transport, *installation).await,
         }
     }

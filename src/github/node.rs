@@ -11,7 +11,7 @@ use serde::Deserialize;
 #[serde(rename_all = "camelCase")]
 pub(super) struct Who {
     #[serde(rename = "__typename")]
-    pub(super) kind: String,
+    kind: String,
     login: String,
     database_id: Option<u64>,
 }

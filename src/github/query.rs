@@ -137,9 +137,10 @@ pub fn commits(oids: &[CommitSha]) -> String {
 }
 
 /// The repository's own rules in two revisions.
-pub const OWN_RULES: &str = "query OwnRules($owner: String!, $name: String!, $now: String!, $then: String!) { \
-     repository(owner: $owner, name: $name) { now: object(expression: $now) { ...Rules } \
-     then: object(expression: $then) { ...Rules } } } \
+pub const OWN_RULES: &str = "query OwnRules($owner: String!, $name: String!, $now: String!, $nowRules: String!, \
+     $then: String!, $thenRules: String!) { repository(owner: $owner, name: $name) { \
+     now: object(expression: $now) { __typename } nowRules: object(expression: $nowRules) { ...Rules } \
+     then: object(expression: $then) { __typename } thenRules: object(expression: $thenRules) { ...Rules } } } \
      fragment Rules on GitObject { __typename ... on Tree { entries { name type object { \
      ... on Blob { text isTruncated } } } } }";
 

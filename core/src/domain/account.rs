@@ -34,6 +34,11 @@ impl Account {
     pub fn is_actions(&self) -> bool {
         self.kind == AccountKind::Bot && same_login(&self.login, "github-actions")
     }
+
+    /// GitHub's own `github-merge-queue[bot]`, for which nobody else can act.
+    pub fn is_merge_queue(&self) -> bool {
+        self.kind == AccountKind::Bot && same_login(&self.login, "github-merge-queue")
+    }
 }
 
 /// A person the settings name, with all accounts and e-mails that are theirs.

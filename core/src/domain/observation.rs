@@ -85,15 +85,15 @@ pub enum Observation {
         /// The answer.
         could_write: bool,
     },
-    /// The runs in progress when `github-actions[bot]` opened a pull request or pushed to it. A run can be deleted once it
-    /// is over: what was seen of it first is kept.
-    RunsInProgress {
+    /// A run was in progress when `github-actions[bot]` opened a pull request or pushed to it. It can be deleted once it is
+    /// over, so what was ever seen of it is kept.
+    RunInProgress {
         /// The pull request.
         number: PullRequestNumber,
         /// `opened`, or the commit that it pushed.
         act: String,
-        /// The runs; at least one.
-        runs: Vec<DrivingRun>,
+        /// The run.
+        run: DrivingRun,
     },
     /// A deployment was created by a run's attempt.
     DeploymentCreated {
@@ -148,7 +148,7 @@ impl Observation {
             | Self::Opened { number, .. }
             | Self::ReviewSeen { number, .. }
             | Self::Reviewed { number, .. }
-            | Self::RunsInProgress { number, .. }
+            | Self::RunInProgress { number, .. }
             | Self::CouldWrite { number, .. } => format!("pull_request:{number}"),
             Self::DeploymentCreated { run, .. }
             | Self::GateAsked { run, .. }
@@ -173,7 +173,9 @@ impl Observation {
             Self::Reviewed { review, .. } => format!("reviewed:{review}"),
             Self::ReviewSeen { review, .. } => format!("review_seen:{review}"),
             Self::CouldWrite { review, .. } => format!("could_write:{review}"),
-            Self::RunsInProgress { act, .. } => format!("runs:{act}"),
+            Self::RunInProgress { act, run, .. } => {
+                format!("run:{act}:{}:{}:{}", run.run, somebody(&run.actor), somebody(&run.triggering_actor))
+            }
             Self::DeploymentCreated { deployment, .. } => format!("deployment:{deployment}"),
             Self::GateAsked { environment, deployment, .. } => {
                 let deployment = deployment.map_or_else(|| "unknown".to_owned(), |id| id.to_string());

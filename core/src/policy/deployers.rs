@@ -6,8 +6,8 @@
 use super::packs::Deploying;
 use super::people::{People, PersonKey, Who};
 use crate::domain::{
-    Account, AccountId, AccountKind, ChangeInRelease, Deployer, Deployment, Facts, Landing, LandingKind, PullRequest,
-    Run, TimelineEvent, same_login,
+    Account, AccountId, ChangeInRelease, Deployer, Deployment, Facts, Landing, LandingKind, PullRequest, Run,
+    TimelineEvent,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -175,7 +175,7 @@ fn pushed_to_production<'d>(run: &Run, production_branch: &str, deployment: &'d 
     }
     let Some(actor) = &run.first.actor else { return BTreeSet::new() };
     // What the queue lands is pushed by its own bot, for which nobody else can act.
-    let queue = actor.kind == AccountKind::Bot && same_login(&actor.login, "github-merge-queue");
+    let queue = actor.is_merge_queue();
     let of_changes = deployment.changes.iter().filter_map(|change| change.landing.as_ref());
     let landings = deployment.line.landings.iter().chain(of_changes);
     landings

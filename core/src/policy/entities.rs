@@ -151,7 +151,9 @@ impl<'a> Judge<'a> {
 
     fn resource(&self, of: &EntityTypeName, name: &str, attributes: Attributes) -> Result<Resource, String> {
         let uid = uid(of, name);
-        let attributes: HashMap<String, RestrictedExpression> = attributes.0.into_iter().collect();
+        let kind = of.to_string();
+        let known = attributes.0.into_iter().filter(|(name, _)| self.policies.declares(&kind, name));
+        let attributes: HashMap<String, RestrictedExpression> = known.collect();
         let entity = Entity::new(uid.clone(), attributes, HashSet::new()).map_err(|error| error.to_string())?;
         let entities = Entities::from_entities([entity], Some(self.policies.schema()))
             .map_err(|error| format!("{error}: {}", chain(&error)))?;

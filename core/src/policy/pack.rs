@@ -8,9 +8,10 @@ use super::explain::BRANCHES;
 use super::packs::{PACKS, Pack};
 use super::rulebook::Rulebook;
 use super::validate::{Problem, SCHEMA_FILE, Words, validate};
-use cedar_policy::{EntityUid, Policy, Schema};
+use cedar_policy::{EntityUid, Policy, Schema, SchemaFragment};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 const SCHEMA: &str = include_str!("../../../policies/schema.cedarschema");
 
@@ -63,6 +64,7 @@ pub struct Policies {
     words: BTreeMap<String, Words>,
     names: Names,
     spoken_of: HashSet<EntityUid>,
+    declared: HashMap<String, HashSet<String>>,
 }
 
 impl Policies {
@@ -119,6 +121,7 @@ impl Policies {
             sources: Sources { schema: schema.to_owned(), files: files.clone() },
             schema: valid.schema,
             rules,
+            declared: declared(schema),
             words: valid.words,
             names,
             spoken_of,
@@ -152,10 +155,28 @@ impl Policies {
         &self.names
     }
 
+    /// Whether the schema knows this attribute. Rules that were recorded under an older schema cannot speak of what came
+    /// since, and are asked without it: that is how an old decision is made again.
+    pub(crate) fn declares(&self, of: &str, attribute: &str) -> bool {
+        self.declared.get(of).is_some_and(|known| known.contains(attribute))
+    }
+
     /// Whether a rule speaks of this very person, so that nobody else may stand in for them.
     pub(crate) fn speaks_of(&self, entity: &EntityUid) -> bool {
         self.spoken_of.contains(entity)
     }
+}
+
+/// The attributes that a schema declares of each type of entity.
+fn declared(schema: &str) -> HashMap<String, HashSet<String>> {
+    let Ok((fragment, _)) = SchemaFragment::from_cedarschema_str(schema) else { return HashMap::new() };
+    let json = fragment.to_json_value().unwrap_or_default();
+    let types = json.pointer("//entityTypes").and_then(Value::as_object).into_iter().flatten();
+    let attributes = |of: &Value| {
+        let attributes = of.pointer("/shape/attributes").and_then(Value::as_object);
+        attributes.map(|attributes| attributes.keys().cloned().collect()).unwrap_or_default()
+    };
+    types.map(|(name, of)| (name.clone(), attributes(of))).collect()
 }
 
 fn digest(schema: &str, files: &BTreeMap<String, String>) -> String {

@@ -4,9 +4,9 @@
 //! title, a description or a message is kept but the references found in it.
 
 use super::Look;
-use crate::github::node::{PullRequestNode, RollupCommit};
+use crate::github::node::{PullRequestNode, RollupCommit, account};
 use crate::settings::ticket_pattern;
-use countersign_core::domain::{CheckResult, CommitSha, TimelineEvent};
+use countersign_core::domain::{AccountKind, CheckResult, CommitSha, TimelineEvent};
 use regex::Regex;
 
 /// So many references say what a change is about.
@@ -59,8 +59,12 @@ impl Demands {
             return None;
         }
         let head = node.last.iter().flat_map(|last| &last.nodes).map(|last| &last.commit);
-        let queued = timeline.iter().any(|event| matches!(event, TimelineEvent::Queued { .. }));
-        let group = node.merge_commit.iter().filter(|_| queued);
+        // Only what the queue itself merged landed as its group: of any other merge this commit's checks came too late.
+        let by_queue = timeline.iter().any(|event| match event {
+            TimelineEvent::Merged { by: Some(by), .. } => by.is_merge_queue(),
+            _ => false,
+        });
+        let group = node.merge_commit.iter().filter(|_| by_queue);
         let mut results = Vec::new();
         for commit in head.chain(group) {
             self.results_on(commit, &mut results, missing);
@@ -84,10 +88,11 @@ impl Demands {
                 "CheckRun" => {
                     context.status.as_deref() == Some("COMPLETED") && context.conclusion.as_deref() == Some("SUCCESS")
                 }
-                // Anyone with write access can post a status by hand; only automation's word counts.
+                // Anyone with write access can post a status by hand, or have Actions post it: only another App's counts.
                 "StatusContext" => {
-                    let by_automation = context.creator.as_ref().is_some_and(|creator| creator.kind == "Bot");
-                    context.state.as_deref() == Some("SUCCESS") && by_automation
+                    let creator = account(context.creator.as_ref());
+                    let by_app = creator.is_some_and(|by| by.kind == AccountKind::Bot && !by.is_actions());
+                    context.state.as_deref() == Some("SUCCESS") && by_app
                 }
                 _ => false,
             };

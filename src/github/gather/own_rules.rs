@@ -53,18 +53,31 @@ pub(super) fn on_production_branch(look: &Look<'_>) -> String {
 
 /// Reads the rules in two revisions: of what runs now, and of what would.
 pub async fn gather(look: &Look<'_>, revisions: [&str; 2]) -> Result<Vec<OwnFile>, GitHubError> {
-    let [now, then] = revisions.map(|revision| json!(expression(revision)));
-    let data = look.client.graphql(query::OWN_RULES, look.variables([("now", now), ("then", then)])).await?;
+    let [now, then] = revisions;
+    let variables = look.variables([
+        ("now", json!(now)),
+        ("nowRules", json!(expression(now))),
+        ("then", json!(then)),
+        ("thenRules", json!(expression(then))),
+    ]);
+    let mut data = look.client.graphql(query::OWN_RULES, variables).await?;
+    let mut part = |name: &str| {
+        let part = data.pointer_mut(&format!("/repository/{name}")).map(Value::take);
+        part.ok_or_else(|| GitHubError::Unreadable(format!("own rules without `{name}`")))
+    };
     let mut files = Vec::new();
-    for place in ["now", "then"] {
-        files.extend(read(data.pointer(&format!("/repository/{place}")).cloned().unwrap_or_default()));
+    for (revision, rules) in [("now", "nowRules"), ("then", "thenRules")] {
+        // A commit that GitHub no longer has shows no folder either: that is not the same as no rules.
+        if part(revision)?.is_null() {
+            files.push(unreadable(FOLDER, "its commit cannot be read"));
+        }
+        files.extend(read(part(rules)?));
     }
     Ok(files)
 }
 
-/// The files of a folder. One that cannot be read is handed on as what no parser takes, so that it becomes a fault.
+/// The files of a folder; one that cannot be read becomes a fault.
 pub(super) fn read(folder: Value) -> Vec<OwnFile> {
-    let unreadable = |name: &str, why: &str| OwnFile { name: name.to_owned(), text: format!("{why}!") };
     if folder.is_null() {
         return Vec::new();
     }
@@ -85,6 +98,11 @@ pub(super) fn read(folder: Value) -> Vec<OwnFile> {
         _ => unreadable(&entry.name, "this is no text that can be read whole"),
     };
     rules.into_iter().map(file).collect()
+}
+
+/// What no parser takes, so that it becomes a fault and says why.
+pub fn unreadable(name: &str, why: &str) -> OwnFile {
+    OwnFile { name: name.to_owned(), text: format!("{why}!") }
 }
 
 fn is_cedar(name: &str) -> bool {

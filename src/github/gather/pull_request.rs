@@ -36,7 +36,6 @@ pub struct Gathered {
 struct RepositoryNode {
     database_id: Option<u64>,
     default_branch_ref: Option<Named>,
-    #[serde(default)]
     rules: Value,
     #[serde(flatten)]
     fields: serde_json::Map<String, Value>,

@@ -11,7 +11,7 @@ use super::pushes::{Activity, activity_path};
 use crate::github::client::GitHubError;
 use crate::github::event::AccountPayload;
 use crate::store::observations::Seen;
-use countersign_core::domain::{Account, DrivingRun, Observation, PullRequest, PushSource, RunId};
+use countersign_core::domain::{Account, DrivingRun, Observation, PullRequest, PullRequestState, PushSource, RunId};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use time::format_description::well_known::Rfc3339;
@@ -71,21 +71,23 @@ pub(super) async fn complete(
     observed: &[Observation],
 ) -> Result<(), GitHubError> {
     let mut acts = acts(pull_request);
+    let merged = pull_request.state == PullRequestState::Merged;
     for seen in observed {
-        if let Observation::RunsInProgress { number, act, runs } = seen
+        if let Observation::RunInProgress { number, act, run } = seen
             && *number == pull_request.number
         {
-            acts.retain(|asked, _| asked != act);
-            pull_request.runs.extend(runs.iter().cloned());
+            pull_request.runs.push(run.clone());
+            // A list that lags may have shown some of them only: while it is open, all of them are asked for again.
+            acts.retain(|asked, _| !merged || asked != act);
         }
     }
     if !acts.is_empty() {
         moments(look, pull_request, opened_at, &mut acts).await?;
         let learned = in_progress(look, pull_request, &acts).await?;
-        pull_request.runs.extend(learned.iter().flat_map(|(_, runs)| runs.iter().cloned()));
-        let seen = learned.into_iter().map(|(act, runs)| Seen {
+        pull_request.runs.extend(learned.iter().map(|(_, run)| run.clone()));
+        let seen = learned.into_iter().map(|(act, run)| Seen {
             repository: look.repository.id,
-            observation: Observation::RunsInProgress { number: pull_request.number, act, runs },
+            observation: Observation::RunInProgress { number: pull_request.number, act, run },
         });
         look.store.observe(seen.collect(), look.now).await?;
     }
@@ -142,12 +144,12 @@ fn moment(text: &str) -> Option<OffsetDateTime> {
     OffsetDateTime::parse(text, &Rfc3339).ok()
 }
 
-/// The runs in progress at each act; an act at which GitHub shows none is left out, and asked about again.
+/// The runs in progress at each act.
 async fn in_progress(
     look: &Look<'_>,
     pull_request: &mut PullRequest,
     acts: &Acts,
-) -> Result<Vec<(String, Vec<DrivingRun>)>, GitHubError> {
+) -> Result<Vec<(String, DrivingRun)>, GitHubError> {
     let dated: Vec<(&String, OffsetDateTime)> =
         acts.iter().flat_map(|(act, moments)| moments.iter().map(move |at| (act, *at))).collect();
     let (Some(first), Some(last)) = (dated.iter().map(|(_, at)| *at).min(), dated.iter().map(|(_, at)| *at).max())
@@ -158,7 +160,7 @@ async fn in_progress(
         pull_request.missing.extend(dated.iter().map(|(act, _)| when(act)));
         return Ok(Vec::new());
     };
-    let mut found: BTreeMap<&String, Vec<DrivingRun>> = BTreeMap::new();
+    let mut found = Vec::new();
     for run in runs.into_iter().filter(|run| dated.iter().any(|(_, at)| run.created_at <= *at)) {
         // An earlier attempt may have been the one in progress, and somebody else may have caused it.
         for number in 1..=run.run_attempt {
@@ -168,11 +170,11 @@ async fn in_progress(
                 look.client.get(&look.path(&format!("/actions/runs/{}/attempts/{number}", run.id))).await?
             };
             for (act, _) in dated.iter().filter(|(_, at)| attempt.may_cover(*at)) {
-                found.entry(act).or_default().push(attempt.clone().driving());
+                found.push(((*act).clone(), attempt.clone().driving()));
             }
         }
     }
-    Ok(found.into_iter().map(|(act, runs)| (act.clone(), runs)).collect())
+    Ok(found)
 }
 
 /// All runs created in a time; `None` where GitHub does not show all of them.
