@@ -1,6 +1,7 @@
 //! `countersign evidence`: what an auditor takes away, and how it is checked.
 
 use super::Exit;
+use crate::evidence::population::Period;
 use crate::evidence::{EvidenceError, Request, Signer as SignedBy, Trust, export, verify};
 use crate::store::Store;
 use crate::store::signing::Signer;
@@ -86,18 +87,21 @@ async fn write(config: Option<&Path>, out: &Path, wanted: Wanted, format: Format
     let signer = Signer::open(&settings.ledger)?;
     let store = Store::attach(&settings.storage.url).await.context("the database cannot be opened")?;
     let range = match &wanted.between {
-        Some((from, to)) => Some(
-            store.positions_between(from, to).await?.with_context(|| format!("no entry between {from} and {to}"))?,
-        ),
+        Some((from, to)) => {
+            let range = store.positions_between(from, to).await?;
+            let range = range.with_context(|| format!("no entry between {from} and {to}"))?;
+            Some(store.with_their_decisions(range).await?)
+        }
         None => None,
     };
+    let period = wanted.between.clone().map(|(from, to)| Period { from, to });
     let older = match &wanted.against {
         Some(path) => Some(Checkpoint::parse(Note::parse(&read(path)?)?.unproved_text())?.size),
         None => None,
     };
     let repositories: BTreeSet<RepositoryId> = wanted.repository.into_iter().map(RepositoryId).collect();
     let repositories = (!repositories.is_empty()).then_some(repositories);
-    let request = Request { range, repositories, older, key: signer.key() };
+    let request = Request { range, period, repositories, older, key: signer.key() };
     let exported = export(&store, &request, out).await?;
     match format {
         Format::Json => println!("{}", serde_json::to_string(&exported)?),

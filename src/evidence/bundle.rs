@@ -4,12 +4,13 @@
 //! The note is spelled like a checkpoint under an origin of its own ([`manifest_origin`]), so that neither can ever stand
 //! in for the other. Written by [`super::export()`], read by [`super::verify()`].
 
+use super::population::Period;
 use countersign_core::ledger::{Checkpoint, Hash};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 /// The version of the bundle's shape that this build writes and reads.
-pub const BUNDLE_VERSION: u32 = 1;
+pub const BUNDLE_VERSION: u32 = 2;
 
 /// One entry a line, exactly the bytes that were hashed; an entry left out is a [`LeftOut`] line.
 pub const ENTRIES: &str = "entries.jsonl";
@@ -23,6 +24,16 @@ pub const CONSISTENCY: &str = "consistency.json";
 pub const MANIFEST: &str = "manifest.json";
 /// The signed note over the manifest.
 pub const MANIFEST_NOTE: &str = "manifest.note";
+/// Every change that a deployment put into production.
+pub const CHANGES: &str = "changes.csv";
+/// The commits of these changes.
+pub const COMMITS: &str = "commits.csv";
+/// Every attempt to deploy, with its last decision and how it ended.
+pub const DEPLOYMENTS: &str = "deployments.csv";
+/// What is missing, or happened outside the control.
+pub const GAPS: &str = "gaps.csv";
+/// The files that are derived from the entries; whoever has these can make them again.
+pub const DERIVED: &[&str] = &[CHANGES, COMMITS, DEPLOYMENTS, GAPS];
 /// The directory of policies: one directory per digest.
 pub const POLICIES: &str = "policies";
 /// The directory of settings: one file per digest.
@@ -36,6 +47,9 @@ pub const SCHEMA: &str = "schema.cedarschema";
 pub struct Manifest {
     /// [`BUNDLE_VERSION`] of the build that wrote it.
     pub version: u32,
+    /// The time that the population is told for; absent for all that the entries tell of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub period: Option<Period>,
     /// The files, ordered by path, none twice.
     pub files: Vec<ListedFile>,
 }

@@ -5,9 +5,10 @@
 
 use super::EvidenceError;
 use super::bundle::{
-    BUNDLE_VERSION, CHECKPOINT, CONSISTENCY, ENTRIES, FRONTIERS, ListedFile, MANIFEST, MANIFEST_NOTE, Manifest,
-    POLICIES, SETTINGS, is_plain, manifest_text,
+    BUNDLE_VERSION, CHECKPOINT, CONSISTENCY, DERIVED, ENTRIES, FRONTIERS, ListedFile, MANIFEST, MANIFEST_NOTE,
+    Manifest, POLICIES, SETTINGS, is_plain, manifest_text,
 };
+use super::population::Period;
 use super::verify::Signer;
 use countersign_core::ledger::{Checkpoint, Hash, LedgerError, Note, VerifyingKey};
 use serde::de::DeserializeOwned;
@@ -24,6 +25,9 @@ const LARGEST: u64 = 64 << 20;
 pub(super) struct Contents {
     root: PathBuf,
     paths: BTreeSet<String>,
+    listed: Vec<ListedFile>,
+    /// The time that the population is told for.
+    pub(super) period: Option<Period>,
     /// The origin of the ledger, as the note over the manifest names it.
     pub(super) origin: String,
     /// Who signed the manifest.
@@ -49,7 +53,14 @@ impl Contents {
         for file in &manifest.files {
             check_file(root, file, &mut buffer)?;
         }
-        Ok(Self { root: root.to_owned(), paths, origin: origin.to_owned(), signer: signed.signer })
+        Ok(Self {
+            root: root.to_owned(),
+            paths,
+            listed: manifest.files,
+            period: manifest.period,
+            origin: origin.to_owned(),
+            signer: signed.signer,
+        })
     }
 
     /// Whether the bundle has this file.
@@ -73,6 +84,16 @@ impl Contents {
     /// A file as JSON of one shape.
     pub(super) fn json<T: DeserializeOwned>(&self, path: &str) -> Result<T, EvidenceError> {
         parse(path, &read_whole(&self.root, path)?)
+    }
+
+    /// Where a file lies.
+    pub(super) fn place(&self, path: &str) -> PathBuf {
+        self.root.join(path)
+    }
+
+    /// What the manifest says of a file.
+    pub(super) fn listed(&self, path: &str) -> Option<&ListedFile> {
+        self.listed.iter().find(|file| file.path == path)
     }
 
     /// A file to be read piece by piece.
@@ -124,8 +145,8 @@ fn check_manifest(manifest: &Manifest) -> Result<(), EvidenceError> {
         }
         last = &file.path;
     }
-    for needed in [CHECKPOINT, ENTRIES, FRONTIERS] {
-        if !manifest.files.iter().any(|file| file.path == needed) {
+    for needed in [CHECKPOINT, ENTRIES, FRONTIERS].iter().chain(DERIVED) {
+        if !manifest.files.iter().any(|file| file.path == *needed) {
             return Err(wrong(MANIFEST, format!("it does not list `{needed}`")));
         }
     }
@@ -134,7 +155,10 @@ fn check_manifest(manifest: &Manifest) -> Result<(), EvidenceError> {
 
 fn is_known(path: &str) -> bool {
     let under = |directory: &str| path.strip_prefix(directory).is_some_and(|rest| rest.starts_with('/'));
-    [CHECKPOINT, CONSISTENCY, ENTRIES, FRONTIERS].contains(&path) || under(POLICIES) || under(SETTINGS)
+    [CHECKPOINT, CONSISTENCY, ENTRIES, FRONTIERS].contains(&path)
+        || DERIVED.contains(&path)
+        || under(POLICIES)
+        || under(SETTINGS)
 }
 
 /// Every file that is listed is there; every file that is there is listed, and is a plain file.

@@ -5,27 +5,29 @@
 
 use super::EvidenceError;
 use super::bundle::{
-    BUNDLE_VERSION, CHECKPOINT, CONSISTENCY, ENTRIES, FRONTIERS, Frontiers, LeftOut, ListedFile, MANIFEST,
-    MANIFEST_NOTE, Manifest, POLICIES, PolicySource, SCHEMA, SETTINGS, is_plain, manifest_text,
+    BUNDLE_VERSION, CHECKPOINT, CONSISTENCY, ENTRIES, FRONTIERS, Frontiers, LeftOut, POLICIES, PolicySource, SCHEMA,
+    SETTINGS,
 };
+use super::derived::{Source, derive};
+use super::directory::Directory;
+use super::population::Period;
 use crate::store::Store;
 use crate::store::entries::StoredEntry;
 use countersign_core::domain::RepositoryId;
 use countersign_core::ledger::canonical;
 use countersign_core::ledger::{Checkpoint, Hash, SigningKey};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
-use std::io::{BufWriter, Write as _};
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// What to export.
 #[derive(Debug, Clone)]
 pub struct Request<'a> {
     /// The positions of the entries; `None` for all there are.
     pub range: Option<Range<u64>>,
+    /// The time that the population is told for; `None` for all that the entries tell of.
+    pub period: Option<Period>,
     /// The repositories whose entries are wanted, others appear as leaf hashes; `None` for all.
     pub repositories: Option<BTreeSet<RepositoryId>>,
     /// The size of an older checkpoint that the bundle shall be comparable with.
@@ -75,7 +77,9 @@ pub async fn export(store: &Store, request: &Request<'_>, out: &Path) -> Result<
     write_policies(store, &written.named, &mut directory).await?;
     write_settings(store, &written.named, &mut directory).await?;
 
-    let files = directory.finish(request.key)?;
+    derive(&Source { entries: out.join(ENTRIES), from: range.start, period: request.period.clone() }, &mut directory)?;
+
+    let files = directory.finish(request.period.clone(), request.key)?;
     Ok(Exported {
         from: range.start,
         to: range.end,
@@ -112,7 +116,7 @@ async fn write_entries(
     store: &Store,
     request: &Request<'_>,
     range: &Range<u64>,
-    directory: &mut Directory<'_>,
+    directory: &mut Directory,
 ) -> Result<Written, EvidenceError> {
     let mut written = Written::default();
     let mut file = directory.begin(ENTRIES)?;
@@ -128,18 +132,17 @@ async fn write_entries(
             }
             if wanted(request, &entry) {
                 written.named.note(&entry)?;
-                file.write(&entry.body)?;
+                file.bytes(&entry.body)?;
             } else {
                 let line = canonical::to_bytes(&LeftOut { left_out: entry.leaf })?;
-                file.write(&line)?;
+                file.bytes(&line)?;
                 written.left_out += 1;
             }
-            file.write(b"\n")?;
+            file.bytes(b"\n")?;
             at += 1;
         }
     }
-    let listed = file.finish()?;
-    directory.files.push(listed);
+    directory.keep(file)?;
     Ok(written)
 }
 
@@ -169,7 +172,7 @@ impl Named {
     }
 }
 
-async fn write_policies(store: &Store, named: &Named, directory: &mut Directory<'_>) -> Result<(), EvidenceError> {
+async fn write_policies(store: &Store, named: &Named, directory: &mut Directory) -> Result<(), EvidenceError> {
     for (digest, position) in &named.policies {
         let text = store.policy_text(digest).await?;
         let text = text.ok_or_else(|| record(*position, format!("no policy is kept under its digest {digest}")))?;
@@ -183,7 +186,7 @@ async fn write_policies(store: &Store, named: &Named, directory: &mut Directory<
     Ok(())
 }
 
-async fn write_settings(store: &Store, named: &Named, directory: &mut Directory<'_>) -> Result<(), EvidenceError> {
+async fn write_settings(store: &Store, named: &Named, directory: &mut Directory) -> Result<(), EvidenceError> {
     for (digest, position) in &named.settings {
         let text = store.settings_text(digest).await?;
         let text = text.ok_or_else(|| record(*position, format!("no settings are kept under its digest {digest}")))?;
@@ -200,81 +203,4 @@ async fn write_settings(store: &Store, named: &Named, directory: &mut Directory<
 
 fn record(position: u64, what: impl Into<String>) -> EvidenceError {
     EvidenceError::Record { position, what: what.into() }
-}
-
-/// The directory being written, with what has been written so far.
-struct Directory<'a> {
-    out: &'a Path,
-    files: Vec<ListedFile>,
-}
-
-/// One file being written and hashed on the way.
-struct Growing {
-    path: String,
-    place: PathBuf,
-    file: BufWriter<File>,
-    hash: Sha256,
-    size: u64,
-}
-
-impl<'a> Directory<'a> {
-    fn create(out: &'a Path) -> Result<Self, EvidenceError> {
-        fs::create_dir_all(out).map_err(EvidenceError::unwritable(out))?;
-        let mut there = fs::read_dir(out).map_err(EvidenceError::unreadable(out))?;
-        if there.next().is_some() {
-            return Err(EvidenceError::NotEmpty(out.to_owned()));
-        }
-        Ok(Self { out, files: Vec::new() })
-    }
-
-    fn begin(&self, path: &str) -> Result<Growing, EvidenceError> {
-        let place = self.out.join(path);
-        if !is_plain(path) {
-            let source = std::io::Error::from(std::io::ErrorKind::InvalidInput);
-            return Err(EvidenceError::Unwritable { path: place, source });
-        }
-        if let Some(parent) = place.parent() {
-            fs::create_dir_all(parent).map_err(EvidenceError::unwritable(parent))?;
-        }
-        let file = File::create_new(&place).map_err(EvidenceError::unwritable(&place))?;
-        Ok(Growing {
-            path: path.to_owned(),
-            place,
-            file: BufWriter::with_capacity(1 << 16, file),
-            hash: Sha256::new(),
-            size: 0,
-        })
-    }
-
-    fn write(&mut self, path: &str, bytes: &[u8]) -> Result<(), EvidenceError> {
-        let mut file = self.begin(path)?;
-        file.write(bytes)?;
-        self.files.push(file.finish()?);
-        Ok(())
-    }
-
-    /// Writes the manifest and its note; answers how many files it lists.
-    fn finish(mut self, key: &SigningKey) -> Result<usize, EvidenceError> {
-        self.files.sort_by(|a, b| a.path.cmp(&b.path));
-        let manifest = Manifest { version: BUNDLE_VERSION, files: std::mem::take(&mut self.files) };
-        let bytes = canonical::to_bytes(&manifest)?;
-        self.write(MANIFEST, &bytes)?;
-        let note = manifest_text(key.name(), &bytes).sign(key)?;
-        self.write(MANIFEST_NOTE, note.as_bytes())?;
-        Ok(manifest.files.len())
-    }
-}
-
-impl Growing {
-    fn write(&mut self, bytes: &[u8]) -> Result<(), EvidenceError> {
-        self.hash.update(bytes);
-        self.size += bytes.len() as u64;
-        self.file.write_all(bytes).map_err(EvidenceError::unwritable(&self.place))
-    }
-
-    fn finish(self) -> Result<ListedFile, EvidenceError> {
-        let flushed = self.file.into_inner().map_err(std::io::IntoInnerError::into_error);
-        flushed.map_err(EvidenceError::unwritable(&self.place))?;
-        Ok(ListedFile { path: self.path, sha256: Hash::new(self.hash.finalize().into()), size: self.size })
-    }
 }

@@ -6,9 +6,12 @@
 pub mod attestation;
 pub mod bundle;
 pub mod export;
+pub mod population;
 pub mod verify;
 
 mod contents;
+mod derived;
+mod directory;
 mod replay;
 
 pub use export::{Exported, Request, export};

@@ -7,6 +7,7 @@
 use super::EvidenceError;
 use super::bundle::{BUNDLE_VERSION, CHECKPOINT, CONSISTENCY, ENTRIES, FRONTIERS, Frontiers, LEFT_OUT_PREFIX, LeftOut};
 use super::contents::{Contents, signed_checkpoint};
+use super::derived::check_derived;
 use super::replay::Replay;
 use countersign_core::ledger::tree::{MAX_SIZE, cover, leaf_hash};
 use countersign_core::ledger::{Checkpoint, ConsistencyProof, Frontier, Hash, VerifyingKey};
@@ -89,6 +90,7 @@ pub fn verify(bundle: &Path, trust: &Trust<'_>) -> Result<Verified, EvidenceErro
         return Err(EvidenceError::wrong(path, "no entry names it"));
     }
     let older = check_older(&contents, &checkpoint, walk)?;
+    check_derived(&contents, frontiers.from)?;
     Ok(Verified {
         origin: contents.origin,
         signer: contents.signer,

@@ -3,9 +3,11 @@
 //! Invariant: reading changes nothing and waits for no writer; a page is bounded in bytes, so that an export of any
 //! length stays small. The next room is `evidence::export`.
 
+use super::observations::signed;
 use super::{Store, StoreError, entries};
 use countersign_core::ledger::tree::cover;
 use countersign_core::ledger::{ConsistencyProof, Hash};
+use sqlx::Row as _;
 use std::ops::Range;
 
 /// How many entries a page has at most.
@@ -41,6 +43,22 @@ impl Store {
     pub async fn positions_between(&self, from: &str, to: &str) -> Result<Option<Range<u64>>, StoreError> {
         let mut connection = self.readers.acquire().await?;
         Ok(entries::positions_between(&mut connection, from, to).await?)
+    }
+
+    /// A range widened to the left, so that it holds the decisions which the ends of deployments in it name.
+    pub async fn with_their_decisions(&self, range: Range<u64>) -> Result<Range<u64>, StoreError> {
+        let row = sqlx::query(
+            "SELECT MIN(decisions.position) FROM finished_deployments JOIN decisions \
+             ON decisions.id = finished_deployments.decision \
+             WHERE finished_deployments.position >= $1 AND finished_deployments.position < $2",
+        )
+        .bind(signed(range.start))
+        .bind(signed(range.end))
+        .fetch_one(&self.readers)
+        .await?;
+        let earliest: Option<i64> = row.try_get(0)?;
+        let earliest = earliest.and_then(|position| u64::try_from(position).ok());
+        Ok(earliest.map_or(range.start, |position| position.min(range.start))..range.end)
     }
 
     /// The policies kept under a digest, as one JSON document.

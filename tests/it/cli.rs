@@ -10,14 +10,14 @@ use std::path::Path;
 use std::process::Output;
 use tokio::process::Command;
 
-struct Said {
-    code: i32,
-    out: String,
-    err: String,
+pub struct Said {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
 }
 
 /// Runs the program with nothing in its environment but what is given.
-async fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Said {
+pub async fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Said {
     let mut command = Command::new(SERVICE);
     command.args(arguments).env_clear().envs(environment.iter().copied()).kill_on_drop(true);
     let output: Output = command.output().await.unwrap();

@@ -1,7 +1,8 @@
 //! The bundle: what it holds, and that nothing in it can be changed unseen, whoever signs.
 
 use countersign::evidence::bundle::{
-    CHECKPOINT, CONSISTENCY, ENTRIES, FRONTIERS, ListedFile, MANIFEST, MANIFEST_NOTE, Manifest, manifest_text,
+    BUNDLE_VERSION, CHECKPOINT, CONSISTENCY, DERIVED, ENTRIES, FRONTIERS, ListedFile, MANIFEST, MANIFEST_NOTE,
+    Manifest, manifest_text,
 };
 use countersign::evidence::{EvidenceError, Request, Signer, Trust, Verified, export, verify};
 use countersign::store::{Recording, Store};
@@ -174,7 +175,7 @@ async fn fill(store: &Store) {
 }
 
 fn request(key: &SigningKey, range: Option<Range<u64>>) -> Request<'_> {
-    Request { range, repositories: None, older: None, key }
+    Request { range, period: None, repositories: None, older: None, key }
 }
 
 struct Bundle {
@@ -228,7 +229,8 @@ impl Bundle {
             let sha256 = Hash::new(Sha256::digest(&bytes).into());
             ListedFile { path, sha256, size: bytes.len() as u64 }
         };
-        let manifest = Manifest { version: 1, files: self.paths().into_iter().map(listed).collect() };
+        let manifest =
+            Manifest { version: BUNDLE_VERSION, period: None, files: self.paths().into_iter().map(listed).collect() };
         let bytes = canonical::to_bytes(&manifest).unwrap();
         fs::write(self.file(MANIFEST_NOTE), manifest_text(key().name(), &bytes).sign(&key()).unwrap()).unwrap();
         fs::write(self.file(MANIFEST), bytes).unwrap();
@@ -301,6 +303,28 @@ async fn a_changed_byte_is_found_even_where_the_manifest_was_signed_again() {
             let named = [ENTRIES, FRONTIERS, CHECKPOINT].iter().any(|name| place.starts_with(name));
             assert!(named, "byte {at} of {name}: {message}");
         });
+    }
+    bundle.sign_again();
+    check(&bundle.path).unwrap();
+}
+
+#[tokio::test]
+async fn a_table_that_says_something_else_than_the_entries_is_found_whoever_signs() {
+    let bundle = bundle_of(None).await;
+    for name in DERIVED {
+        let good = fs::read(bundle.file(name)).unwrap();
+        let mut added = good.clone();
+        added.extend(b"one,more\n");
+        let mut altered = good.clone();
+        altered[2] ^= 1;
+        for bad in [added, altered, good[..good.len() - 1].to_vec(), Vec::new()] {
+            fs::write(bundle.file(name), bad).unwrap();
+            bundle.sign_again();
+            let (place, message) = finding(&bundle.path);
+            assert_eq!(place, *name);
+            assert!(message.contains("it is not what the entries give: line"), "{message}");
+        }
+        fs::write(bundle.file(name), good).unwrap();
     }
     bundle.sign_again();
     check(&bundle.path).unwrap();

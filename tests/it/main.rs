@@ -12,6 +12,7 @@ mod examples;
 mod gate;
 mod hostile;
 mod oracle;
+mod population;
 mod publishing;
 mod reading;
 mod scene;

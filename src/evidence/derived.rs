@@ -1,0 +1,165 @@
+//! The files of a bundle that follow from its entries: tables for people with spreadsheets.
+//!
+//! Invariant: the same entries and period give the same bytes, so that [`super::verify()`] makes them again and compares.
+//! Nothing but the entries is read. What the rows mean is in [`super::population`].
+
+use super::EvidenceError;
+use super::bundle::{CHANGES, COMMITS, DEPLOYMENTS, DERIVED, ENTRIES, GAPS, LEFT_OUT_PREFIX};
+use super::contents::Contents;
+use super::directory::{Directory, Growing};
+use super::population::rows::Column;
+use super::population::{Cell, ChangeRow, CommitRow, DeploymentRow, GapRow, Period, Reading, Row, Survey};
+use countersign_core::domain::Entry;
+use countersign_core::ledger::tree::leaf_hash;
+use std::fs::File;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+
+/// What the files are derived from.
+pub(super) struct Source {
+    /// The file of entries.
+    pub(super) entries: PathBuf,
+    /// The position of the first.
+    pub(super) from: u64,
+    /// The time that is told of.
+    pub(super) period: Option<Period>,
+}
+
+/// Writes every derived file.
+pub(super) fn derive(source: &Source, directory: &mut Directory) -> Result<(), EvidenceError> {
+    let mut survey = Survey::default();
+    source.each(|position, line| survey.note(position, line))?;
+    let mut tables = Tables::begin(directory)?;
+    let mut reading = Reading::new(&survey, source.period.as_ref());
+    let mut failed = None;
+    source
+        .each(|position, line| {
+            let entry: Entry = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+            for row in reading.rows(position, leaf_hash(line), &entry) {
+                if let Err(error) = tables.add(&row) {
+                    failed.get_or_insert(error);
+                    return Err("its rows cannot be written".to_owned());
+                }
+            }
+            Ok(())
+        })
+        .map_err(|error| failed.unwrap_or(error))?;
+    tables.finish(directory)
+}
+
+/// Makes the derived files again, beside the bundle, and compares them with those in it.
+pub(super) fn check_derived(contents: &Contents, from: u64) -> Result<(), EvidenceError> {
+    let place = std::env::temp_dir();
+    let again = tempfile::tempdir().map_err(EvidenceError::unwritable(&place))?;
+    let mut directory = Directory::create(again.path())?;
+    let source = Source { entries: contents.place(ENTRIES), from, period: contents.period.clone() };
+    derive(&source, &mut directory)?;
+    for path in DERIVED {
+        let made = directory.files().iter().find(|file| file.path == *path);
+        if made != contents.listed(path) {
+            let what = difference(&contents.place(path), &again.path().join(path));
+            return Err(EvidenceError::wrong(*path, format!("it is not what the entries give: {what}")));
+        }
+    }
+    Ok(())
+}
+
+/// Where two files part.
+fn difference(there: &Path, again: &Path) -> String {
+    let lines = |path: &Path| File::open(path).map(|file| BufReader::new(file).split(b'\n'));
+    let (Ok(there), Ok(mut again)) = (lines(there), lines(again)) else { return "they cannot be compared".to_owned() };
+    for (number, line) in (1_u64..).zip(there) {
+        match again.next() {
+            None => return format!("line {number} is one too many"),
+            Some(made) if made.as_ref().ok() != line.as_ref().ok() => return format!("line {number} differs"),
+            Some(_) => {}
+        }
+    }
+    "lines are missing at its end".to_owned()
+}
+
+impl Source {
+    /// Hands every entry that was not left out to a reader, with its position.
+    fn each(&self, mut read: impl FnMut(u64, &[u8]) -> Result<(), String>) -> Result<(), EvidenceError> {
+        let unreadable = || EvidenceError::unreadable(&self.entries);
+        let file = File::open(&self.entries).map_err(unreadable())?;
+        let mut reader = BufReader::with_capacity(1 << 18, file);
+        let mut line = Vec::new();
+        for position in self.from.. {
+            line.clear();
+            if reader.read_until(b'\n', &mut line).map_err(unreadable())? == 0 {
+                break;
+            }
+            let line = line.strip_suffix(b"\n").unwrap_or(&line);
+            if !line.starts_with(LEFT_OUT_PREFIX) {
+                let wrong = |what| EvidenceError::wrong(format!("{ENTRIES} (entry {position})"), what);
+                read(position, line).map_err(wrong)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The tables as they grow.
+struct Tables {
+    changes: Table,
+    commits: Table,
+    deployments: Table,
+    gaps: Table,
+}
+
+impl Tables {
+    fn begin(directory: &Directory) -> Result<Self, EvidenceError> {
+        Ok(Self {
+            changes: Table::begin(directory, CHANGES, ChangeRow::COLUMNS)?,
+            commits: Table::begin(directory, COMMITS, CommitRow::COLUMNS)?,
+            deployments: Table::begin(directory, DEPLOYMENTS, DeploymentRow::COLUMNS)?,
+            gaps: Table::begin(directory, GAPS, GapRow::COLUMNS)?,
+        })
+    }
+
+    fn add(&mut self, row: &Row) -> Result<(), EvidenceError> {
+        match row {
+            Row::Change(row) => self.changes.add(&row.cells()),
+            Row::Commit(row) => self.commits.add(&row.cells()),
+            Row::Deployment(row) => self.deployments.add(&row.cells()),
+            Row::Gap(row) => self.gaps.add(&row.cells()),
+        }
+    }
+
+    fn finish(self, directory: &mut Directory) -> Result<(), EvidenceError> {
+        for table in [self.changes, self.commits, self.deployments, self.gaps] {
+            table.finish(directory)?;
+        }
+        Ok(())
+    }
+}
+
+/// One table in a file of plain text.
+struct Table {
+    path: &'static str,
+    rows: csv::Writer<Growing>,
+}
+
+impl Table {
+    fn begin(directory: &Directory, path: &'static str, columns: &[Column]) -> Result<Self, EvidenceError> {
+        let mut table = Self { path, rows: csv::Writer::from_writer(directory.begin(path)?) };
+        table.record(columns.iter().map(|column| column.name.to_owned()))?;
+        Ok(table)
+    }
+
+    fn add(&mut self, cells: &[Cell]) -> Result<(), EvidenceError> {
+        self.record(cells.iter().map(Cell::plain))
+    }
+
+    fn record(&mut self, fields: impl Iterator<Item = String>) -> Result<(), EvidenceError> {
+        let unwritable = EvidenceError::unwritable(Path::new(self.path));
+        self.rows.write_record(fields).map_err(|error| unwritable(error.into()))
+    }
+
+    fn finish(self, directory: &mut Directory) -> Result<(), EvidenceError> {
+        let unwritable = EvidenceError::unwritable(Path::new(self.path));
+        let file = self.rows.into_inner().map_err(|error| unwritable(error.into_error()))?;
+        directory.keep(file)
+    }
+}

@@ -1,0 +1,116 @@
+//! A bundle's directory while it is written: each file is hashed on its way to the disk.
+//!
+//! Invariant: nothing that is there already is written over, and the manifest lists every file with the hash of the bytes
+//! that were written. Used by [`super::export()`], and by [`super::verify()`] to make the derived files again.
+
+use super::EvidenceError;
+use super::bundle::{BUNDLE_VERSION, ListedFile, MANIFEST, MANIFEST_NOTE, Manifest, is_plain, manifest_text};
+use super::population::Period;
+use countersign_core::ledger::canonical;
+use countersign_core::ledger::{Hash, SigningKey};
+use sha2::{Digest, Sha256};
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+/// The directory being written, with what has been written so far.
+pub(super) struct Directory {
+    out: PathBuf,
+    files: Vec<ListedFile>,
+}
+
+/// One file being written and hashed on the way.
+pub(super) struct Growing {
+    path: String,
+    place: PathBuf,
+    file: BufWriter<File>,
+    hash: Sha256,
+    size: u64,
+}
+
+impl Directory {
+    /// A directory that does not exist yet, or is empty.
+    pub(super) fn create(out: &Path) -> Result<Self, EvidenceError> {
+        fs::create_dir_all(out).map_err(EvidenceError::unwritable(out))?;
+        let mut there = fs::read_dir(out).map_err(EvidenceError::unreadable(out))?;
+        if there.next().is_some() {
+            return Err(EvidenceError::NotEmpty(out.to_owned()));
+        }
+        Ok(Self { out: out.to_owned(), files: Vec::new() })
+    }
+
+    /// Begins a file; [`keep`](Self::keep) ends it.
+    pub(super) fn begin(&self, path: &str) -> Result<Growing, EvidenceError> {
+        let place = self.out.join(path);
+        if !is_plain(path) {
+            let source = std::io::Error::from(std::io::ErrorKind::InvalidInput);
+            return Err(EvidenceError::Unwritable { path: place, source });
+        }
+        if let Some(parent) = place.parent() {
+            fs::create_dir_all(parent).map_err(EvidenceError::unwritable(parent))?;
+        }
+        let file = File::create_new(&place).map_err(EvidenceError::unwritable(&place))?;
+        Ok(Growing {
+            path: path.to_owned(),
+            place,
+            file: BufWriter::with_capacity(1 << 16, file),
+            hash: Sha256::new(),
+            size: 0,
+        })
+    }
+
+    /// Writes a whole file.
+    pub(super) fn write(&mut self, path: &str, bytes: &[u8]) -> Result<(), EvidenceError> {
+        let mut file = self.begin(path)?;
+        file.bytes(bytes)?;
+        self.keep(file)
+    }
+
+    /// Ends a file and lists it.
+    pub(super) fn keep(&mut self, file: Growing) -> Result<(), EvidenceError> {
+        self.files.push(file.finish()?);
+        Ok(())
+    }
+
+    /// What has been written so far.
+    pub(super) fn files(&self) -> &[ListedFile] {
+        &self.files
+    }
+
+    /// Writes the manifest and its note; answers how many files it lists.
+    pub(super) fn finish(mut self, period: Option<Period>, key: &SigningKey) -> Result<usize, EvidenceError> {
+        self.files.sort_by(|a, b| a.path.cmp(&b.path));
+        let manifest = Manifest { version: BUNDLE_VERSION, period, files: std::mem::take(&mut self.files) };
+        let bytes = canonical::to_bytes(&manifest)?;
+        self.write(MANIFEST, &bytes)?;
+        let note = manifest_text(key.name(), &bytes).sign(key)?;
+        self.write(MANIFEST_NOTE, note.as_bytes())?;
+        Ok(manifest.files.len())
+    }
+}
+
+impl Growing {
+    /// Writes on.
+    pub(super) fn bytes(&mut self, bytes: &[u8]) -> Result<(), EvidenceError> {
+        self.write_all(bytes).map_err(EvidenceError::unwritable(&self.place))
+    }
+
+    fn finish(self) -> Result<ListedFile, EvidenceError> {
+        let flushed = self.file.into_inner().map_err(std::io::IntoInnerError::into_error);
+        flushed.map_err(EvidenceError::unwritable(&self.place))?;
+        Ok(ListedFile { path: self.path, sha256: Hash::new(self.hash.finalize().into()), size: self.size })
+    }
+}
+
+impl Write for Growing {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.hash.update(bytes.get(..written).unwrap_or_default());
+        self.size += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.file.flush()
+    }
+}

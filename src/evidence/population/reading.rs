@@ -1,0 +1,393 @@
+//! The second pass over the entries: each gives the rows that it proves.
+//!
+//! Invariant: a change is in the population because a deployment's own job succeeded on record, whatever was decided of it;
+//! and what happened without a decision is a gap, never nothing.
+
+use super::rows::{ChangeRow, CommitRow, DeploymentRow, GapRow, Place, Row};
+use super::{Cell, Period, Survey, within};
+use countersign_core::domain::{
+    Account, AccountId, Alert, ChangeInRelease, ChangeName, ChangeVerdict, Commit, CommitIdentity, CommitSha, Decision,
+    Deployer, Deployment, DeploymentFinished, Entry, EntryBody, Facts, Outcome, PullRequest, Push, Reason,
+    StartingPoint, Subject, Terms, TimelineEvent,
+};
+use countersign_core::ledger::Hash;
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+/// Makes rows of entries, in their order.
+pub struct Reading<'a> {
+    survey: &'a Survey,
+    period: Option<&'a Period>,
+    /// Every commit that went to production, by repository and environment.
+    deployed: HashMap<(u64, String), HashSet<String>>,
+    /// The time of the entry before.
+    last_time: Option<String>,
+}
+
+impl<'a> Reading<'a> {
+    /// Begins at the first entry.
+    pub fn new(survey: &'a Survey, period: Option<&'a Period>) -> Self {
+        Self { survey, period, deployed: HashMap::new(), last_time: None }
+    }
+
+    /// The rows that an entry gives.
+    pub fn rows(&mut self, position: u64, leaf: Hash, entry: &Entry) -> Vec<Row> {
+        let place = Place { position, leaf };
+        let mut rows = Vec::new();
+        match &entry.body {
+            EntryBody::Decision(decision) => self.of_decision(&place, &entry.time, decision, &mut rows),
+            EntryBody::DeploymentFinished(finished) if finished.decision.is_none() => {
+                self.of_end_alone(&place, &entry.time, finished, &mut rows);
+            }
+            EntryBody::Alert(alert) if within(self.period, &entry.time) => {
+                rows.push(gap_of_alert(position, &entry.time, alert));
+            }
+            EntryBody::ServiceStarted { .. } if within(self.period, &entry.time) => {
+                rows.push(self.gap_of_start(position, &entry.time));
+            }
+            _ => {}
+        }
+        self.last_time = Some(entry.time.clone());
+        rows
+    }
+
+    fn of_decision(&mut self, place: &Place, time: &str, decision: &Decision, rows: &mut Vec<Row>) {
+        let Subject::Deployment(deployment) = &decision.facts.subject else { return };
+        let end = self.survey.end_of(&decision.id);
+        if end.is_none() && !self.survey.is_last(&decision.subject, place.position) {
+            return;
+        }
+        let reached = end.filter(|end| end.reached_production());
+        if within(self.period, end.map_or(time, |end| end.time.as_str())) {
+            rows.push(Row::Deployment(Box::new(deployment_row(place, time, decision, deployment, self.survey))));
+            if reached.is_some() && deployment.changes.len() != decision.verdict.changes.len() {
+                let what = format!("{} changes are among the facts, and not all are told of", deployment.changes.len());
+                rows.push(gap("changes-untold", &decision.facts, deployment, time, what, place.position));
+            }
+            for (change, verdict) in deployment.changes.iter().zip(&decision.verdict.changes) {
+                let Some(end) = reached else { break };
+                let of = Of { place, decision, deployment, change, verdict };
+                rows.push(Row::Change(Box::new(of.change_row(end.deployment, &end.time))));
+                of.commit_rows(end.deployment, rows);
+            }
+            if end.is_none() && decision.verdict.outcome == Outcome::Allow {
+                let what = format!("decision {} allowed it, and no end of it is on record", decision.id);
+                rows.push(gap("end-unknown", &decision.facts, deployment, time, what, place.position));
+            }
+        }
+        if let Some(end) = reached {
+            self.follow(place, &end.time, decision, deployment, rows);
+        }
+    }
+
+    /// Whether a deployment began where an earlier one had ended.
+    fn follow(&mut self, place: &Place, time: &str, decision: &Decision, deployment: &Deployment, rows: &mut Vec<Row>) {
+        let facts = &decision.facts;
+        let key = (facts.repository.id.0, deployment.environment.trim().to_lowercase());
+        let before = self.deployed.entry(key).or_default();
+        let start = deployment.start.as_ref().map(StartingPoint::commit);
+        let broken = !before.is_empty() && start.is_none_or(|start| !before.contains(start.as_str()));
+        before.insert(deployment.target.as_str().to_owned());
+        if broken && within(self.period, time) {
+            let from = start.map_or_else(|| "nowhere".to_owned(), |start| start.short().to_owned());
+            let what = format!("the deployment began at {from}, where none on record had ended");
+            rows.push(gap("range-broken", facts, deployment, time, what, place.position));
+        }
+    }
+
+    fn of_end_alone(&self, place: &Place, time: &str, finished: &DeploymentFinished, rows: &mut Vec<Row>) {
+        if !within(self.period, time) {
+            return;
+        }
+        let run = Cell::Text(format!("{} attempt {}", finished.run, finished.attempt));
+        rows.push(Row::Deployment(Box::new(DeploymentRow {
+            repository: finished.repository.full_name.clone(),
+            environment: finished.environment.clone(),
+            deployment: finished.deployment.to_string(),
+            run,
+            event: String::new(),
+            workflow: String::new(),
+            commit: Cell::commit(&finished.commit),
+            range_base: Cell::Empty,
+            changes: 0,
+            deployers: String::new(),
+            outcome: "none".to_owned(),
+            reasons: String::new(),
+            decided_at: Cell::Empty,
+            conclusion: finished.conclusion.clone(),
+            ended_at: Cell::Time(time.to_owned()),
+            policy: String::new(),
+            decision: String::new(),
+            place: place.clone(),
+        })));
+        let commit = finished.commit.short();
+        let what = format!("commit {commit} was deployed without a decision; its changes are not told apart here");
+        rows.push(Row::Gap(Box::new(GapRow {
+            kind: "decision-missing",
+            repository: finished.repository.full_name.clone(),
+            environment: finished.environment.clone(),
+            from: Cell::Time(time.to_owned()),
+            to: Cell::Empty,
+            what,
+            position: place.position,
+        })));
+    }
+
+    fn gap_of_start(&self, position: u64, time: &str) -> Row {
+        let what = match self.last_time {
+            Some(_) => "the service started: between the entry before and this one it may have been down",
+            None => "the service started, and nothing here was recorded before",
+        };
+        Row::Gap(Box::new(GapRow {
+            kind: "service-started",
+            repository: String::new(),
+            environment: String::new(),
+            from: Cell::Time(self.last_time.clone().unwrap_or_else(|| time.to_owned())),
+            to: Cell::Time(time.to_owned()),
+            what: what.to_owned(),
+            position,
+        }))
+    }
+}
+
+fn gap(kind: &'static str, facts: &Facts, deployment: &Deployment, time: &str, what: String, position: u64) -> Row {
+    Row::Gap(Box::new(GapRow {
+        kind,
+        repository: facts.repository.full_name.clone(),
+        environment: deployment.environment.clone(),
+        from: Cell::Time(time.to_owned()),
+        to: Cell::Empty,
+        what,
+        position,
+    }))
+}
+
+fn gap_of_alert(position: u64, time: &str, alert: &Alert) -> Row {
+    let kind = if alert.code == "gate-bypassed" { "gate-bypassed" } else { "alert" };
+    Row::Gap(Box::new(GapRow {
+        kind,
+        repository: alert.repository.full_name.clone(),
+        environment: alert.environment.clone(),
+        from: Cell::Time(time.to_owned()),
+        to: Cell::Empty,
+        what: alert.text.clone(),
+        position,
+    }))
+}
+
+fn deployment_row(
+    place: &Place,
+    time: &str,
+    decision: &Decision,
+    deployment: &Deployment,
+    survey: &Survey,
+) -> DeploymentRow {
+    let facts = &decision.facts;
+    let end = survey.end_of(&decision.id);
+    let record = deployment.record.as_ref().map(|record| record.id.to_string());
+    DeploymentRow {
+        repository: facts.repository.full_name.clone(),
+        environment: deployment.environment.clone(),
+        deployment: end.map(|end| end.deployment.to_string()).or(record).unwrap_or_default(),
+        run: run_cell(facts, deployment),
+        event: deployment.run.as_ref().map(|run| run.event.clone()).unwrap_or_default(),
+        workflow: deployment.run.as_ref().map(|run| run.path.clone()).unwrap_or_default(),
+        commit: commit_link(facts, &Cell::commit(&deployment.target), deployment.target.as_str()),
+        range_base: base_cell(deployment),
+        changes: deployment.changes.len() as u64,
+        deployers: deployers(&decision.verdict.deployers),
+        outcome: decision.verdict.outcome.to_string(),
+        reasons: codes(decision.verdict.reasons.iter()),
+        decided_at: Cell::Time(time.to_owned()),
+        conclusion: end.map(|end| end.conclusion.clone()).unwrap_or_default(),
+        ended_at: end.map_or(Cell::Empty, |end| Cell::Time(end.time.clone())),
+        policy: decision.policy_digest.clone(),
+        decision: decision.id.clone(),
+        place: place.clone(),
+    }
+}
+
+/// One change of a deployment, with all that is said of it.
+struct Of<'a> {
+    place: &'a Place,
+    decision: &'a Decision,
+    deployment: &'a Deployment,
+    change: &'a ChangeInRelease,
+    verdict: &'a ChangeVerdict,
+}
+
+impl Of<'_> {
+    fn change_row(&self, deployment: u64, ended: &str) -> ChangeRow {
+        let facts = &self.decision.facts;
+        let who = Persons::of(&facts.terms);
+        let contributors: BTreeSet<Who<'_>> =
+            self.verdict.contributors.iter().map(|contributor| who.is(contributor.account.id)).collect();
+        let reviewers: BTreeSet<Who<'_>> = self.verdict.reviewers.iter().map(|account| who.is(account.id)).collect();
+        let deployers_of_it: BTreeSet<Who<'_>> =
+            self.decision.verdict.deployers.iter().map(|deployer| who.is(deployer.account.id)).collect();
+        let names = |reason: &&Reason| reason.change.as_ref().is_none_or(|change| *change == self.verdict.change);
+        let wrong = self.decision.verdict.reasons.iter().filter(names).chain(&self.verdict.reasons);
+        ChangeRow {
+            repository: facts.repository.full_name.clone(),
+            environment: self.deployment.environment.clone(),
+            change: change_link(facts, &self.verdict.change),
+            commit: commit_link(facts, &Cell::commit(&self.verdict.commit), self.verdict.commit.as_str()),
+            change_type: if self.change.pull_request.is_some() { "pull request" } else { "no pull request" },
+            tickets: self.tickets(),
+            deployment: deployment.to_string(),
+            run: run_cell(facts, self.deployment),
+            deployed_at: ended.to_owned(),
+            range_base: base_cell(self.deployment),
+            range_target: Cell::commit(&self.deployment.target),
+            contributors: list(self.verdict.contributors.iter().map(|one| one.account.login.clone())),
+            reviewers: self.reviewers(),
+            deployers: deployers(&self.decision.verdict.deployers),
+            merged_by: self.change.pull_request.as_ref().map(merged_by).unwrap_or_default(),
+            checks: self.checks(),
+            author_is_not_reviewer: reviewers.difference(&contributors).next().is_some(),
+            author_is_not_deployer: !deployers_of_it.is_empty() && deployers_of_it.is_disjoint(&contributors),
+            reviewer_is_not_deployer: reviewers.difference(&deployers_of_it).next().is_some(),
+            change_outcome: self.verdict.outcome.to_string(),
+            outcome: self.decision.verdict.outcome.to_string(),
+            reasons: codes(wrong),
+            policy: self.decision.policy_digest.clone(),
+            decision: self.decision.id.clone(),
+            place: self.place.clone(),
+        }
+    }
+
+    fn reviewers(&self) -> String {
+        let counting = self.verdict.reviews.iter().filter(|review| review.approves && review.counts);
+        list(counting.filter_map(|review| {
+            let commit = review.commit.as_ref().map(|commit| format!(" at git:{commit}")).unwrap_or_default();
+            review.by.as_ref().map(|by| format!("{}{commit}", by.login))
+        }))
+    }
+
+    fn tickets(&self) -> String {
+        let of_request = self.change.pull_request.as_ref().and_then(|request| request.tickets.as_ref());
+        let tickets = of_request.or(self.change.tickets.as_ref());
+        list(tickets.into_iter().flatten().cloned())
+    }
+
+    fn checks(&self) -> String {
+        let checks = self.change.pull_request.as_ref().and_then(|request| request.checks.as_ref());
+        list(
+            checks
+                .into_iter()
+                .flatten()
+                .map(|check| format!("{}: {}", check.name, if check.succeeded { "success" } else { "no success" })),
+        )
+    }
+
+    fn commit_rows(&self, deployment: u64, rows: &mut Vec<Row>) {
+        let commits = match &self.change.pull_request {
+            Some(request) => request.commits.as_slice(),
+            None => self.change.bare_commits.as_slice(),
+        };
+        let pushes = self.change.pull_request.as_ref().map(|request| request.pushes.as_slice()).unwrap_or_default();
+        let known: HashMap<&str, &Commit> = commits.iter().map(|commit| (commit.oid.as_str(), commit)).collect();
+        let landed: HashSet<&str> = self.change.commits.iter().map(CommitSha::as_str).collect();
+        let of_request = commits.iter().map(|commit| &commit.oid).filter(|oid| !landed.contains(oid.as_str()));
+        for oid in of_request.chain(&self.change.commits) {
+            let commit = known.get(oid.as_str()).copied();
+            let facts = &self.decision.facts;
+            rows.push(Row::Commit(Box::new(CommitRow {
+                repository: facts.repository.full_name.clone(),
+                environment: self.deployment.environment.clone(),
+                change: change_link(facts, &self.verdict.change),
+                commit: commit_link(facts, &Cell::commit(oid), oid.as_str()),
+                on_production_line: landed.contains(oid.as_str()),
+                author: commit.map(|commit| login(&commit.author)).unwrap_or_default(),
+                committer: commit.map(committer).unwrap_or_default(),
+                coauthors: list(commit.iter().flat_map(|commit| &commit.coauthors).map(login)),
+                pushed_by: pushed_by(pushes, oid.as_str()),
+                deployment: deployment.to_string(),
+                position: self.place.position,
+            })));
+        }
+    }
+}
+
+/// One person: the settings' name for them, else their account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Who<'a> {
+    Named(&'a str),
+    Account(AccountId),
+}
+
+/// Which accounts are one person's.
+struct Persons<'a>(HashMap<AccountId, &'a str>);
+
+impl<'a> Persons<'a> {
+    fn of(terms: &'a Terms) -> Self {
+        let named =
+            terms.persons.iter().flat_map(|person| person.accounts.iter().map(|id| (*id, person.name.as_str())));
+        Self(named.collect())
+    }
+
+    fn is(&self, account: AccountId) -> Who<'a> {
+        self.0.get(&account).map_or(Who::Account(account), |name| Who::Named(name))
+    }
+}
+
+fn run_cell(facts: &Facts, deployment: &Deployment) -> Cell {
+    let Some(run) = &deployment.run else { return Cell::Empty };
+    let (web, name) = (&facts.terms.web_url, &facts.repository.full_name);
+    let attempt = run.this.number;
+    let url = format!("{web}/{name}/actions/runs/{}/attempts/{attempt}", run.id);
+    Cell::Link { text: format!("{} attempt {attempt}", run.id), url }
+}
+
+fn base_cell(deployment: &Deployment) -> Cell {
+    deployment.start.as_ref().map_or(Cell::Empty, |start| Cell::commit(start.commit()))
+}
+
+fn commit_link(facts: &Facts, cell: &Cell, commit: &str) -> Cell {
+    let url = format!("{}/{}/commit/{commit}", facts.terms.web_url, facts.repository.full_name);
+    Cell::Link { text: cell.plain(), url }
+}
+
+fn change_link(facts: &Facts, change: &ChangeName) -> Cell {
+    match change {
+        ChangeName::PullRequest(number) => {
+            let url = format!("{}/{}/pull/{number}", facts.terms.web_url, facts.repository.full_name);
+            Cell::Link { text: format!("#{number}"), url }
+        }
+        ChangeName::Commit(commit) => commit_link(facts, &Cell::commit(commit), commit.as_str()),
+    }
+}
+
+fn list(items: impl Iterator<Item = String>) -> String {
+    items.filter(|item| !item.is_empty()).collect::<Vec<_>>().join("; ")
+}
+
+fn codes<'r>(reasons: impl Iterator<Item = &'r Reason>) -> String {
+    let codes: BTreeSet<&str> = reasons.map(|reason| reason.code.as_str()).collect();
+    codes.into_iter().collect::<Vec<_>>().join("; ")
+}
+
+fn deployers(deployers: &[Deployer]) -> String {
+    list(deployers.iter().map(|deployer| format!("{} ({})", deployer.account.login, deployer.because.join(", "))))
+}
+
+fn merged_by(request: &PullRequest) -> String {
+    let merged = request.timeline.iter().rev().find_map(|event| match event {
+        TimelineEvent::Merged { by, .. } => by.as_ref(),
+        _ => None,
+    });
+    merged.map(|by: &Account| by.login.clone()).unwrap_or_default()
+}
+
+fn login(identity: &CommitIdentity) -> String {
+    let unlinked = || identity.email.clone().map(|_| "no account".to_owned()).unwrap_or_default();
+    identity.account.as_ref().map_or_else(unlinked, |account| account.login.clone())
+}
+
+fn committer(commit: &Commit) -> String {
+    if commit.committed_by_github { "github".to_owned() } else { login(&commit.committer) }
+}
+
+fn pushed_by(pushes: &[Push], commit: &str) -> String {
+    let by = pushes.iter().filter(|push| push.after.as_str() == commit).filter_map(|push| push.by.as_ref());
+    by.map(|account| account.login.as_str()).collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join("; ")
+}

@@ -1,0 +1,375 @@
+//! The rows of the population, and the columns that every table of them has.
+//!
+//! Invariant: a row has exactly the cells that its columns name, in their order; each column says what it holds. Where the
+//! rows come from: [`super::reading`].
+
+use super::Cell;
+use countersign_core::ledger::Hash;
+
+/// A column: its name in files, its title for people, and what it holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Column {
+    /// Its name in files.
+    pub name: &'static str,
+    /// What it holds, in a sentence.
+    pub note: &'static str,
+}
+
+const fn column(name: &'static str, note: &'static str) -> Column {
+    Column { name, note }
+}
+
+/// One row of the population.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Row {
+    /// A change that a deployment put into production.
+    Change(Box<ChangeRow>),
+    /// A commit of such a change.
+    Commit(Box<CommitRow>),
+    /// An attempt to deploy, with its last decision and how it ended.
+    Deployment(Box<DeploymentRow>),
+    /// Something that is missing, or that happened outside the control.
+    Gap(Box<GapRow>),
+}
+
+/// Where a row stands in the record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The position of the entry.
+    pub position: u64,
+    /// Its hash as a leaf.
+    pub leaf: Hash,
+}
+
+/// A change that a deployment put into production.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangeRow {
+    /// `owner/name`.
+    pub repository: String,
+    /// Where it went.
+    pub environment: String,
+    /// `#12`, or the commit of a change without a pull request.
+    pub change: Cell,
+    /// The last of its commits on the production branch.
+    pub commit: Cell,
+    /// `pull request` or `no pull request`.
+    pub change_type: &'static str,
+    /// The tickets it names.
+    pub tickets: String,
+    /// GitHub's id of the deployment.
+    pub deployment: String,
+    /// The run and its attempt.
+    pub run: Cell,
+    /// When the deployment's job ended.
+    pub deployed_at: String,
+    /// What ran there before the deployment.
+    pub range_base: Cell,
+    /// What the deployment put there.
+    pub range_target: Cell,
+    /// Everyone whose work is in it.
+    pub contributors: String,
+    /// Whose approvals count, with the commit they reviewed.
+    pub reviewers: String,
+    /// Who deployed it.
+    pub deployers: String,
+    /// Who merged it, as GitHub shows it.
+    pub merged_by: String,
+    /// What became of the checks that the settings ask for.
+    pub checks: String,
+    /// Somebody reviewed it who did not contribute.
+    pub author_is_not_reviewer: bool,
+    /// Nobody deployed it who contributed.
+    pub author_is_not_deployer: bool,
+    /// Somebody reviewed it who did not deploy.
+    pub reviewer_is_not_deployer: bool,
+    /// The outcome of the change itself.
+    pub change_outcome: String,
+    /// The outcome of the deployment.
+    pub outcome: String,
+    /// The codes of what is wrong with the change or with who deployed it.
+    pub reasons: String,
+    /// The digest of the policies.
+    pub policy: String,
+    /// The decision.
+    pub decision: String,
+    /// Where the decision stands in the record.
+    pub place: Place,
+}
+
+impl ChangeRow {
+    /// The columns.
+    pub const COLUMNS: &[Column] = &[
+        column("repository", "The repository when it was judged"),
+        column("environment", "Where the change went"),
+        column("change", "The pull request, or the commit of a change that came without one"),
+        column("commit", "The last of its commits on the production branch"),
+        column("change_type", "Whether it came by a pull request"),
+        column("tickets", "The tickets it names, where the settings ask for them"),
+        column("deployment", "GitHub's id of the deployment"),
+        column("run", "The workflow run and its attempt"),
+        column("deployed_at", "When the deploying job had ended, UTC, as seen by the service"),
+        column("range_base", "The commit that ran there before"),
+        column("range_target", "The commit that the deployment put there"),
+        column(
+            "contributors",
+            "Everyone whose work is in it: opened, wrote, committed, co-authored, pushed, or answers for automation",
+        ),
+        column("reviewers", "Whose approvals count, and the commit they reviewed"),
+        column("deployers", "Who took part in deploying it, and how"),
+        column("merged_by", "Who merged it, as GitHub shows it"),
+        column("checks", "What became of the checks that the settings ask for"),
+        column("author_is_not_reviewer", "Test: somebody who did not contribute reviewed it"),
+        column("author_is_not_deployer", "Test: somebody deployed it, and nobody who did contributed"),
+        column("reviewer_is_not_deployer", "Test: somebody reviewed it who did not deploy it"),
+        column("change_outcome", "What the policy says of the change itself"),
+        column("outcome", "What was decided of the deployment"),
+        column("reasons", "Codes of what is wrong with the change, or with who deployed it"),
+        column("policy", "SHA-256 of the policies that decided"),
+        column("decision", "The decision's id"),
+        column("entry", "The position of the decision in the ledger, from 0"),
+        column("entry_hash", "The hash of that entry as a leaf of the ledger's tree"),
+    ];
+
+    /// The cells, in the order of the columns.
+    pub fn cells(&self) -> Vec<Cell> {
+        vec![
+            Cell::text(&self.repository),
+            Cell::text(&self.environment),
+            self.change.clone(),
+            self.commit.clone(),
+            Cell::text(self.change_type),
+            Cell::text(&self.tickets),
+            Cell::text(&self.deployment),
+            self.run.clone(),
+            Cell::Time(self.deployed_at.clone()),
+            self.range_base.clone(),
+            self.range_target.clone(),
+            Cell::text(&self.contributors),
+            Cell::text(&self.reviewers),
+            Cell::text(&self.deployers),
+            Cell::text(&self.merged_by),
+            Cell::text(&self.checks),
+            Cell::Holds(self.author_is_not_reviewer),
+            Cell::Holds(self.author_is_not_deployer),
+            Cell::Holds(self.reviewer_is_not_deployer),
+            Cell::text(&self.change_outcome),
+            Cell::text(&self.outcome),
+            Cell::text(&self.reasons),
+            Cell::text(&self.policy),
+            Cell::text(&self.decision),
+            Cell::Number(self.place.position),
+            Cell::text(self.place.leaf.to_string()),
+        ]
+    }
+}
+
+/// A commit of a change that reached production.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommitRow {
+    /// `owner/name`.
+    pub repository: String,
+    /// Where it went.
+    pub environment: String,
+    /// The change it belongs to.
+    pub change: Cell,
+    /// The commit.
+    pub commit: Cell,
+    /// Whether it is on the production branch's own line.
+    pub on_production_line: bool,
+    /// The account that GitHub links to its author.
+    pub author: String,
+    /// The account that GitHub links to its committer.
+    pub committer: String,
+    /// The accounts of its co-authors.
+    pub coauthors: String,
+    /// Who pushed it, where a push ended at it.
+    pub pushed_by: String,
+    /// GitHub's id of the deployment.
+    pub deployment: String,
+    /// Where the decision stands in the record.
+    pub position: u64,
+}
+
+impl CommitRow {
+    /// The columns.
+    pub const COLUMNS: &[Column] = &[
+        column("repository", "The repository when it was judged"),
+        column("environment", "Where the commit went"),
+        column("change", "The change it belongs to"),
+        column("commit", "The commit"),
+        column("on_production_line", "Whether it is a first-parent commit of the production branch"),
+        column("author", "The account that GitHub links to its author"),
+        column("committer", "The account that GitHub links to its committer; github: GitHub itself"),
+        column("coauthors", "The accounts that its trailers name"),
+        column("pushed_by", "Who pushed, where a push to the head branch ended at it"),
+        column("deployment", "GitHub's id of the deployment"),
+        column("entry", "The position of the decision in the ledger, from 0"),
+    ];
+
+    /// The cells, in the order of the columns.
+    pub fn cells(&self) -> Vec<Cell> {
+        vec![
+            Cell::text(&self.repository),
+            Cell::text(&self.environment),
+            self.change.clone(),
+            self.commit.clone(),
+            Cell::Holds(self.on_production_line),
+            Cell::text(&self.author),
+            Cell::text(&self.committer),
+            Cell::text(&self.coauthors),
+            Cell::text(&self.pushed_by),
+            Cell::text(&self.deployment),
+            Cell::Number(self.position),
+        ]
+    }
+}
+
+/// An attempt to deploy, with its last decision and how it ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeploymentRow {
+    /// `owner/name`.
+    pub repository: String,
+    /// The environment.
+    pub environment: String,
+    /// GitHub's id of the deployment; empty where there was none yet.
+    pub deployment: String,
+    /// The run and its attempt.
+    pub run: Cell,
+    /// The event that started the run.
+    pub event: String,
+    /// The workflow.
+    pub workflow: String,
+    /// The commit.
+    pub commit: Cell,
+    /// What ran there before.
+    pub range_base: Cell,
+    /// How many changes it would put there.
+    pub changes: u64,
+    /// Who deploys, and how.
+    pub deployers: String,
+    /// The outcome of the last decision.
+    pub outcome: String,
+    /// The codes of everything that is wrong.
+    pub reasons: String,
+    /// When it was decided.
+    pub decided_at: Cell,
+    /// How the deploying job ended.
+    pub conclusion: String,
+    /// When that was seen.
+    pub ended_at: Cell,
+    /// The digest of the policies.
+    pub policy: String,
+    /// The decision.
+    pub decision: String,
+    /// Where it stands in the record.
+    pub place: Place,
+}
+
+impl DeploymentRow {
+    /// The columns.
+    pub const COLUMNS: &[Column] = &[
+        column("repository", "The repository when it was judged"),
+        column("environment", "The environment"),
+        column("deployment", "GitHub's id of the deployment"),
+        column("run", "The workflow run and its attempt"),
+        column("event", "The event that started the run"),
+        column("workflow", "The workflow file"),
+        column("commit", "The commit that was to go out"),
+        column("range_base", "The commit that ran there before"),
+        column("changes", "How many changes lie between the two"),
+        column("deployers", "Who took part in deploying, and how"),
+        column("outcome", "What was decided last of this attempt; none: nobody asked"),
+        column("reasons", "Codes of everything that was wrong"),
+        column("decided_at", "When that was decided, UTC"),
+        column("conclusion", "How the deploying job ended, as GitHub says; empty where no end is on record"),
+        column("ended_at", "When the end was seen, UTC"),
+        column("policy", "SHA-256 of the policies that decided"),
+        column("decision", "The decision's id"),
+        column("entry", "The position in the ledger, from 0: of the decision, or of the end where there was none"),
+        column("entry_hash", "The hash of that entry as a leaf of the ledger's tree"),
+    ];
+
+    /// The cells, in the order of the columns.
+    pub fn cells(&self) -> Vec<Cell> {
+        vec![
+            Cell::text(&self.repository),
+            Cell::text(&self.environment),
+            Cell::text(&self.deployment),
+            self.run.clone(),
+            Cell::text(&self.event),
+            Cell::text(&self.workflow),
+            self.commit.clone(),
+            self.range_base.clone(),
+            Cell::Number(self.changes),
+            Cell::text(&self.deployers),
+            Cell::text(&self.outcome),
+            Cell::text(&self.reasons),
+            self.decided_at.clone(),
+            Cell::text(&self.conclusion),
+            self.ended_at.clone(),
+            Cell::text(&self.policy),
+            Cell::text(&self.decision),
+            Cell::Number(self.place.position),
+            Cell::text(self.place.leaf.to_string()),
+        ]
+    }
+}
+
+/// Something that is missing, or that happened outside the control.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GapRow {
+    /// What kind, as a stable word.
+    pub kind: &'static str,
+    /// `owner/name`; empty where it concerns all.
+    pub repository: String,
+    /// The environment; empty where it concerns all.
+    pub environment: String,
+    /// When it began, or the moment itself.
+    pub from: Cell,
+    /// When it was over; empty for a moment.
+    pub to: Cell,
+    /// In words, for the reader.
+    pub what: String,
+    /// The position of the entry that shows it.
+    pub position: u64,
+}
+
+impl GapRow {
+    /// The columns.
+    pub const COLUMNS: &[Column] = &[
+        column("kind", "What is missing, as a stable word; the report says what each means"),
+        column("repository", "The repository; empty: all"),
+        column("environment", "The environment; empty: all"),
+        column("from", "When it began, UTC"),
+        column("to", "When it was over, UTC; empty for a moment"),
+        column("what", "What it is, in words"),
+        column("entry", "The position in the ledger of the entry that shows it"),
+    ];
+
+    /// The cells, in the order of the columns.
+    pub fn cells(&self) -> Vec<Cell> {
+        vec![
+            Cell::text(self.kind),
+            Cell::text(&self.repository),
+            Cell::text(&self.environment),
+            self.from.clone(),
+            self.to.clone(),
+            Cell::text(&self.what),
+            Cell::Number(self.position),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_column_has_a_name_of_its_own_and_a_sentence() {
+        for columns in [ChangeRow::COLUMNS, CommitRow::COLUMNS, DeploymentRow::COLUMNS, GapRow::COLUMNS] {
+            let names: std::collections::BTreeSet<_> = columns.iter().map(|column| column.name).collect();
+            assert_eq!(names.len(), columns.len());
+            assert!(columns.iter().all(|column| column.note.len() > 8));
+        }
+    }
+}

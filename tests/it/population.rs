@@ -1,0 +1,105 @@
+//! The population that an auditor samples from: what reached production, by whom, and what is missing.
+
+use crate::cli::run;
+use crate::scene::Scene;
+use serde_json::json;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+type Table = Vec<HashMap<String, String>>;
+
+fn table(bundle: &Path, name: &str) -> Table {
+    let mut reader = csv::Reader::from_path(bundle.join(name)).unwrap();
+    reader.deserialize().map(Result::unwrap).collect()
+}
+
+fn column<'t>(table: &'t Table, name: &str) -> Vec<&'t str> {
+    table.iter().map(|row| row[name].as_str()).collect()
+}
+
+/// Two changes by three people each, one release denied, and one that went out while the rule was off.
+async fn a_year() -> Scene {
+    let accounts = json!({"ann": "admin", "ben": "write", "cat": "maintain", "dee": "write"});
+    let mut scene = Scene::set(json!({"accounts": accounts})).await;
+    for step in [
+        json!({"open": {"pr": 1, "by": "ann", "commits": [{"id": "a1", "by": "ann"}, {"id": "a2", "by": "ann"}]}}),
+        json!({"review": {"pr": 1, "by": "ben", "state": "approved"}}),
+        json!({"merge": {"pr": 1, "by": "cat", "method": "squash"}}),
+        json!({"deploy": {"by": "ann"}}),
+        json!({"expect": {"gate": {"is": "deny"}}}),
+        json!({"deploy": {"by": "dee"}}),
+        json!({"expect": {"gate": {"is": "allow"}}}),
+        json!({"finish": {"state": "success"}}),
+        json!({"open": {"pr": 2, "by": "ben", "commits": [{"id": "b1", "by": "ben"}]}}),
+        json!({"merge": {"pr": 2, "by": "ann", "method": "merge", "bypass": true}}),
+        json!({"protection": {"by": "ann", "environment_rule": "removed"}}),
+        json!({"deploy": {"by": "ann"}}),
+        json!({"finish": {"state": "success"}}),
+        json!({"expect": {"alerts": ["gate-bypassed"]}}),
+    ] {
+        scene.play(step).await;
+    }
+    scene.rest().await;
+    scene
+}
+
+async fn export(scene: &Scene, name: &str, more: &[&str]) -> PathBuf {
+    let config = scene.stage.directory().join("countersign.toml");
+    let bundle = scene.stage.directory().join(name);
+    let fixed = ["evidence", "export", "--config", config.to_str().unwrap(), "--out", bundle.to_str().unwrap()];
+    let said = run(&[&fixed, more].concat(), &[]).await;
+    assert_eq!(said.code, 0, "{}", said.err);
+    bundle
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_change_that_reached_production_is_there_with_those_who_stood_behind_it() {
+    let scene = a_year().await;
+    let bundle = export(&scene, "bundle", &[]).await;
+
+    let changes = table(&bundle, "changes.csv");
+    assert_eq!(column(&changes, "change"), ["#1"]);
+    let change = &changes[0];
+    assert_eq!((change["contributors"].as_str(), change["merged_by"].as_str()), ("ann", "cat"));
+    assert!(change["reviewers"].starts_with("ben at git:"), "{}", change["reviewers"]);
+    assert!(change["deployers"].starts_with("dee ("), "{}", change["deployers"]);
+    for test in ["author_is_not_reviewer", "author_is_not_deployer", "reviewer_is_not_deployer"] {
+        assert_eq!(change[test], "yes", "{test}");
+    }
+    assert_eq!((change["outcome"].as_str(), change["reasons"].as_str()), ("allow", ""));
+
+    let commits = table(&bundle, "commits.csv");
+    assert_eq!(column(&commits, "on_production_line"), ["no", "no", "yes"]);
+    assert!(commits[2]["commit"] == change["commit"] && change["commit"].starts_with("git:"));
+
+    let deployments = table(&bundle, "deployments.csv");
+    assert_eq!(column(&deployments, "outcome"), ["deny", "allow", "none"]);
+    assert_eq!(column(&deployments, "conclusion"), ["failure", "success", "success"]);
+    assert_eq!(deployments[0]["reasons"], "deployer-is-author");
+
+    let gaps = table(&bundle, "gaps.csv");
+    let mut kinds = column(&gaps, "kind");
+    kinds.sort_unstable();
+    assert_eq!(kinds, ["decision-missing", "gate-bypassed", "service-started"]);
+
+    let key = scene.text("/api/v1/ledger/key").await;
+    let said = run(&["evidence", "verify", bundle.to_str().unwrap(), "--key", key.trim()], &[]).await;
+    assert_eq!(said.code, 0, "{}{}", said.out, said.err);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_period_tells_of_what_ended_in_it_and_reaches_back_to_its_decisions() {
+    let scene = a_year().await;
+    let ended = table(&export(&scene, "all", &[]).await, "changes.csv")[0]["deployed_at"].clone();
+    let whole = ["--from", "2020-01-01T00:00:00Z", "--to", "2100-01-01T00:00:00Z"];
+    assert_eq!(table(&export(&scene, "whole", &whole).await, "changes.csv").len(), 1);
+    // From the very moment of its end on: the decision before it comes along, the denied attempt is out of the period.
+    let from = ["--from", ended.as_str(), "--to", "2100-01-01T00:00:00Z"];
+    let bundle = export(&scene, "from", &from).await;
+    assert_eq!(column(&table(&bundle, "changes.csv"), "change"), ["#1"]);
+    assert_eq!(column(&table(&bundle, "deployments.csv"), "outcome"), ["allow", "none"]);
+    let until = ["--from", "2020-01-01T00:00:00Z", "--to", ended.as_str()];
+    let bundle = export(&scene, "until", &until).await;
+    assert_eq!(table(&bundle, "changes.csv").len(), 0);
+    assert_eq!(column(&table(&bundle, "deployments.csv"), "outcome"), ["deny", "allow"]);
+}
