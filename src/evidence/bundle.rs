@@ -32,8 +32,10 @@ pub const COMMITS: &str = "commits.csv";
 pub const DEPLOYMENTS: &str = "deployments.csv";
 /// What is missing, or happened outside the control.
 pub const GAPS: &str = "gaps.csv";
+/// The population as an auditor's workpaper.
+pub const WORKBOOK: &str = "workbook.xlsx";
 /// The files that are derived from the entries; whoever has these can make them again.
-pub const DERIVED: &[&str] = &[CHANGES, COMMITS, DEPLOYMENTS, GAPS];
+pub const DERIVED: &[&str] = &[CHANGES, COMMITS, DEPLOYMENTS, GAPS, WORKBOOK];
 /// The directory of policies: one directory per digest.
 pub const POLICIES: &str = "policies";
 /// The directory of settings: one file per digest.

@@ -4,11 +4,12 @@
 //! Nothing but the entries is read. What the rows mean is in [`super::population`].
 
 use super::EvidenceError;
-use super::bundle::{CHANGES, COMMITS, DEPLOYMENTS, DERIVED, ENTRIES, GAPS, LEFT_OUT_PREFIX};
+use super::bundle::{CHANGES, COMMITS, DEPLOYMENTS, DERIVED, ENTRIES, GAPS, LEFT_OUT_PREFIX, WORKBOOK};
 use super::contents::Contents;
 use super::directory::{Directory, Growing};
 use super::population::rows::Column;
-use super::population::{Cell, ChangeRow, CommitRow, DeploymentRow, GapRow, Period, Reading, Row, Survey};
+use super::population::{Cell, ChangeRow, CommitRow, DeploymentRow, GapRow, Period, Reading, Row, Survey, Totals};
+use super::workbook::{About, Book};
 use countersign_core::domain::Entry;
 use countersign_core::ledger::tree::leaf_hash;
 use std::fs::File;
@@ -44,7 +45,8 @@ pub(super) fn derive(source: &Source, directory: &mut Directory) -> Result<(), E
             Ok(())
         })
         .map_err(|error| failed.unwrap_or(error))?;
-    tables.finish(directory)
+    let about = About { period: source.period.as_ref(), from: source.from };
+    tables.finish(&about, directory)
 }
 
 /// Makes the derived files again, beside the bundle, and compares them with those in it.
@@ -66,6 +68,9 @@ pub(super) fn check_derived(contents: &Contents, from: u64) -> Result<(), Eviden
 
 /// Where two files part.
 fn difference(there: &Path, again: &Path) -> String {
+    if there.extension().is_some_and(|kind| kind == "xlsx") {
+        return "its bytes differ".to_owned();
+    }
     let lines = |path: &Path| File::open(path).map(|file| BufReader::new(file).split(b'\n'));
     let (Ok(there), Ok(mut again)) = (lines(there), lines(again)) else { return "they cannot be compared".to_owned() };
     for (number, line) in (1_u64..).zip(there) {
@@ -106,6 +111,8 @@ struct Tables {
     commits: Table,
     deployments: Table,
     gaps: Table,
+    book: Book,
+    totals: Totals,
 }
 
 impl Tables {
@@ -115,10 +122,14 @@ impl Tables {
             commits: Table::begin(directory, COMMITS, CommitRow::COLUMNS)?,
             deployments: Table::begin(directory, DEPLOYMENTS, DeploymentRow::COLUMNS)?,
             gaps: Table::begin(directory, GAPS, GapRow::COLUMNS)?,
+            book: Book::begin()?,
+            totals: Totals::default(),
         })
     }
 
     fn add(&mut self, row: &Row) -> Result<(), EvidenceError> {
+        self.totals.add(row);
+        self.book.add(row)?;
         match row {
             Row::Change(row) => self.changes.add(&row.cells()),
             Row::Commit(row) => self.commits.add(&row.cells()),
@@ -127,11 +138,12 @@ impl Tables {
         }
     }
 
-    fn finish(self, directory: &mut Directory) -> Result<(), EvidenceError> {
+    fn finish(self, about: &About<'_>, directory: &mut Directory) -> Result<(), EvidenceError> {
         for table in [self.changes, self.commits, self.deployments, self.gaps] {
             table.finish(directory)?;
         }
-        Ok(())
+        self.book.finish(&self.totals, about, &directory.place(WORKBOOK))?;
+        directory.adopt(WORKBOOK)
     }
 }
 

@@ -13,6 +13,7 @@ mod contents;
 mod derived;
 mod directory;
 mod replay;
+mod workbook;
 
 pub use export::{Exported, Request, export};
 pub use verify::{Signer, Trust, Verified, verify};

@@ -2,7 +2,7 @@
 
 use countersign::evidence::bundle::{
     BUNDLE_VERSION, CHECKPOINT, CONSISTENCY, DERIVED, ENTRIES, FRONTIERS, ListedFile, MANIFEST, MANIFEST_NOTE,
-    Manifest, manifest_text,
+    Manifest, WORKBOOK, manifest_text,
 };
 use countersign::evidence::{EvidenceError, Request, Signer, Trust, Verified, export, verify};
 use countersign::store::{Recording, Store};
@@ -284,7 +284,9 @@ async fn every_changed_byte_of_every_file_is_found_and_named() {
     check(&bundle.path).unwrap();
     let masks = |at: usize| if at.is_multiple_of(97) { vec![0x01, 0x20, 0x80] } else { vec![0x01] };
     for name in bundle.paths().iter().map(String::as_str).chain([MANIFEST, MANIFEST_NOTE]) {
-        bundle.with_each_byte(name, masks, |at, mask| {
+        // The workbook is large, and no byte of it is read before its hash holds.
+        let sparse = |at: usize| if name != WORKBOOK || at.is_multiple_of(61) { masks(at) } else { Vec::new() };
+        bundle.with_each_byte(name, sparse, |at, mask| {
             let (place, message) = finding(&bundle.path);
             assert_eq!(place, name, "byte {at} ^ {mask:#x}: {message}");
         });
@@ -322,7 +324,8 @@ async fn a_table_that_says_something_else_than_the_entries_is_found_whoever_sign
             bundle.sign_again();
             let (place, message) = finding(&bundle.path);
             assert_eq!(place, *name);
-            assert!(message.contains("it is not what the entries give: line"), "{message}");
+            let told = message.contains(" line") || message.contains(" bytes");
+            assert!(message.contains("it is not what the entries give: ") && told, "{message}");
         }
         fs::write(bundle.file(name), good).unwrap();
     }

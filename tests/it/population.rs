@@ -5,6 +5,7 @@ use crate::scene::Scene;
 use serde_json::json;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 type Table = Vec<HashMap<String, String>>;
 
@@ -102,4 +103,36 @@ async fn a_period_tells_of_what_ended_in_it_and_reaches_back_to_its_decisions() 
     let bundle = export(&scene, "until", &until).await;
     assert_eq!(table(&bundle, "changes.csv").len(), 0);
     assert_eq!(column(&table(&bundle, "deployments.csv"), "outcome"), ["deny", "allow"]);
+}
+
+/// Runs a script of `tests/evidence` with what `.ci/install` installed for it.
+fn python(script: &str, arguments: &[&Path]) -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let said = Command::new("python3")
+        .arg(root.join("tests/evidence").join(script))
+        .args(arguments)
+        .env("PYTHONPATH", root.join("tests/action/tools"))
+        .output()
+        .unwrap();
+    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+    String::from_utf8(said.stdout).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_workbook_says_what_the_tables_say_to_programs_that_know_nothing_of_us() {
+    let scene = a_year().await;
+    let bundle = export(&scene, "bundle", &[]).await;
+    assert!(python("workbook.py", &[&bundle]).contains(" rows hold"));
+    // LibreOffice calculates every formula anew.
+    let anew = scene.stage.directory().join("anew");
+    let home = format!("-env:UserInstallation=file://{}", scene.stage.directory().join("office").display());
+    let calculated = Command::new("soffice")
+        .args([&home, "--headless", "--convert-to", "xlsx:Calc MS Excel 2007 XML", "--outdir"])
+        .arg(&anew)
+        .arg(bundle.join("workbook.xlsx"))
+        .output()
+        .unwrap();
+    assert!(calculated.status.success(), "{}", String::from_utf8_lossy(&calculated.stderr));
+    let said = python("workbook.py", &[&bundle, &anew.join("workbook.xlsx")]);
+    assert!(said.contains("formulas calculated anew"), "{said}");
 }

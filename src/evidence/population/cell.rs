@@ -38,6 +38,14 @@ impl Cell {
         if words.is_empty() { Self::Empty } else { Self::Text(words) }
     }
 
+    /// The words as they came, where that is another text than the plain one.
+    pub fn shown(&self) -> String {
+        match self {
+            Self::Text(text) | Self::Link { text, .. } => text.clone(),
+            _ => self.plain(),
+        }
+    }
+
     /// What a file of plain text shows.
     pub fn plain(&self) -> String {
         match self {

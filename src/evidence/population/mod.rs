@@ -8,11 +8,13 @@ pub mod cell;
 pub mod reading;
 pub mod rows;
 pub mod survey;
+pub mod totals;
 
 pub use cell::Cell;
 pub use reading::Reading;
 pub use rows::{ChangeRow, CommitRow, DeploymentRow, GapRow, Row};
 pub use survey::Survey;
+pub use totals::Totals;
 
 use serde::{Deserialize, Serialize};
 

@@ -1,0 +1,299 @@
+//! The workbook: the population as an auditor's workpaper.
+//!
+//! Invariant: the same rows give the same bytes; nothing that came from outside becomes a formula; memory does not grow
+//! with the rows. Counts on the first sheet are formulas over the others, so that whoever filters or corrects sees them
+//! follow.
+
+use super::EvidenceError;
+use super::population::rows::Column;
+use super::population::{Cell, ChangeRow, CommitRow, DeploymentRow, GapRow, Period, Row, Totals};
+use rust_xlsxwriter::{
+    ConditionalFormatText, ConditionalFormatTextRule, DocProperties, ExcelDateTime, Format, Formula, Note, Workbook,
+    Worksheet, XlsxError,
+};
+use std::path::Path;
+
+/// How many rows of the population a sheet has at most: Excel ends at 1,048,576.
+const ROWS: u32 = 1_000_000;
+/// Columns for whoever tests a sample, left blank.
+const TICKS: [(&str, &str); 3] = [
+    ("tick: approval", "For the tester: the approval was seen on GitHub"),
+    ("tick: deployer", "For the tester: the deployer was seen on GitHub"),
+    ("remarks", "For the tester"),
+];
+
+/// The workbook while rows are added.
+pub(super) struct Book {
+    workbook: Workbook,
+    looks: Looks,
+    changes: Sheets,
+    deployments: Sheets,
+    commits: Sheets,
+    gaps: Sheets,
+}
+
+/// How cells look; colour only where it means something.
+struct Looks {
+    head: Format,
+    title: Format,
+    time: Format,
+    link: Format,
+    text: Format,
+    bad: Format,
+    unsure: Format,
+}
+
+/// A table that goes on from sheet to sheet.
+struct Sheets {
+    title: &'static str,
+    columns: &'static [Column],
+    ticks: bool,
+    /// The index of each sheet, with how many rows it has.
+    pages: Vec<(usize, u32)>,
+}
+
+impl Book {
+    /// An empty workbook.
+    pub(super) fn begin() -> Result<Self, EvidenceError> {
+        let mut workbook = Workbook::new();
+        let birth = ExcelDateTime::from_ymd(2000, 1, 1).map_err(failed)?;
+        workbook
+            .set_properties(&DocProperties::new().set_title("Countersign: population").set_creation_datetime(&birth));
+        workbook.add_worksheet().set_name("Summary").map_err(failed)?;
+        let head = Format::new().set_bold().set_background_color(0x00E8_E8E8).set_text_wrap();
+        let looks = Looks {
+            head,
+            title: Format::new().set_bold().set_font_size(14),
+            time: Format::new().set_num_format("yyyy-mm-dd hh:mm:ss"),
+            link: Format::new().set_font_color(0x0005_63C1).set_underline(rust_xlsxwriter::FormatUnderline::Single),
+            text: Format::new().set_quote_prefix(),
+            bad: Format::new().set_background_color(0x00F8_CBAD),
+            unsure: Format::new().set_background_color(0x00FF_E699),
+        };
+        let sheets = |title, columns| Sheets { title, columns, ticks: false, pages: Vec::new() };
+        let mut book = Self {
+            workbook,
+            looks,
+            changes: Sheets { ticks: true, ..sheets("Changes", ChangeRow::COLUMNS) },
+            deployments: sheets("Deployments", DeploymentRow::COLUMNS),
+            commits: sheets("Commits", CommitRow::COLUMNS),
+            gaps: sheets("Gaps", GapRow::COLUMNS),
+        };
+        for sheets in [&mut book.changes, &mut book.deployments, &mut book.commits, &mut book.gaps] {
+            sheets.turn(&mut book.workbook, &book.looks).map_err(failed)?;
+        }
+        Ok(book)
+    }
+
+    /// Adds a row to the table that it belongs to.
+    pub(super) fn add(&mut self, row: &Row) -> Result<(), EvidenceError> {
+        let (sheets, cells) = match row {
+            Row::Change(row) => (&mut self.changes, row.cells()),
+            Row::Deployment(row) => (&mut self.deployments, row.cells()),
+            Row::Commit(row) => (&mut self.commits, row.cells()),
+            Row::Gap(row) => (&mut self.gaps, row.cells()),
+        };
+        sheets.add(&mut self.workbook, &self.looks, &cells).map_err(failed)
+    }
+
+    /// Writes the summary and saves.
+    pub(super) fn finish(mut self, totals: &Totals, about: &About<'_>, path: &Path) -> Result<(), EvidenceError> {
+        for sheets in [&self.changes, &self.deployments, &self.commits, &self.gaps] {
+            sheets.end(&mut self.workbook, &self.looks).map_err(failed)?;
+        }
+        self.summary(totals, about).map_err(failed)?;
+        self.workbook.save(path).map_err(failed)
+    }
+
+    fn summary(&mut self, totals: &Totals, about: &About<'_>) -> Result<(), XlsxError> {
+        let count = |sheets: &Sheets, column: &str, value: &str| sheets.count(column, value);
+        let outcomes = ["allow", "exception", "deny", "undetermined", "pending", "none"];
+        let mut lines: Vec<(String, String, u64)> =
+            vec![("Changes that reached production".to_owned(), self.changes.rows_formula(), totals.changes)];
+        for outcome in outcomes {
+            let number = totals.changes_by_outcome.get(outcome).copied().unwrap_or(0);
+            lines.push((format!("  of these: {outcome}"), count(&self.changes, "outcome", outcome), number));
+        }
+        let tests = ["author_is_not_reviewer", "author_is_not_deployer", "reviewer_is_not_deployer"];
+        for (test, failed) in tests.iter().zip(totals.tests_failed) {
+            lines.push((format!("Changes for which {test} does not hold"), count(&self.changes, test, "no"), failed));
+        }
+        let attempts: u64 = totals.deployments_by_outcome.values().sum();
+        lines.push(("Attempts to deploy".to_owned(), self.deployments.rows_formula(), attempts));
+        for outcome in outcomes {
+            let number = totals.deployments_by_outcome.get(outcome).copied().unwrap_or(0);
+            lines.push((format!("  of these: {outcome}"), count(&self.deployments, "outcome", outcome), number));
+        }
+        lines.push(("Commits".to_owned(), self.commits.rows_formula(), totals.commits));
+        let gaps: u64 = totals.gaps.values().sum();
+        lines.push(("Gaps".to_owned(), self.gaps.rows_formula(), gaps));
+        for (kind, number) in &totals.gaps {
+            lines.push((format!("  of these: {kind}"), count(&self.gaps, "kind", kind), *number));
+        }
+
+        let sheet = self.workbook.worksheet_from_index(0)?;
+        sheet.set_column_width(0, 56)?.set_column_width(1, 24)?;
+        sheet.write_string_with_format(0, 0, "Separation of duties: population", &self.looks.title)?;
+        let parameters = [
+            ("Period from", about.period.map_or("the first entry", |period| &period.from)),
+            ("Period to (exclusive)", about.period.map_or("the last entry", |period| &period.to)),
+            ("First entry", &about.from.to_string()),
+            ("Policies in force", &totals.policies.iter().cloned().collect::<Vec<_>>().join(" ")),
+        ];
+        let mut row = 2;
+        for (name, value) in parameters {
+            sheet.write_string(row, 0, name)?.write_string(row, 1, value)?;
+            row += 1;
+        }
+        row += 1;
+        sheet.write_string_with_format(row, 0, "Count", &self.looks.head)?;
+        sheet.write_string_with_format(row, 1, "A formula over the sheets", &self.looks.head)?;
+        for (name, formula, number) in lines {
+            row += 1;
+            sheet.write_string(row, 0, name)?;
+            sheet.write_formula(row, 1, Formula::new(formula).set_result(number.to_string()))?;
+        }
+        sheet.write_string(row + 2, 0, "Verify this file with: countersign evidence verify BUNDLE --key VKEY")?;
+        Ok(())
+    }
+}
+
+/// What the summary says of the whole.
+pub(super) struct About<'a> {
+    /// The time told of.
+    pub(super) period: Option<&'a Period>,
+    /// The position of the first entry.
+    pub(super) from: u64,
+}
+
+impl Sheets {
+    /// Begins the next sheet.
+    fn turn(&mut self, workbook: &mut Workbook, looks: &Looks) -> Result<(), XlsxError> {
+        let number = self.pages.len() + 1;
+        let name = if number == 1 { self.title.to_owned() } else { format!("{} {number}", self.title) };
+        let index = workbook.worksheets().len();
+        let sheet = workbook.add_worksheet_with_constant_memory()?;
+        sheet.set_name(name)?.set_freeze_panes(1, 0)?.set_landscape().set_repeat_rows(0, 0)?;
+        let own = self.columns.iter().map(|column| (column.name, column.note));
+        let ticks = TICKS.into_iter().take(if self.ticks { TICKS.len() } else { 0 });
+        for (at, (name, note)) in (0_u16..).zip(own.chain(ticks)) {
+            sheet.write_string_with_format(0, at, name, &looks.head)?;
+            sheet.insert_note(0, at, &Note::new(note).add_author_prefix(false))?;
+            sheet.set_column_width(at, width(name))?;
+        }
+        self.pages.push((index, 0));
+        Ok(())
+    }
+
+    fn add(&mut self, workbook: &mut Workbook, looks: &Looks, cells: &[Cell]) -> Result<(), XlsxError> {
+        if self.pages.last().is_none_or(|(_, rows)| *rows >= ROWS) {
+            self.turn(workbook, looks)?;
+        }
+        let Some((index, rows)) = self.pages.last_mut() else { return Ok(()) };
+        *rows += 1;
+        let sheet = workbook.worksheet_from_index(*index)?;
+        for (at, cell) in (0_u16..).zip(cells) {
+            write(sheet, *rows, at, cell, looks)?;
+        }
+        Ok(())
+    }
+
+    /// Filters and colours, once the rows are known.
+    fn end(&self, workbook: &mut Workbook, looks: &Looks) -> Result<(), XlsxError> {
+        let width = self.columns.len() + if self.ticks { TICKS.len() } else { 0 };
+        let last = u16::try_from(width.saturating_sub(1)).unwrap_or(u16::MAX);
+        for (index, rows) in &self.pages {
+            let sheet = workbook.worksheet_from_index(*index)?;
+            sheet.autofilter(0, 0, *rows, last)?;
+            for (at, column) in (0_u16..).zip(self.columns) {
+                let bad = match column.name {
+                    "outcome" | "change_outcome" => &["deny", "none"][..],
+                    name if name.contains("_is_not_") => &["no"][..],
+                    _ => continue,
+                };
+                for word in bad {
+                    let rule = ConditionalFormatTextRule::BeginsWith((*word).to_owned());
+                    let colour = ConditionalFormatText::new().set_rule(rule).set_format(&looks.bad);
+                    sheet.add_conditional_format(1, at, (*rows).max(1), at, &colour)?;
+                }
+                let rule = ConditionalFormatTextRule::BeginsWith("undetermined".to_owned());
+                let colour = ConditionalFormatText::new().set_rule(rule).set_format(&looks.unsure);
+                sheet.add_conditional_format(1, at, (*rows).max(1), at, &colour)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// How many rows there are, as a formula.
+    fn rows_formula(&self) -> String {
+        let counts = self.ranges(0).map(|range| format!("COUNTA({range})"));
+        format!("={}", counts.collect::<Vec<_>>().join("+"))
+    }
+
+    /// How many rows say this in a column, as a formula.
+    fn count(&self, column: &str, value: &str) -> String {
+        let at = self.columns.iter().position(|known| known.name == column).unwrap_or_default();
+        let counts = self.ranges(at).map(|range| format!("COUNTIF({range},\"{value}\")"));
+        format!("={}", counts.collect::<Vec<_>>().join("+"))
+    }
+
+    fn ranges(&self, column: usize) -> impl Iterator<Item = String> + '_ {
+        let letters = rust_xlsxwriter::utility::column_number_to_name(u16::try_from(column).unwrap_or_default());
+        self.pages.iter().zip(1..).map(move |((_, rows), number)| {
+            let name = if number == 1 { self.title.to_owned() } else { format!("{} {number}", self.title) };
+            format!("'{name}'!${letters}$2:${letters}${}", (*rows).max(1) + 1)
+        })
+    }
+}
+
+fn write(sheet: &mut Worksheet, row: u32, at: u16, cell: &Cell, looks: &Looks) -> Result<(), XlsxError> {
+    match cell {
+        Cell::Empty => {}
+        #[expect(clippy::cast_precision_loss, reason = "a position is far below what a spreadsheet counts exactly")]
+        Cell::Number(number) => {
+            sheet.write_number(row, at, *number as f64)?;
+        }
+        Cell::Time(time) => match ExcelDateTime::parse_from_str(time.trim_end_matches('Z')) {
+            Ok(moment) => {
+                sheet.write_datetime_with_format(row, at, &moment, &looks.time)?;
+            }
+            Err(_) => {
+                sheet.write_string(row, at, cell.plain())?;
+            }
+        },
+        Cell::Link { text, url } if url.len() < 250 && text.len() < 250 => {
+            // A formula, since Excel takes no more than 65,530 links of the other kind in a sheet.
+            let quoted = |words: &str| words.replace('"', "\"\"");
+            let formula = format!("=HYPERLINK(\"{}\",\"{}\")", quoted(url), quoted(&cell.plain()));
+            sheet.write_formula_with_format(row, at, Formula::new(formula).set_result(cell.plain()), &looks.link)?;
+        }
+        Cell::Text(_) | Cell::Holds(_) | Cell::Link { .. } => {
+            let (text, shown) = (cell.plain(), cell.shown());
+            if text == shown {
+                sheet.write_string(row, at, text)?;
+            } else {
+                sheet.write_string_with_format(row, at, text, &looks.text)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn width(name: &str) -> f64 {
+    match name {
+        "contributors" | "reviewers" | "deployers" | "reasons" | "what" | "remarks" => 40.0,
+        "commit" | "range_base" | "range_target" | "deployed_at" | "decided_at" | "ended_at" | "from" | "to"
+        | "run" => 20.0,
+        "repository" | "author_is_not_reviewer" | "author_is_not_deployer" | "reviewer_is_not_deployer" => 24.0,
+        "policy" | "entry_hash" | "decision" => 18.0,
+        _ => 14.0,
+    }
+}
+
+fn failed(error: XlsxError) -> EvidenceError {
+    let source = match error {
+        XlsxError::IoError(source) => source,
+        other => std::io::Error::other(other),
+    };
+    EvidenceError::Unwritable { path: super::bundle::WORKBOOK.into(), source }
+}
