@@ -5,6 +5,7 @@
 
 mod attempt;
 mod bypass;
+pub mod exceptions;
 mod gates;
 mod merge_group;
 mod policies;
@@ -160,7 +161,9 @@ impl Evaluation<'_> {
         let store = &self.evaluator.store;
         let _turn = self.evaluator.turns.at(format!("{}/{head}", self.look.repository.id)).await;
         let open = store.open_on(self.look.repository.id, head).await?;
-        let rank = |outcome: &str| ["allow", "pending", "undetermined", "deny"].iter().position(|o| *o == outcome);
+        let rank = |outcome: &str| {
+            ["allow", "exception", "pending", "undetermined", "deny"].iter().position(|o| *o == outcome)
+        };
         let Some((worst, _)) = open.into_iter().max_by_key(|(_, outcome)| rank(outcome)) else { return Ok(()) };
         let Some((decision, mut recorded)) = self.recorded(&worst).await? else {
             return Err(StoreError::Unreadable(format!("decision {worst}")).into());

@@ -132,6 +132,9 @@ impl Sweep {
         answered(missed, "deliveries", &mut swept)?;
         let looked = self.installations(&mut swept).await;
         answered(looked, "installations", &mut swept)?;
+        if let Err(error) = self.evaluator.report_overdue(millis(SystemTime::now())).await {
+            tracing::error!(%error, "overdue exceptions could not be reported");
+        }
         tracing::info!(swept.redelivered, swept.subjects, swept.unanswered, "swept");
         Ok(swept)
     }

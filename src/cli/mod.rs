@@ -4,6 +4,7 @@
 
 mod check;
 mod evidence;
+mod exception;
 pub mod gate;
 mod policy;
 mod serve;
@@ -67,6 +68,9 @@ enum Verb {
     /// Explain the rules, and check a repository's own.
     #[command(subcommand)]
     Policy(policy::Policy),
+    /// Break the glass, and review who did.
+    #[command(subcommand)]
+    Exception(exception::ExceptionVerb),
     /// Export and verify evidence.
     #[command(subcommand)]
     Evidence(evidence::Evidence),
@@ -79,6 +83,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Verb::Check(check) => check::check(&check),
         Verb::Gate(gate) => gate::gate(&gate),
         Verb::Policy(verb) => policy::run(&verb),
+        Verb::Exception(verb) => exception::run(verb),
         Verb::Evidence(verb) => evidence::run(verb),
     };
     let exit = match result {

@@ -38,7 +38,8 @@ impl Evaluation<'_> {
                 continue;
             }
             let known = store.decision_for(repository, run, attempt, &asked.environment).await?;
-            let certain = known.as_ref().is_some_and(|known| ["allow", "deny"].contains(&known.outcome.as_str()));
+            let certain =
+                known.as_ref().is_some_and(|known| ["allow", "exception", "deny"].contains(&known.outcome.as_str()));
             let settled =
                 certain || publish::is_answered(store, self.look.repository, run, attempt, &asked.environment).await?;
             if !settled {
@@ -59,7 +60,8 @@ impl Evaluation<'_> {
         observed: &[Observation],
     ) -> Result<Next, EvaluationError> {
         let terms = self.terms().await?;
-        let facts = match deployment::gather(&self.look, &terms.production_branch, gathered, asked, observed).await {
+        let mut facts = match deployment::gather(&self.look, &terms.production_branch, gathered, asked, observed).await
+        {
             Ok(facts) => facts,
             // Time does not heal this: whoever waits is told so, and not left waiting for a month.
             Err(error) if self.last_try && !error.passes() => {
@@ -68,6 +70,9 @@ impl Evaluation<'_> {
             Err(error) => return Err(error.into()),
         };
         let (run, attempt) = (gathered.run.id, gathered.run.this.number);
+        let store = &self.evaluator.store;
+        let asked_at = store.asked_at(self.look.repository.id, run, &asked.environment, asked.deployment).await?;
+        self.with_exceptions(&mut facts, asked_at).await?;
         let subject = subject_of(&self.look, run, attempt, &asked.environment);
         let own = self.own_rules_of(&facts).await?;
         let (decision, recorded) = self.decide(subject, terms, &own, Subject::Deployment(Box::new(facts))).await?;

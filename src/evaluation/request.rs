@@ -169,12 +169,16 @@ impl Evaluation<'_> {
         if let Some(asks) = &mut facts.request {
             asks.presented.clone_from(presented);
         }
-        facts.missing.extend(contradictions(request, &gathered.run));
+        let contradictions = contradictions(request, &gathered.run);
+        // No exception stands in for knowing which run asks.
+        let asked_at = contradictions.is_empty().then_some(self.look.now);
+        self.with_exceptions(&mut facts, asked_at).await?;
+        facts.missing.extend(contradictions);
         let subject = subject_of(&self.look, request.run, request.attempt, &request.environment);
         let own = self.own_rules_of(&facts).await?;
         let (decision, recorded) = self.decide(subject, terms, &own, Subject::Deployment(Box::new(facts))).await?;
         let ends = now + LASTS;
-        if decision.verdict.outcome == Outcome::Allow && presented.is_none() {
+        if matches!(decision.verdict.outcome, Outcome::Allow | Outcome::Exception) && presented.is_none() {
             let given = store.give_out(decision.id.clone(), request.grant(), ends).await;
             given.map_err(EvaluationError::from)?;
         }

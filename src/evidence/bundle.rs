@@ -30,12 +30,14 @@ pub const CHANGES: &str = "changes.csv";
 pub const COMMITS: &str = "commits.csv";
 /// Every attempt to deploy, with its last decision and how it ended.
 pub const DEPLOYMENTS: &str = "deployments.csv";
+/// Exceptions, and what became of them.
+pub const EXCEPTIONS: &str = "exceptions.csv";
 /// What is missing, or happened outside the control.
 pub const GAPS: &str = "gaps.csv";
 /// The population as an auditor's workpaper.
 pub const WORKBOOK: &str = "workbook.xlsx";
 /// The files that are derived from the entries; whoever has these can make them again.
-pub const DERIVED: &[&str] = &[CHANGES, COMMITS, DEPLOYMENTS, GAPS, WORKBOOK];
+pub const DERIVED: &[&str] = &[CHANGES, COMMITS, DEPLOYMENTS, EXCEPTIONS, GAPS, WORKBOOK];
 /// The directory of policies: one directory per digest.
 pub const POLICIES: &str = "policies";
 /// The directory of settings: one file per digest.

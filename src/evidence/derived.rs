@@ -4,11 +4,13 @@
 //! Nothing but the entries is read. What the rows mean is in [`super::population`].
 
 use super::EvidenceError;
-use super::bundle::{CHANGES, COMMITS, DEPLOYMENTS, DERIVED, ENTRIES, GAPS, LEFT_OUT_PREFIX, WORKBOOK};
+use super::bundle::{CHANGES, COMMITS, DEPLOYMENTS, DERIVED, ENTRIES, EXCEPTIONS, GAPS, LEFT_OUT_PREFIX, WORKBOOK};
 use super::contents::Contents;
 use super::directory::{Directory, Growing};
 use super::population::rows::Column;
-use super::population::{Cell, ChangeRow, CommitRow, DeploymentRow, GapRow, Period, Reading, Row, Survey, Totals};
+use super::population::{
+    Cell, ChangeRow, CommitRow, DeploymentRow, ExceptionRow, GapRow, Period, Reading, Row, Survey, Totals,
+};
 use super::workbook::{About, Book};
 use countersign_core::domain::Entry;
 use countersign_core::ledger::tree::leaf_hash;
@@ -110,6 +112,7 @@ struct Tables {
     changes: Table,
     commits: Table,
     deployments: Table,
+    exceptions: Table,
     gaps: Table,
     book: Book,
     totals: Totals,
@@ -121,6 +124,7 @@ impl Tables {
             changes: Table::begin(directory, CHANGES, ChangeRow::COLUMNS)?,
             commits: Table::begin(directory, COMMITS, CommitRow::COLUMNS)?,
             deployments: Table::begin(directory, DEPLOYMENTS, DeploymentRow::COLUMNS)?,
+            exceptions: Table::begin(directory, EXCEPTIONS, ExceptionRow::COLUMNS)?,
             gaps: Table::begin(directory, GAPS, GapRow::COLUMNS)?,
             book: Book::begin()?,
             totals: Totals::default(),
@@ -134,12 +138,13 @@ impl Tables {
             Row::Change(row) => self.changes.add(&row.cells()),
             Row::Commit(row) => self.commits.add(&row.cells()),
             Row::Deployment(row) => self.deployments.add(&row.cells()),
+            Row::Exception(row) => self.exceptions.add(&row.cells()),
             Row::Gap(row) => self.gaps.add(&row.cells()),
         }
     }
 
     fn finish(self, about: &About<'_>, directory: &mut Directory) -> Result<(), EvidenceError> {
-        for table in [self.changes, self.commits, self.deployments, self.gaps] {
+        for table in [self.changes, self.commits, self.deployments, self.exceptions, self.gaps] {
             table.finish(directory)?;
         }
         self.book.finish(&self.totals, about, &directory.place(WORKBOOK))?;

@@ -6,7 +6,7 @@
 
 use super::EvidenceError;
 use super::population::rows::Column;
-use super::population::{Cell, ChangeRow, CommitRow, DeploymentRow, GapRow, Period, Row, Totals};
+use super::population::{Cell, ChangeRow, CommitRow, DeploymentRow, ExceptionRow, GapRow, Period, Row, Totals};
 use rust_xlsxwriter::{
     ConditionalFormatText, ConditionalFormatTextRule, DocProperties, ExcelDateTime, Format, Formula, Note, Workbook,
     Worksheet, XlsxError,
@@ -29,6 +29,7 @@ pub(super) struct Book {
     changes: Sheets,
     deployments: Sheets,
     commits: Sheets,
+    exceptions: Sheets,
     gaps: Sheets,
 }
 
@@ -77,9 +78,12 @@ impl Book {
             changes: Sheets { ticks: true, ..sheets("Changes", ChangeRow::COLUMNS) },
             deployments: sheets("Deployments", DeploymentRow::COLUMNS),
             commits: sheets("Commits", CommitRow::COLUMNS),
+            exceptions: sheets("Exceptions", ExceptionRow::COLUMNS),
             gaps: sheets("Gaps", GapRow::COLUMNS),
         };
-        for sheets in [&mut book.changes, &mut book.deployments, &mut book.commits, &mut book.gaps] {
+        for sheets in
+            [&mut book.changes, &mut book.deployments, &mut book.commits, &mut book.exceptions, &mut book.gaps]
+        {
             sheets.turn(&mut book.workbook, &book.looks).map_err(failed)?;
         }
         Ok(book)
@@ -91,6 +95,7 @@ impl Book {
             Row::Change(row) => (&mut self.changes, row.cells()),
             Row::Deployment(row) => (&mut self.deployments, row.cells()),
             Row::Commit(row) => (&mut self.commits, row.cells()),
+            Row::Exception(row) => (&mut self.exceptions, row.cells()),
             Row::Gap(row) => (&mut self.gaps, row.cells()),
         };
         sheets.add(&mut self.workbook, &self.looks, &cells).map_err(failed)
@@ -98,7 +103,7 @@ impl Book {
 
     /// Writes the summary and saves.
     pub(super) fn finish(mut self, totals: &Totals, about: &About<'_>, path: &Path) -> Result<(), EvidenceError> {
-        for sheets in [&self.changes, &self.deployments, &self.commits, &self.gaps] {
+        for sheets in [&self.changes, &self.deployments, &self.commits, &self.exceptions, &self.gaps] {
             sheets.end(&mut self.workbook, &self.looks).map_err(failed)?;
         }
         self.summary(totals, about).map_err(failed)?;
@@ -125,6 +130,12 @@ impl Book {
             lines.push((format!("  of these: {outcome}"), count(&self.deployments, "outcome", outcome), number));
         }
         lines.push(("Commits".to_owned(), self.commits.rows_formula(), totals.commits));
+        let exceptions: u64 = totals.exceptions.values().sum();
+        lines.push(("Exceptions".to_owned(), self.exceptions.rows_formula(), exceptions));
+        for review in ["justified", "unjustified", "open"] {
+            let number = totals.exceptions.get(review).copied().unwrap_or(0);
+            lines.push((format!("  of these: {review}"), count(&self.exceptions, "review", review), number));
+        }
         let gaps: u64 = totals.gaps.values().sum();
         lines.push(("Gaps".to_owned(), self.gaps.rows_formula(), gaps));
         for (kind, number) in &totals.gaps {
@@ -208,6 +219,8 @@ impl Sheets {
             for (at, column) in (0_u16..).zip(self.columns) {
                 let bad = match column.name {
                     "outcome" | "change_outcome" => &["deny", "none"][..],
+                    "review" => &["unjustified", "open"][..],
+                    "in_time" => &["no"][..],
                     name if name.contains("_is_not_") => &["no"][..],
                     _ => continue,
                 };

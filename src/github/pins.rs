@@ -40,6 +40,12 @@ pub async fn resolve(client: &Client, store: &Store, settings: &Settings) -> Res
     Ok(pinned)
 }
 
+/// The account that a name of the settings is pinned to; pins it, where it is not yet.
+pub async fn account(client: &Client, store: &Store, name: &str) -> Result<Option<Account>, GitHubError> {
+    let mut names = Names { client, store, pins: store.pins().await? };
+    names.account(&name.trim().to_ascii_lowercase()).await
+}
+
 struct Names<'a> {
     client: &'a Client,
     store: &'a Store,

@@ -41,7 +41,7 @@ pub async fn check(
     let verdict = &shown.decision.verdict;
     let title = policy::title(verdict);
     let conclusion = match verdict.outcome {
-        Outcome::Allow => Some("success"),
+        Outcome::Allow | Outcome::Exception => Some("success"),
         Outcome::Deny | Outcome::Undetermined => Some("failure"),
         Outcome::Pending => None,
     };
@@ -138,7 +138,7 @@ pub async fn answer(
 ) -> Result<(), GitHubError> {
     let verdict = &shown.decision.verdict;
     let state = match verdict.outcome {
-        Outcome::Allow => Some("approved"),
+        Outcome::Allow | Outcome::Exception => Some("approved"),
         Outcome::Deny => Some("rejected"),
         Outcome::Undetermined if gate.last_try => Some("rejected"),
         Outcome::Pending | Outcome::Undetermined => None,

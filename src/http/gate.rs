@@ -5,6 +5,7 @@
 
 use super::Doors;
 use super::problem::Problem;
+use crate::evaluation::exceptions::Wish;
 use crate::evaluation::request::{Answered, Request, RequestError, TokenSays};
 use crate::evaluation::{EvaluationError, Evaluator};
 use crate::evidence::attestation::attest;
@@ -51,6 +52,11 @@ impl Gate {
         Self { oidc, evaluator, asked: Mutex::default() }
     }
 
+    /// What decides.
+    pub(super) fn evaluator(&self) -> &Evaluator {
+        &self.evaluator
+    }
+
     /// Whether a repository may ask once more in this minute.
     fn admits(&self, repository: u64) -> bool {
         let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
@@ -76,7 +82,16 @@ struct Ask {
     #[serde(default)]
     wait_seconds: u64,
     #[serde(default)]
-    exception: Option<Value>,
+    exception: Option<BreakGlass>,
+}
+
+/// The exception that a job asks for.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BreakGlass {
+    reason: String,
+    #[serde(default)]
+    ticket: Option<String>,
 }
 
 impl Ask {
@@ -114,14 +129,22 @@ pub async fn ask(State(doors): State<Doors>, headers: HeaderMap, body: Bytes) ->
     if !claims.environment.as_ref().is_some_and(|claimed| same_environment(claimed, &asked.environment)) {
         return Err(Problem::forbidden());
     }
-    if asked.exception.is_some() {
-        return Err(Problem::not_open("exceptions are not open yet"));
-    }
     // As GitHub spells it: the rule's decision about this attempt and this one are about the same thing.
     request.environment = claims.environment.clone().unwrap_or_default();
     request.commit = CommitSha::new(asked.sha.to_ascii_lowercase());
     request.digest = asked.digest.as_ref().map(|digest| digest.to_ascii_lowercase());
     request.decision.clone_from(&asked.decision);
+    if let Some(BreakGlass { reason, ticket }) = asked.exception {
+        let wish = Wish {
+            repository: request.repository.full_name.clone(),
+            environment: request.environment.clone(),
+            commit: Some(request.commit.clone()),
+            reason,
+            ticket: ticket.unwrap_or_default(),
+            minutes: None,
+        };
+        gate.evaluator.open_for_run(&request, &wish).await?;
+    }
     let answered = decided(gate, &request, Duration::from_secs(asked.wait_seconds.min(LONGEST_WAIT))).await?;
     let told = told(&answered, &request, asked.nonce.as_deref());
     let text = canonical::to_bytes(&told).ok().and_then(|bytes| String::from_utf8(bytes).ok());
@@ -143,7 +166,7 @@ async fn decided(gate: &Gate, request: &Request, wait: Duration) -> Result<Answe
     loop {
         let seen = gate.evaluator.observed_of(request).await?;
         let answered = gate.evaluator.answer(request, &mut presented).await?;
-        if [Outcome::Allow, Outcome::Deny].contains(&answered.decision.verdict.outcome) {
+        if [Outcome::Allow, Outcome::Exception, Outcome::Deny].contains(&answered.decision.verdict.outcome) {
             return Ok(answered);
         }
         let looked = Instant::now();
@@ -185,6 +208,11 @@ fn run_of(claims: &Claims) -> Option<Request> {
             actor: id(&claims.actor_id).map(AccountId),
         },
     })
+}
+
+/// Whether it reads `owner/name`.
+pub(super) fn is_repository(full_name: &str) -> bool {
+    full_name.split_once('/').is_some_and(|(owner, name)| is_name(owner) && is_name(name))
 }
 
 /// It becomes part of an address.

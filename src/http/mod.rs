@@ -4,6 +4,7 @@
 //! one place, [`problem`].
 
 pub mod api;
+pub mod exceptions;
 pub mod gate;
 pub mod health;
 pub mod pages;
@@ -50,6 +51,7 @@ pub fn router(doors: Doors) -> Router {
         .route("/api/v1/changes/{owner}/{name}/{change}", get(api::change))
         .route("/api/v1/deployments", get(api::deployments))
         .route("/api/v1/alerts", get(api::alerts))
+        .route("/api/v1/exceptions", get(exceptions::list))
         .route("/api/v1/sweep", post(api::sweep))
         .route("/api/v1/ledger/key", get(api::ledger_key))
         .route("/api/v1/ledger/checkpoint", get(api::ledger_checkpoint))
@@ -60,6 +62,8 @@ pub fn router(doors: Doors) -> Router {
     Router::new()
         .route("/webhooks/github", post(webhook::receive).layer(DefaultBodyLimit::max(webhook::LARGEST)))
         .route("/api/v1/gate", post(gate::ask).layer(DefaultBodyLimit::max(16 * 1024)))
+        .route("/api/v1/exceptions", post(exceptions::open).layer(DefaultBodyLimit::max(16 * 1024)))
+        .route("/api/v1/exceptions/{id}/review", post(exceptions::review).layer(DefaultBodyLimit::max(1024)))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))

@@ -4,8 +4,10 @@
 //! guessed. Scalars can also come as `COUNTERSIGN_SECTION_KEY`, which wins over the file.
 
 mod environment;
+mod exceptions;
 mod fault;
 
+pub use exceptions::{Exceptions, TokenSettings};
 pub use fault::{Fault, SettingsError};
 
 use countersign_core::ledger::canonical;
@@ -38,6 +40,10 @@ pub struct Settings {
     pub person: Vec<PersonSettings>,
     /// What is automation.
     pub automation: AutomationSettings,
+    /// Who may break the glass.
+    pub exceptions: Exceptions,
+    /// What programs show to act for an account.
+    pub token: Vec<TokenSettings>,
 }
 
 /// `[server]`
@@ -302,6 +308,9 @@ impl Settings {
                 return contradiction(format!("the baseline `{sha}` is no full commit id (40 hexadecimal digits)"));
             }
         }
+        if let Some(wrong) = exceptions::wrong(&self.exceptions, &self.token) {
+            return contradiction(wrong);
+        }
         if self.github.webhook_secrets.iter().any(String::is_empty) {
             return contradiction("an empty webhook secret would let anyone in: give it a value".to_owned());
         }
@@ -324,6 +333,7 @@ impl Settings {
     pub fn digest(&self) -> (String, String) {
         let judged = serde_json::json!({
             "scope": self.scope, "baseline": self.baseline, "person": self.person, "automation": self.automation,
+            "exceptions": self.exceptions,
         });
         // Canonical, so that the digest does not depend on how the JSON library was built.
         let text = canonical::to_bytes(&judged).map_or_else(|_| judged.to_string(), |bytes| lossy(&bytes));
@@ -426,7 +436,7 @@ mod tests {
         let text = std::fs::read_to_string(&path).unwrap();
         let named: toml::Table = text.parse().unwrap();
         let all = toml::Table::try_from(Settings::default()).unwrap();
-        for section in ["server", "github", "storage", "ledger", "oidc", "automation"] {
+        for section in ["server", "github", "storage", "ledger", "oidc", "automation", "exceptions"] {
             for key in all[section].as_table().unwrap().keys() {
                 assert!(named[section].get(key).is_some(), "[{section}] {key}");
             }

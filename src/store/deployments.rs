@@ -26,7 +26,7 @@ impl Store {
     ) -> Result<Option<(CommitSha, String)>, StoreError> {
         let rows = sqlx::query(
             "SELECT environment, commit_sha, decision FROM finished_deployments WHERE repository_id = $1 \
-             AND conclusion = 'success' AND outcome = 'allow' ORDER BY position DESC",
+             AND conclusion = 'success' AND outcome IN ('allow', 'exception') ORDER BY position DESC",
         )
         .bind(signed(repository.0))
         .fetch_all(&self.readers)
@@ -49,7 +49,9 @@ impl Store {
     ) -> Result<Option<String>, StoreError> {
         let rows = sqlx::query(
             "SELECT environment, id FROM decisions WHERE repository_id = $1 AND commit_sha = $2 \
-             AND kind = 'deployment' AND outcome = 'allow' ORDER BY position",
+             AND kind = 'deployment' AND (outcome = 'allow' OR outcome = 'exception' AND EXISTS \
+             (SELECT 1 FROM exception_uses JOIN exceptions ON exceptions.id = exception_uses.exception \
+             WHERE exception_uses.decision = decisions.id AND exceptions.state = 'justified')) ORDER BY position",
         )
         .bind(signed(repository.0))
         .bind(commit.as_str())

@@ -76,6 +76,15 @@ impl NewEntry {
                     alert.repository.id, alert.run, alert.attempt, alert.environment
                 ),
             ),
+            EntryBody::ExceptionOpened(exception) => {
+                ("exception_opened", format!("repository:{}/exception:{}", exception.repository.id, exception.id))
+            }
+            EntryBody::ExceptionReviewed(review) => {
+                ("exception_reviewed", format!("repository:{}/exception:{}", review.repository.id, review.exception))
+            }
+            EntryBody::ExceptionOverdue(overdue) => {
+                ("exception_overdue", format!("repository:{}/exception:{}", overdue.repository.id, overdue.exception))
+            }
             EntryBody::ServiceStarted { .. } => ("service_started", "service".to_owned()),
         };
         Ok(Self { body: canonical::to_bytes(entry)?, kind: kind.to_owned(), subject, time: entry.time.clone() })

@@ -9,6 +9,7 @@
 pub mod alerts;
 pub mod deployments;
 pub mod entries;
+pub mod exceptions;
 pub mod extract;
 pub mod grants;
 pub mod inbox;

@@ -113,7 +113,7 @@ impl Store {
     pub async fn running(&self, limit: u32) -> Result<Vec<String>, StoreError> {
         let rows = sqlx::query(
             "SELECT decision, MAX(position) AS latest FROM finished_deployments WHERE conclusion = 'success' \
-             AND outcome = 'allow' GROUP BY repository_id, environment ORDER BY latest DESC LIMIT $1",
+             AND outcome IN ('allow', 'exception') GROUP BY repository_id, environment ORDER BY latest DESC LIMIT $1",
         )
         .bind(i64::from(limit))
         .fetch_all(&self.readers)

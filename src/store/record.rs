@@ -5,8 +5,8 @@
 use super::observations::signed;
 use super::{Store, StoreError, entries};
 use countersign_core::domain::{
-    ChangeName, ChangeVerdict, CommitSha, Decision, Entry, EntryBody, PullRequestState, Repository, RepositoryId,
-    Subject,
+    ChangeName, ChangeVerdict, CommitSha, Decision, Entry, EntryBody, Outcome, PullRequestState, Repository,
+    RepositoryId, Subject,
 };
 use sha2::{Digest, Sha256};
 use sqlx::{Row, SqliteConnection};
@@ -281,6 +281,15 @@ async fn record(connection: &mut SqliteConnection, recording: Recording) -> Resu
     .bind(time)
     .execute(&mut *connection)
     .await?;
+    if let (Outcome::Exception, Subject::Deployment(deployment)) = (decision.verdict.outcome, &decision.facts.subject)
+        && let Some(exception) = &deployment.exception
+    {
+        sqlx::query("INSERT INTO exception_uses (exception, decision) VALUES ($1, $2) ON CONFLICT DO NOTHING")
+            .bind(&exception.id)
+            .bind(&decision.id)
+            .execute(&mut *connection)
+            .await?;
+    }
     for change in &decision.verdict.changes {
         keep_change(connection, &decision.facts.repository, &decision.id, change, time).await?;
     }

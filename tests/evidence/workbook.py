@@ -12,10 +12,10 @@ import openpyxl
 
 bundle = sys.argv[1]
 book = openpyxl.load_workbook(f"{bundle}/workbook.xlsx", data_only=True)
-assert book.sheetnames == ["Summary", "Changes", "Deployments", "Commits", "Gaps"], book.sheetnames
+assert book.sheetnames == ["Summary", "Changes", "Deployments", "Commits", "Exceptions", "Gaps"], book.sheetnames
 
 tables = {}
-for sheet, name in [("Changes", "changes"), ("Deployments", "deployments"), ("Commits", "commits"), ("Gaps", "gaps")]:
+for sheet, name in [("Changes", "changes"), ("Deployments", "deployments"), ("Commits", "commits"), ("Exceptions", "exceptions"), ("Gaps", "gaps")]:
     with open(f"{bundle}/{name}.csv", newline="", encoding="utf-8") as file:
         rows = list(csv.reader(file))
     tables[sheet] = rows

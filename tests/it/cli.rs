@@ -145,6 +145,48 @@ async fn evidence_that_was_tampered_with_ends_with_2() {
 }
 
 #[tokio::test]
+async fn an_exception_is_opened_listed_and_reviewed_by_somebody_else() {
+    let mut scene = Scene::set(json!({"accounts": {"ann": "write", "ben": "write", "dee": "write"}})).await;
+    let server = scene.address("");
+    let as_account = |login: &str| format!("exceptions-of-{login}");
+    let open = [
+        "exception",
+        "open",
+        "--server",
+        &server,
+        "--repository",
+        "acme/shop",
+        "--environment",
+        "production",
+        "--reason",
+        "=checkout is down",
+        "--ticket",
+        "INC-7",
+        "--json",
+    ];
+    let nobody = run(&open, &[("COUNTERSIGN_TOKEN", "stolen")]).await;
+    assert_eq!((nobody.code, nobody.err.contains("does not know this token")), (1, true), "{}", nobody.err);
+    let said = run(&open, &[("COUNTERSIGN_TOKEN", &as_account("ann"))]).await;
+    assert_eq!(said.code, 0, "{}", said.err);
+    let opened: Value = serde_json::from_str(&said.out).unwrap();
+    let id = opened["id"].as_str().unwrap();
+    let review = ["exception", "review", id, "--server", &server, "--verdict", "unjustified"];
+    let by_ann = run(&review, &[("COUNTERSIGN_TOKEN", &as_account("ann"))]).await;
+    assert_eq!(by_ann.code, 1);
+    assert!(by_ann.err.contains("whoever opened an exception cannot review it"), "{}", by_ann.err);
+    assert_eq!(run(&review, &[("COUNTERSIGN_TOKEN", &as_account("dee"))]).await.code, 0);
+    let listed = run(&["exception", "list", "--server", &server], &[("COUNTERSIGN_TOKEN", &as_account("dee"))]).await;
+    let line = format!("{id} acme/shop production: unjustified, opened by @ann for INC-7 until ");
+    assert!(listed.out.starts_with(&line), "{}", listed.out);
+    scene.rest().await;
+    let bundle = scene.stage.directory().join("bundle");
+    let config = scene.stage.directory().join("countersign.toml");
+    assert_eq!(run(&["evidence", "export", "--config", path(&config), "--out", path(&bundle)], &[]).await.code, 0);
+    let table = fs::read_to_string(bundle.join("exceptions.csv")).unwrap();
+    assert!(table.contains(",'=checkout is down,INC-7,0,") && table.contains(",dee,"), "{table}");
+}
+
+#[tokio::test]
 async fn check_ends_with_what_it_judged() {
     let mut scene = Scene::set(json!({"accounts": {"ann": "write", "ben": "write", "cat": "write"}})).await;
     let (url, token) = {

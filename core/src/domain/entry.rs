@@ -2,7 +2,10 @@
 //!
 //! Shape: written as canonical JSON (RFC 8785); what is hashed is exactly the bytes that are stored.
 
-use super::{Account, CommitSha, DeploymentId, Facts, Repository, RunAttempt, RunId, Verdict};
+use super::{
+    Account, CommitSha, DeploymentId, Exception, ExceptionOverdue, ExceptionReview, Facts, Repository, RunAttempt,
+    RunId, Verdict,
+};
 use serde::{Deserialize, Serialize};
 
 /// The version of the entries' shape that this build writes.
@@ -32,6 +35,12 @@ pub enum EntryBody {
     DeploymentFinished(DeploymentFinished),
     /// Something was found afterwards that should not have been.
     Alert(Alert),
+    /// A person broke the glass.
+    ExceptionOpened(Exception),
+    /// Somebody else said whether it was justified.
+    ExceptionReviewed(ExceptionReview),
+    /// Nobody said so in time.
+    ExceptionOverdue(ExceptionOverdue),
     /// The service started.
     ServiceStarted {
         /// Digest of the settings in force, hexadecimal SHA-256.

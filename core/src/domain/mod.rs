@@ -6,6 +6,7 @@
 pub mod account;
 pub mod change;
 pub mod entry;
+pub mod exception;
 pub mod facts;
 pub mod id;
 pub mod observation;
@@ -18,6 +19,7 @@ pub use change::{
     Push, PushSource, Review, ReviewState, TimelineEvent,
 };
 pub use entry::{Alert, Decision, DeploymentFinished, Entry, EntryBody};
+pub use exception::{Exception, ExceptionOverdue, ExceptionReview};
 pub use facts::{Facts, MergeGroup, Repository, RepositoryRules, Subject, Terms};
 pub use id::{AccountId, CommitSha, DeploymentId, PullRequestNumber, RepositoryId, ReviewId, RunAttempt, RunId};
 pub use observation::Observation;

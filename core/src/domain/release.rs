@@ -1,7 +1,8 @@
 //! What one deployment would put into production, and who starts it.
 
 use super::{
-    Account, Commit, CommitSha, DeploymentId, Landing, PullRequest, PullRequestNumber, RepositoryId, RunAttempt, RunId,
+    Account, Commit, CommitSha, DeploymentId, Exception, Landing, PullRequest, PullRequestNumber, RepositoryId,
+    RunAttempt, RunId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -170,6 +171,12 @@ pub struct Deployment {
     pub allowed_before: Option<String>,
     /// The changes from the starting point (exclusive) to the target, oldest first.
     pub changes: Vec<ChangeInRelease>,
+    /// The exception in force when it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exception: Option<Exception>,
+    /// Exceptions here that nobody reviewed in time, where the settings let them hold back everything else.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub overdue: Vec<String>,
     /// Accounts that can push to the repository; `None` where the list could not be read.
     pub writers: Option<Vec<Account>>,
     /// What could not be read, in words; anything here makes the facts incomplete.

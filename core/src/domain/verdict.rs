@@ -12,6 +12,8 @@ use std::fmt;
 pub enum Outcome {
     /// Every rule holds.
     Allow,
+    /// A rule is broken, and an exception lets it through all the same.
+    Exception,
     /// Nothing is wrong, something is still to come.
     Pending,
     /// The facts are incomplete, or the policy could not be evaluated.
@@ -24,6 +26,7 @@ impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Allow => "allow",
+            Self::Exception => "exception",
             Self::Pending => "pending",
             Self::Undetermined => "undetermined",
             Self::Deny => "deny",

@@ -5,12 +5,13 @@
 
 use super::change::{self, Judged};
 use super::entities::Judge;
+use super::exceptions::covers;
 use super::explain::{About, FACTS_INCOMPLETE, POLICY_ERROR, outcome, reason};
 use super::pack::Policies;
 use super::people::People;
 use super::release;
 use crate::domain::facts::FACTS_VERSION;
-use crate::domain::{Facts, MergeGroup, Reason, Subject, Verdict};
+use crate::domain::{Facts, MergeGroup, Outcome, Reason, Subject, Verdict};
 
 /// Says what the policies say of the facts.
 pub fn decide(facts: &Facts, policies: &Policies) -> Verdict {
@@ -26,6 +27,10 @@ pub fn decide(facts: &Facts, policies: &Policies) -> Verdict {
         Subject::MergeGroup(group) => together(&judge, facts, group),
         Subject::Deployment(deployment) => release::of_deployment(&judge, facts, deployment),
     };
+    let covered = match &facts.subject {
+        Subject::Deployment(deployment) => covers(deployment, &verdict.reasons),
+        _ => false,
+    };
     let faults = &facts.terms.repository_rules.faults;
     if !faults.is_empty() {
         // What the repository's own rules would have said, nobody can tell.
@@ -35,6 +40,9 @@ pub fn decide(facts: &Facts, policies: &Policies) -> Verdict {
         verdict.outcome = outcome(&verdict.reasons);
         verdict.can_deploy.clear();
         verdict.up_to = None;
+    }
+    if covered && matches!(verdict.outcome, Outcome::Deny | Outcome::Undetermined) {
+        verdict.outcome = Outcome::Exception;
     }
     verdict
 }

@@ -16,7 +16,8 @@
 //! The rules themselves are Cedar, under `policies/`, one per file.
 
 pub mod decide;
-pub mod explain;
+pub mod exceptions;
+mod explain;
 pub mod own;
 pub mod pack;
 pub mod packs;

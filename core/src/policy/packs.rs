@@ -25,7 +25,7 @@ const THREE_PERSON: &[Rule] = rules!("three-person":
     "review-missing" "changes-requested" "author-unattributed" "sponsor-unknown" "pull-request-missing"
     "landed-outside-process" "content-diverged"
     "deployer-is-author" "deployer-is-reviewer" "deployer-unknown" "commit-off-branch" "commit-mismatch" "decision-spent"
-    "history-rewritten" "baseline-missing" "rollback-unknown" "event-untrusted"
+    "history-rewritten" "baseline-missing" "rollback-unknown" "event-untrusted" "exception-overdue"
 );
 
 /// A pack.

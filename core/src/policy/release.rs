@@ -213,6 +213,7 @@ impl Release<'_> {
         attributes.claim("target_ends_change", position.place == Place::EndOfChange);
         attributes.claim("target_behind", position.place == Place::Behind);
         attributes.claim("allowed_before", position.allowed_before);
+        attributes.claim("exception_overdue", !deployment.overdue.is_empty());
         self.judge.release(&deployment.environment, attributes)
     }
 

@@ -18,6 +18,8 @@ const COMMENT: usize = 1_024;
 const SAID: usize = 3;
 /// The code of the reason that approvals which do not count explain.
 const REVIEW_MISSING: &str = "review-missing";
+/// What an exception leaves to do.
+const OWED: &str = "Somebody who neither opened the exception, nor contributed, nor deployed must review it.";
 /// What an undetermined reason's sentence starts with, which its title says in other words.
 const NOT_KNOWN: &str = "Not known: ";
 
@@ -27,7 +29,7 @@ pub fn title(verdict: &Verdict) -> String {
     let Some(first) = deciding.first() else {
         return shorten(&allowed(verdict), TITLE);
     };
-    let text = said(verdict, first);
+    let text = format!("{}{}", although(verdict), said(verdict, first));
     let more = deciding.len().saturating_sub(1);
     if more == 0 {
         return shorten(&text, TITLE);
@@ -40,12 +42,19 @@ pub fn title(verdict: &Verdict) -> String {
 pub fn short_comment(verdict: &Verdict) -> String {
     let deciding_texts = deciding(verdict).map(|reason| said(verdict, reason));
     let mut parts: Vec<String> = deciding_texts.take(SAID).map(|text| sentence(&text)).collect();
+    if let Some(first) = parts.first_mut() {
+        first.insert_str(0, although(verdict));
+    }
     if parts.is_empty() {
         parts.push(sentence(&title(verdict)));
     }
     let more = deciding(verdict).count().saturating_sub(SAID);
     if more > 0 {
         parts.push(format!("And {more} more."));
+    }
+    if verdict.outcome == Outcome::Exception {
+        parts.push(OWED.to_owned());
+        return shorten(&parts.join(" "), COMMENT);
     }
     if let Some(first) = deciding(verdict).next().filter(|reason| !reason.remedy.is_empty()) {
         parts.push(sentence(&first.remedy));
@@ -111,7 +120,16 @@ pub fn part(deployer: &Deployer) -> String {
 
 /// The reasons that make the outcome what it is.
 fn deciding(verdict: &Verdict) -> impl Iterator<Item = &Reason> {
-    verdict.reasons.iter().filter(|reason| weight(reason) == verdict.outcome)
+    let decides = |outcome: Outcome| match verdict.outcome {
+        Outcome::Exception => matches!(outcome, Outcome::Deny | Outcome::Undetermined),
+        other => outcome == other,
+    };
+    verdict.reasons.iter().filter(move |reason| decides(weight(reason)))
+}
+
+/// What comes before a broken rule that an exception covers.
+fn although(verdict: &Verdict) -> &'static str {
+    if verdict.outcome == Outcome::Exception { "Let through by an exception, although: " } else { "" }
 }
 
 /// What a reason says in a sentence of its own: where a review is missing although somebody approved, also why that
@@ -193,6 +211,7 @@ impl Page<'_> {
     fn change(&self, change: &ChangeVerdict, lines: &mut Vec<String>) {
         let standing = match change.outcome {
             Outcome::Allow => "compliant",
+            Outcome::Exception => "let through by an exception",
             Outcome::Pending => "waiting",
             Outcome::Undetermined => "cannot tell",
             Outcome::Deny => "violation",

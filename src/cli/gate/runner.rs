@@ -92,7 +92,7 @@ impl Say {
 
     pub(super) fn exit(&self) -> Exit {
         match self.outcome {
-            Some(Outcome::Allow) => Exit::Done,
+            Some(Outcome::Allow | Outcome::Exception) => Exit::Done,
             Some(Outcome::Deny) => Exit::Deny,
             Some(Outcome::Undetermined) => Exit::Undetermined,
             Some(Outcome::Pending) => Exit::Pending,

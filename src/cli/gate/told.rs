@@ -161,7 +161,7 @@ impl Told {
     pub fn may_change(&self) -> bool {
         match self.outcome {
             Outcome::Pending | Outcome::Undetermined => true,
-            Outcome::Allow | Outcome::Deny => false,
+            Outcome::Allow | Outcome::Exception | Outcome::Deny => false,
         }
     }
 }

@@ -5,14 +5,17 @@
 //! what became of each decision, [`reading`] then makes the rows. So whoever holds the entries makes the same rows again.
 
 pub mod cell;
+pub mod incidents;
 pub mod reading;
 pub mod rows;
 pub mod survey;
 pub mod totals;
+mod words;
 
 pub use cell::Cell;
+pub use incidents::{ExceptionRow, GapRow};
 pub use reading::Reading;
-pub use rows::{ChangeRow, CommitRow, DeploymentRow, GapRow, Row};
+pub use rows::{ChangeRow, CommitRow, DeploymentRow, Row};
 pub use survey::Survey;
 pub use totals::Totals;
 

@@ -3,12 +3,16 @@
 //! Invariant: a change is in the population because a deployment's own job succeeded on record, whatever was decided of it;
 //! and what happened without a decision is a gap, never nothing.
 
-use super::rows::{ChangeRow, CommitRow, DeploymentRow, GapRow, Place, Row};
+use super::incidents::{ExceptionRow, GapRow};
+use super::rows::{ChangeRow, CommitRow, DeploymentRow, Place, Row};
+use super::words::{
+    Persons, Who, base_cell, change_link, codes, commit_link, committer, deployers, list, login, merged_by, pushed_by,
+    run_cell,
+};
 use super::{Cell, Period, Survey, within};
 use countersign_core::domain::{
-    Account, AccountId, Alert, ChangeInRelease, ChangeName, ChangeVerdict, Commit, CommitIdentity, CommitSha, Decision,
-    Deployer, Deployment, DeploymentFinished, Entry, EntryBody, Facts, Outcome, PullRequest, Push, Reason,
-    StartingPoint, Subject, Terms, TimelineEvent,
+    Alert, ChangeInRelease, ChangeVerdict, Commit, CommitSha, Decision, Deployment, DeploymentFinished, Entry,
+    EntryBody, Exception, Facts, Outcome, Reason, StartingPoint, Subject,
 };
 use countersign_core::ledger::Hash;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -37,6 +41,9 @@ impl<'a> Reading<'a> {
             EntryBody::Decision(decision) => self.of_decision(&place, &entry.time, decision, &mut rows),
             EntryBody::DeploymentFinished(finished) if finished.decision.is_none() => {
                 self.of_end_alone(&place, &entry.time, finished, &mut rows);
+            }
+            EntryBody::ExceptionOpened(exception) if within(self.period, &entry.time) => {
+                rows.push(Row::Exception(Box::new(self.of_exception(position, &entry.time, exception))));
             }
             EntryBody::Alert(alert) if within(self.period, &entry.time) => {
                 rows.push(gap_of_alert(position, &entry.time, alert));
@@ -69,8 +76,8 @@ impl<'a> Reading<'a> {
                 rows.push(Row::Change(Box::new(of.change_row(end.deployment, &end.time))));
                 of.commit_rows(end.deployment, rows);
             }
-            if end.is_none() && decision.verdict.outcome == Outcome::Allow {
-                let what = format!("decision {} allowed it, and no end of it is on record", decision.id);
+            if end.is_none() && matches!(decision.verdict.outcome, Outcome::Allow | Outcome::Exception) {
+                let what = format!("decision {} let it through, and no end of it is on record", decision.id);
                 rows.push(gap("end-unknown", &decision.facts, deployment, time, what, place.position));
             }
         }
@@ -130,6 +137,33 @@ impl<'a> Reading<'a> {
             what,
             position: place.position,
         })));
+    }
+
+    fn of_exception(&self, position: u64, time: &str, exception: &Exception) -> ExceptionRow {
+        let became = self.survey.of_exception(&exception.id);
+        let (reviewed_by, reviewed_at, review) = match became.review {
+            Some((by, at, true)) => (by, Cell::Time(at), "justified"),
+            Some((by, at, false)) => (by, Cell::Time(at), "unjustified"),
+            None => (String::new(), Cell::Empty, "open"),
+        };
+        ExceptionRow {
+            id: exception.id.clone(),
+            repository: exception.repository.full_name.clone(),
+            environment: exception.environment.clone(),
+            commit: exception.commit.as_ref().map_or(Cell::Empty, Cell::commit),
+            opened_by: exception.opened_by.login.clone(),
+            opened_at: time.to_owned(),
+            ends: exception.ends.clone(),
+            reason: exception.reason.clone(),
+            ticket: exception.ticket.clone(),
+            let_through: became.let_through,
+            due: exception.due.clone(),
+            reviewed_by,
+            reviewed_at,
+            review,
+            overdue: became.overdue,
+            position,
+        }
     }
 
     fn gap_of_start(&self, position: u64, time: &str) -> Row {
@@ -306,88 +340,4 @@ impl Of<'_> {
             })));
         }
     }
-}
-
-/// One person: the settings' name for them, else their account.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Who<'a> {
-    Named(&'a str),
-    Account(AccountId),
-}
-
-/// Which accounts are one person's.
-struct Persons<'a>(HashMap<AccountId, &'a str>);
-
-impl<'a> Persons<'a> {
-    fn of(terms: &'a Terms) -> Self {
-        let named =
-            terms.persons.iter().flat_map(|person| person.accounts.iter().map(|id| (*id, person.name.as_str())));
-        Self(named.collect())
-    }
-
-    fn is(&self, account: AccountId) -> Who<'a> {
-        self.0.get(&account).map_or(Who::Account(account), |name| Who::Named(name))
-    }
-}
-
-fn run_cell(facts: &Facts, deployment: &Deployment) -> Cell {
-    let Some(run) = &deployment.run else { return Cell::Empty };
-    let (web, name) = (&facts.terms.web_url, &facts.repository.full_name);
-    let attempt = run.this.number;
-    let url = format!("{web}/{name}/actions/runs/{}/attempts/{attempt}", run.id);
-    Cell::Link { text: format!("{} attempt {attempt}", run.id), url }
-}
-
-fn base_cell(deployment: &Deployment) -> Cell {
-    deployment.start.as_ref().map_or(Cell::Empty, |start| Cell::commit(start.commit()))
-}
-
-fn commit_link(facts: &Facts, cell: &Cell, commit: &str) -> Cell {
-    let url = format!("{}/{}/commit/{commit}", facts.terms.web_url, facts.repository.full_name);
-    Cell::Link { text: cell.plain(), url }
-}
-
-fn change_link(facts: &Facts, change: &ChangeName) -> Cell {
-    match change {
-        ChangeName::PullRequest(number) => {
-            let url = format!("{}/{}/pull/{number}", facts.terms.web_url, facts.repository.full_name);
-            Cell::Link { text: format!("#{number}"), url }
-        }
-        ChangeName::Commit(commit) => commit_link(facts, &Cell::commit(commit), commit.as_str()),
-    }
-}
-
-fn list(items: impl Iterator<Item = String>) -> String {
-    items.filter(|item| !item.is_empty()).collect::<Vec<_>>().join("; ")
-}
-
-fn codes<'r>(reasons: impl Iterator<Item = &'r Reason>) -> String {
-    let codes: BTreeSet<&str> = reasons.map(|reason| reason.code.as_str()).collect();
-    codes.into_iter().collect::<Vec<_>>().join("; ")
-}
-
-fn deployers(deployers: &[Deployer]) -> String {
-    list(deployers.iter().map(|deployer| format!("{} ({})", deployer.account.login, deployer.because.join(", "))))
-}
-
-fn merged_by(request: &PullRequest) -> String {
-    let merged = request.timeline.iter().rev().find_map(|event| match event {
-        TimelineEvent::Merged { by, .. } => by.as_ref(),
-        _ => None,
-    });
-    merged.map(|by: &Account| by.login.clone()).unwrap_or_default()
-}
-
-fn login(identity: &CommitIdentity) -> String {
-    let unlinked = || identity.email.clone().map(|_| "no account".to_owned()).unwrap_or_default();
-    identity.account.as_ref().map_or_else(unlinked, |account| account.login.clone())
-}
-
-fn committer(commit: &Commit) -> String {
-    if commit.committed_by_github { "github".to_owned() } else { login(&commit.committer) }
-}
-
-fn pushed_by(pushes: &[Push], commit: &str) -> String {
-    let by = pushes.iter().filter(|push| push.after.as_str() == commit).filter_map(|push| push.by.as_ref());
-    by.map(|account| account.login.as_str()).collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join("; ")
 }

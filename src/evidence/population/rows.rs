@@ -3,7 +3,7 @@
 //! Invariant: a row has exactly the cells that its columns name, in their order; each column says what it holds. Where the
 //! rows come from: [`super::reading`].
 
-use super::Cell;
+use super::{Cell, ExceptionRow, GapRow};
 use countersign_core::ledger::Hash;
 
 /// A column: its name in files, its title for people, and what it holds.
@@ -15,7 +15,7 @@ pub struct Column {
     pub note: &'static str,
 }
 
-const fn column(name: &'static str, note: &'static str) -> Column {
+pub(super) const fn column(name: &'static str, note: &'static str) -> Column {
     Column { name, note }
 }
 
@@ -28,6 +28,8 @@ pub enum Row {
     Commit(Box<CommitRow>),
     /// An attempt to deploy, with its last decision and how it ended.
     Deployment(Box<DeploymentRow>),
+    /// An exception, and what became of it.
+    Exception(Box<ExceptionRow>),
     /// Something that is missing, or that happened outside the control.
     Gap(Box<GapRow>),
 }
@@ -315,58 +317,15 @@ impl DeploymentRow {
     }
 }
 
-/// Something that is missing, or that happened outside the control.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GapRow {
-    /// What kind, as a stable word.
-    pub kind: &'static str,
-    /// `owner/name`; empty where it concerns all.
-    pub repository: String,
-    /// The environment; empty where it concerns all.
-    pub environment: String,
-    /// When it began, or the moment itself.
-    pub from: Cell,
-    /// When it was over; empty for a moment.
-    pub to: Cell,
-    /// In words, for the reader.
-    pub what: String,
-    /// The position of the entry that shows it.
-    pub position: u64,
-}
-
-impl GapRow {
-    /// The columns.
-    pub const COLUMNS: &[Column] = &[
-        column("kind", "What is missing, as a stable word; the report says what each means"),
-        column("repository", "The repository; empty: all"),
-        column("environment", "The environment; empty: all"),
-        column("from", "When it began, UTC"),
-        column("to", "When it was over, UTC; empty for a moment"),
-        column("what", "What it is, in words"),
-        column("entry", "The position in the ledger of the entry that shows it"),
-    ];
-
-    /// The cells, in the order of the columns.
-    pub fn cells(&self) -> Vec<Cell> {
-        vec![
-            Cell::text(self.kind),
-            Cell::text(&self.repository),
-            Cell::text(&self.environment),
-            self.from.clone(),
-            self.to.clone(),
-            Cell::text(&self.what),
-            Cell::Number(self.position),
-        ]
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn every_column_has_a_name_of_its_own_and_a_sentence() {
-        for columns in [ChangeRow::COLUMNS, CommitRow::COLUMNS, DeploymentRow::COLUMNS, GapRow::COLUMNS] {
+        for columns in
+            [ChangeRow::COLUMNS, CommitRow::COLUMNS, DeploymentRow::COLUMNS, ExceptionRow::COLUMNS, GapRow::COLUMNS]
+        {
             let names: std::collections::BTreeSet<_> = columns.iter().map(|column| column.name).collect();
             assert_eq!(names.len(), columns.len());
             assert!(columns.iter().all(|column| column.note.len() > 8));

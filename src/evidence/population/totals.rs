@@ -26,6 +26,8 @@ pub struct Totals {
     pub reached_by_outcome: BTreeMap<String, u64>,
     /// Attempts, by each code that was wrong with them.
     pub reasons: BTreeMap<String, u64>,
+    /// Exceptions, by what their review says.
+    pub exceptions: BTreeMap<String, u64>,
     /// What is missing, by kind.
     pub gaps: BTreeMap<String, u64>,
     /// Attempts by month: let through, and not.
@@ -51,6 +53,7 @@ impl Totals {
             Row::Change(row) => self.add_change(row),
             Row::Commit(_) => self.commits += 1,
             Row::Deployment(row) => self.add_deployment(row),
+            Row::Exception(row) => count(&mut self.exceptions, row.review),
             Row::Gap(row) => count(&mut self.gaps, row.kind),
         }
     }

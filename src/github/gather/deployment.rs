@@ -91,6 +91,8 @@ pub async fn gather(
         history_unavailable: None,
         start,
         request: asked.request.clone(),
+        exception: None,
+        overdue: Vec::new(),
         target,
     };
     let Some(start) = deployment.start.as_ref().map(|start| start.commit().clone()) else { return Ok(deployment) };
@@ -118,6 +120,8 @@ pub async fn unread(
         record: None,
         run: Some(gathered.run.clone()),
         request: asked.request.clone(),
+        exception: None,
+        overdue: Vec::new(),
         target: gathered.run.head_commit.clone(),
         approval: EnvironmentApproval { asked: None, given_by: Vec::new() },
         start: starting_point(look, &asked.environment).await?,
@@ -189,7 +193,8 @@ async fn starting_point(look: &Look<'_>, environment: &str) -> Result<Option<Sta
     Ok(baseline.map(|baseline| StartingPoint::Baseline { commit: CommitSha::new(baseline.commit.clone()) }))
 }
 
-async fn writers(look: &Look<'_>) -> Result<Option<Vec<Account>>, GitHubError> {
+/// Accounts that can push to the repository; `None` where the list cannot be read.
+pub async fn writers(look: &Look<'_>) -> Result<Option<Vec<Account>>, GitHubError> {
     let path = look.path("/collaborators?permission=push&per_page=100");
     match look.client.get_kept::<AccountPayload>(look.store, &path, WRITERS_FRESH).await {
         Ok(list) => {

@@ -25,7 +25,7 @@ fn back_to_m1() -> Release {
 }
 
 /// A good release whose own job asks, with something about the request changed.
-fn asking(change: impl Fn(&mut GateRequest)) -> Release {
+pub fn asking(change: impl Fn(&mut GateRequest)) -> Release {
     Release::good().with(|deployment| {
         let event = deployment.run.as_ref().unwrap().event.clone();
         let mut request = GateRequest { commits: vec![deployment.target.clone()], event, presented: None };
@@ -124,6 +124,10 @@ pub(super) const CASES: &[Case] = &[
         Release::good().with(|deployment| deployment.start = None).facts()
     }),
     allowed("baseline-missing", "a baseline is a starting point", || Release::good().facts()),
+    carries("exception-overdue", Deny, "an exception that nobody reviewed in time holds back all else", || {
+        Release::good().with(|deployment| deployment.overdue = vec!["e1".to_owned()]).facts()
+    }),
+    allowed("exception-overdue", "nothing is owed", || Release::good().facts()),
     carries("rollback-unknown", Deny, "a commit behind that was never allowed here", || back_to_m1().facts()),
     allowed("rollback-unknown", "anybody may go back to what was allowed here, its author included", || {
         let release = back_to_m1().by(&user("ann"));

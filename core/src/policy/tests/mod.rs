@@ -6,6 +6,7 @@
 mod approve;
 mod catalogue;
 mod deploy;
+mod exceptions;
 mod identity;
 mod laws;
 mod merge;

@@ -268,6 +268,8 @@ impl Release {
             }),
             run: Some(run(&tip, "workflow_dispatch", "main", &user("dee"))),
             request: None,
+            exception: None,
+            overdue: Vec::new(),
             target: tip,
             approval: EnvironmentApproval { asked: Some(false), given_by: Vec::new() },
             start: Some(StartingPoint::Baseline { commit: sha("base") }),

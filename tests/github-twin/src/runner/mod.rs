@@ -3,6 +3,7 @@
 //! Invariant: what cannot be played or compared fails its story by name; nothing is skipped. Next: `stage.rs` (world,
 //! service and webhooks together), `expect.rs` (what is compared), `service.rs` (the child process).
 
+mod exception;
 mod expect;
 mod gate;
 mod service;

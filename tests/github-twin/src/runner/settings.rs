@@ -1,9 +1,11 @@
 //! The settings file that the service under test is given: the defaults of stories, and what a story puts in their place.
 
+use super::exception::token;
 use super::gate::AUDIENCE;
 use crate::auth::oidc;
 use crate::model::World;
 use serde_json::{Map, Value, json};
+use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -41,6 +43,7 @@ pub(super) fn settings(world: &World, story: &BTreeMap<String, Value>, directory
         }],
         "baseline": [{"repository": "acme/shop", "environment": "production", "commit": "base"}],
         "person": [],
+        "token": tokens(world),
         "automation": {"trusted": ["dependabot", "renovate"], "machine_users": [], "sponsors": {}},
     });
     if let Some(all) = all.as_object_mut() {
@@ -55,6 +58,16 @@ pub(super) fn settings(world: &World, story: &BTreeMap<String, Value>, directory
         name_commits(world, all);
     }
     toml(&all)
+}
+
+/// A token for everybody, each for their own account.
+fn tokens(world: &World) -> Vec<Value> {
+    let people = world.accounts.values().filter(|account| !account.built_in);
+    let token = |login: &str| {
+        let sha256 = hex::encode(Sha256::digest(token(login).as_bytes()));
+        json!({"account": login, "sha256": sha256, "scopes": ["exceptions"]})
+    };
+    people.map(|account| token(&account.login)).collect()
 }
 
 /// Baselines name commits as the story does.

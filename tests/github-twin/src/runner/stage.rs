@@ -31,6 +31,7 @@ pub struct Stage {
     pub(super) binary: PathBuf,
     pub(super) exports: u32,
     pub(super) gate: Option<LastGate>,
+    pub(super) exception: Option<String>,
     directory: TempDir,
     _serving: Serving,
 }
@@ -54,6 +55,7 @@ impl Stage {
             binary: std::path::absolute(binary)?,
             exports: 0,
             gate: None,
+            exception: None,
             directory,
             _serving: serving,
         };
@@ -104,6 +106,8 @@ impl Stage {
             Step::Service(act) => self.service_step(*act).await,
             Step::Sweep(_) => self.sweep().await,
             Step::Gate(it) => self.gate_step(it).await,
+            Step::Exception(it) => self.exception_step(it).await,
+            Step::ReviewException(it) => self.review_exception_step(it).await,
             step => {
                 let played = { self.world.lock().play(step) };
                 match (played, step.refused()) {
@@ -238,6 +242,8 @@ fn waits_for_rest(step: &Step) -> bool {
             | Step::Queue(_)
             | Step::Deploy(_)
             | Step::Gate(_)
+            | Step::Exception(_)
+            | Step::ReviewException(_)
             | Step::Expect(_)
             | Step::Finish(_)
             | Step::Rerun(_)

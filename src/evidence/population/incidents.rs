@@ -1,0 +1,132 @@
+//! Rows of what did not go the usual way: exceptions, and gaps.
+//!
+//! Invariant: as in [`super::rows`]: a row has exactly the cells that its columns name.
+
+use super::Cell;
+use super::rows::{Column, column};
+
+/// An exception, and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExceptionRow {
+    /// Its id.
+    pub id: String,
+    /// `owner/name`.
+    pub repository: String,
+    /// The environment.
+    pub environment: String,
+    /// The one commit that it was for, if only one.
+    pub commit: Cell,
+    /// Who opened it.
+    pub opened_by: String,
+    /// When.
+    pub opened_at: String,
+    /// Until when it covered anything.
+    pub ends: String,
+    /// Why.
+    pub reason: String,
+    /// The ticket.
+    pub ticket: String,
+    /// How many deployments it let through.
+    pub let_through: u64,
+    /// Until when its review was due.
+    pub due: String,
+    /// Who reviewed it.
+    pub reviewed_by: String,
+    /// When.
+    pub reviewed_at: Cell,
+    /// `justified`, `unjustified`, or `open`.
+    pub review: &'static str,
+    /// It was reported that nobody had reviewed it in time.
+    pub overdue: bool,
+    /// The position of the entry that opened it.
+    pub position: u64,
+}
+
+impl ExceptionRow {
+    /// The columns.
+    pub const COLUMNS: &[Column] = &[
+        column("exception", "The exception's id"),
+        column("repository", "The repository"),
+        column("environment", "The environment"),
+        column("commit", "The one commit that it was for; empty: any"),
+        column("opened_by", "Who opened it"),
+        column("opened_at", "When it was opened, UTC"),
+        column("ends", "Until when it covered what was asked for, UTC"),
+        column("reason", "Why, in the words of whoever opened it"),
+        column("ticket", "The ticket of the emergency"),
+        column("let_through", "How many deployments it let through"),
+        column("due", "Until when somebody else must have reviewed it, UTC"),
+        column("reviewed_by", "Who reviewed it: nobody who opened, contributed or deployed"),
+        column("reviewed_at", "When it was reviewed, UTC"),
+        column("review", "What the review says; open: nobody has reviewed it"),
+        column("in_time", "Test: it was never reported overdue"),
+        column("entry", "The position in the ledger of the entry that opened it"),
+    ];
+
+    /// The cells, in the order of the columns.
+    pub fn cells(&self) -> Vec<Cell> {
+        vec![
+            Cell::text(&self.id),
+            Cell::text(&self.repository),
+            Cell::text(&self.environment),
+            self.commit.clone(),
+            Cell::text(&self.opened_by),
+            Cell::Time(self.opened_at.clone()),
+            Cell::Time(self.ends.clone()),
+            Cell::text(&self.reason),
+            Cell::text(&self.ticket),
+            Cell::Number(self.let_through),
+            Cell::Time(self.due.clone()),
+            Cell::text(&self.reviewed_by),
+            self.reviewed_at.clone(),
+            Cell::text(self.review),
+            Cell::Holds(!self.overdue),
+            Cell::Number(self.position),
+        ]
+    }
+}
+
+/// Something that is missing, or that happened outside the control.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GapRow {
+    /// What kind, as a stable word.
+    pub kind: &'static str,
+    /// `owner/name`; empty where it concerns all.
+    pub repository: String,
+    /// The environment; empty where it concerns all.
+    pub environment: String,
+    /// When it began, or the moment itself.
+    pub from: Cell,
+    /// When it was over; empty for a moment.
+    pub to: Cell,
+    /// In words, for the reader.
+    pub what: String,
+    /// The position of the entry that shows it.
+    pub position: u64,
+}
+
+impl GapRow {
+    /// The columns.
+    pub const COLUMNS: &[Column] = &[
+        column("kind", "What is missing, as a stable word; the report says what each means"),
+        column("repository", "The repository; empty: all"),
+        column("environment", "The environment; empty: all"),
+        column("from", "When it began, UTC"),
+        column("to", "When it was over, UTC; empty for a moment"),
+        column("what", "What it is, in words"),
+        column("entry", "The position in the ledger of the entry that shows it"),
+    ];
+
+    /// The cells, in the order of the columns.
+    pub fn cells(&self) -> Vec<Cell> {
+        vec![
+            Cell::text(self.kind),
+            Cell::text(&self.repository),
+            Cell::text(&self.environment),
+            self.from.clone(),
+            self.to.clone(),
+            Cell::text(&self.what),
+            Cell::Number(self.position),
+        ]
+    }
+}

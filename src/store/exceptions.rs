@@ -1,0 +1,234 @@
+//! Exceptions: opened, used, reviewed, overdue; each step an entry first.
+//!
+//! Invariant: an exception is reviewed once and reported overdue once, and what it let through is known by the decisions
+//! that name it.
+
+use super::observations::signed;
+use super::{Store, StoreError, record};
+use countersign_core::domain::{
+    CommitSha, DeploymentId, Entry, EntryBody, Exception, ExceptionOverdue, RepositoryId, RunId,
+};
+use serde::Serialize;
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+
+/// The times of an exception, in milliseconds since 1970.
+#[derive(Debug, Clone, Copy)]
+pub struct Times {
+    /// When it was opened.
+    pub opened_at: i64,
+    /// When it covers nothing more.
+    pub ends_at: i64,
+    /// When its review is due.
+    pub due_at: i64,
+}
+
+/// An exception as it stands.
+#[derive(Debug, Clone, Serialize)]
+pub struct ExceptionRow {
+    /// The exception.
+    #[serde(flatten)]
+    pub exception: Exception,
+    /// `open`, `justified` or `unjustified`: what its review says.
+    pub state: String,
+    /// Whether it was reported that nobody reviewed it in time.
+    pub overdue: bool,
+    /// The decisions that it let through.
+    pub let_through: Vec<String>,
+}
+
+impl Store {
+    /// Puts an exception on record.
+    pub async fn open_exception(&self, entry: Entry, times: Times) -> Result<(), StoreError> {
+        self.writer
+            .write(move |connection| {
+                Box::pin(async move {
+                    let EntryBody::ExceptionOpened(exception) = &entry.body else {
+                        return Err(StoreError::Unreadable("no exception".to_owned()));
+                    };
+                    let body = serde_json::to_string(exception).map_err(|e| StoreError::Unreadable(e.to_string()))?;
+                    let position = record::append(connection, &entry).await?.0;
+                    sqlx::query(
+                        "INSERT INTO exceptions (id, repository_id, environment, commit_sha, body, opened_at, ends_at, \
+                         due_at, position) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+                    )
+                    .bind(&exception.id)
+                    .bind(signed(exception.repository.id.0))
+                    .bind(exception.environment.trim().to_lowercase())
+                    .bind(exception.commit.as_ref().map(CommitSha::as_str))
+                    .bind(body)
+                    .bind(times.opened_at)
+                    .bind(times.ends_at)
+                    .bind(times.due_at)
+                    .bind(position)
+                    .execute(&mut *connection)
+                    .await?;
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    /// The exception that covers what was asked for at a moment, if one does: the one opened last.
+    pub async fn covering(
+        &self,
+        repository: RepositoryId,
+        environment: &str,
+        commit: &CommitSha,
+        asked_at: i64,
+    ) -> Result<Option<Exception>, StoreError> {
+        let row = sqlx::query(
+            "SELECT body FROM exceptions WHERE repository_id = $1 AND environment = $2 \
+             AND (commit_sha IS NULL OR commit_sha = $3) AND opened_at <= $4 AND ends_at > $4 \
+             AND state <> 'unjustified' ORDER BY position DESC LIMIT 1",
+        )
+        .bind(signed(repository.0))
+        .bind(environment.trim().to_lowercase())
+        .bind(commit.as_str())
+        .bind(asked_at)
+        .fetch_optional(&self.readers)
+        .await?;
+        row.map(|row| read(&row.try_get::<String, _>(0)?)).transpose()
+    }
+
+    /// When our rule was asked about an environment of a run, in milliseconds; `None` where that was never seen.
+    pub async fn asked_at(
+        &self,
+        repository: RepositoryId,
+        run: RunId,
+        environment: &str,
+        deployment: Option<DeploymentId>,
+    ) -> Result<Option<i64>, StoreError> {
+        let deployment = deployment.map_or_else(|| "unknown".to_owned(), |id| id.to_string());
+        let row = sqlx::query(
+            "SELECT MIN(first_seen) FROM observations WHERE repository_id = $1 AND topic = $2 AND key = $3",
+        )
+        .bind(signed(repository.0))
+        .bind(format!("run:{run}"))
+        .bind(format!("asked:{environment}:{deployment}"))
+        .fetch_one(&self.readers)
+        .await?;
+        Ok(row.try_get(0)?)
+    }
+
+    /// Puts a review on record; `false` where the exception has one already.
+    pub async fn review_exception(&self, entry: Entry) -> Result<bool, StoreError> {
+        self.writer
+            .write(move |connection| {
+                Box::pin(async move {
+                    let EntryBody::ExceptionReviewed(review) = &entry.body else {
+                        return Err(StoreError::Unreadable("no review".to_owned()));
+                    };
+                    let state = if review.justified { "justified" } else { "unjustified" };
+                    let updated = sqlx::query("UPDATE exceptions SET state = $1 WHERE id = $2 AND state = 'open'")
+                        .bind(state)
+                        .bind(&review.exception)
+                        .execute(&mut *connection)
+                        .await?;
+                    if updated.rows_affected() == 0 {
+                        return Ok(false);
+                    }
+                    record::append(connection, &entry).await?;
+                    Ok(true)
+                })
+            })
+            .await
+    }
+
+    /// Exceptions whose review is overdue and was not reported yet.
+    pub async fn owed(&self, now: i64) -> Result<Vec<Exception>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT body FROM exceptions WHERE state = 'open' AND due_at <= $1 AND overdue = 0 ORDER BY position",
+        )
+        .bind(now)
+        .fetch_all(&self.readers)
+        .await?;
+        rows.iter().map(|row| read(&row.try_get::<String, _>(0)?)).collect()
+    }
+
+    /// The ids of exceptions in a repository and environment whose review is overdue now.
+    pub async fn overdue(
+        &self,
+        repository: RepositoryId,
+        environment: &str,
+        now: i64,
+    ) -> Result<Vec<String>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT id FROM exceptions WHERE repository_id = $1 AND environment = $2 AND state = 'open' \
+             AND due_at <= $3 ORDER BY position",
+        )
+        .bind(signed(repository.0))
+        .bind(environment.trim().to_lowercase())
+        .bind(now)
+        .fetch_all(&self.readers)
+        .await?;
+        rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+    }
+
+    /// Reports that a review is overdue, once; `false` where it was reported or reviewed meanwhile.
+    pub async fn report_overdue(&self, entry: Entry) -> Result<bool, StoreError> {
+        self.writer
+            .write(move |connection| {
+                Box::pin(async move {
+                    let EntryBody::ExceptionOverdue(ExceptionOverdue { exception, .. }) = &entry.body else {
+                        return Err(StoreError::Unreadable("no overdue exception".to_owned()));
+                    };
+                    let updated = sqlx::query(
+                        "UPDATE exceptions SET overdue = 1 WHERE id = $1 AND state = 'open' AND overdue = 0",
+                    )
+                    .bind(exception)
+                    .execute(&mut *connection)
+                    .await?;
+                    if updated.rows_affected() == 0 {
+                        return Ok(false);
+                    }
+                    record::append(connection, &entry).await?;
+                    Ok(true)
+                })
+            })
+            .await
+    }
+
+    /// An exception as it stands, by its id.
+    pub async fn exception(&self, id: &str) -> Result<Option<ExceptionRow>, StoreError> {
+        let row = sqlx::query("SELECT body, state, overdue, id FROM exceptions WHERE id = $1")
+            .bind(id)
+            .fetch_optional(&self.readers)
+            .await?;
+        match row {
+            Some(row) => Ok(Some(self.with_uses(&row).await?)),
+            None => Ok(None),
+        }
+    }
+
+    /// The newest exceptions, newest first.
+    pub async fn exceptions(&self, limit: u32) -> Result<Vec<ExceptionRow>, StoreError> {
+        let rows = sqlx::query("SELECT body, state, overdue, id FROM exceptions ORDER BY position DESC LIMIT $1")
+            .bind(i64::from(limit))
+            .fetch_all(&self.readers)
+            .await?;
+        let mut exceptions = Vec::with_capacity(rows.len());
+        for row in rows {
+            exceptions.push(self.with_uses(&row).await?);
+        }
+        Ok(exceptions)
+    }
+
+    async fn with_uses(&self, row: &SqliteRow) -> Result<ExceptionRow, StoreError> {
+        let uses = sqlx::query("SELECT decision FROM exception_uses WHERE exception = $1 ORDER BY decision")
+            .bind(row.try_get::<String, _>(3)?)
+            .fetch_all(&self.readers)
+            .await?;
+        let let_through: Result<Vec<String>, sqlx::Error> = uses.iter().map(|used| used.try_get(0)).collect();
+        Ok(ExceptionRow {
+            exception: read(&row.try_get::<String, _>(0)?)?,
+            state: row.try_get(1)?,
+            overdue: row.try_get::<i64, _>(2)? != 0,
+            let_through: let_through?,
+        })
+    }
+}
+
+fn read(body: &str) -> Result<Exception, StoreError> {
+    serde_json::from_str(body).map_err(|error| StoreError::Unreadable(error.to_string()))
+}
