@@ -1,11 +1,15 @@
-//! `countersign policy`: what the rules demand, in words, and whether a repository's own rules can be used.
+//! `countersign policy`: what the rules demand, in words, and whether a repository's own rules can be used, and
+//! what they say of given facts.
 //!
-//! Invariant: both say what the service would do; neither asks anybody anything.
+//! Invariant: each says what the service would do; none asks anybody anything.
 
 use super::Exit;
 use anyhow::Context;
 use clap::{Args, Subcommand, ValueEnum};
-use countersign_core::policy::{self, Origin, OwnFile, PACKS, Policies};
+use countersign_core::domain::{Facts, Outcome, RepositoryRules};
+use countersign_core::policy::{self, Origin, OwnFile, PACKS, Policies, decide};
+use serde::Deserialize;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// What to do with policies.
@@ -17,6 +21,36 @@ pub enum Policy {
     /// Check a repository's own rules as the service would: forbids hold, permits are ignored, the rest is a fault.
     #[command(after_help = "Example: countersign policy validate .github/countersign")]
     Validate(Validate),
+    /// Run cases: facts, and what the rules must say of them.
+    #[command(
+        after_help = "Example: countersign policy test policies/tests\n\nA file is a list of {\"case\", \"code\", \"outcome\", \"facts\"}. A case holds where the outcome is that one, and the\ncode is among the reasons just where the outcome is not `allow`. The facts of any decision on record will do:\nGET /api/v1/decisions/{id}."
+    )]
+    Test(Test),
+}
+
+/// `policy test`
+#[derive(Debug, Args)]
+pub struct Test {
+    /// JSON files of cases, or folders of them.
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// Judge by these packs instead of those that the facts name; may be given several times.
+    #[arg(long = "pack", value_name = "PACK")]
+    packs: Vec<String>,
+    /// A repository's own rules to lay beside the packs: Cedar files, or folders of them.
+    #[arg(long = "rules", value_name = "PATH")]
+    rules: Vec<PathBuf>,
+}
+
+/// One case.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    #[serde(rename = "case")]
+    shows: String,
+    code: String,
+    outcome: Outcome,
+    facts: Facts,
 }
 
 /// `policy explain`
@@ -56,6 +90,7 @@ pub(super) fn run(verb: &Policy) -> anyhow::Result<Exit> {
     match verb {
         Policy::Explain(explain) => Ok(explained(explain)),
         Policy::Validate(validate) => validated(validate),
+        Policy::Test(test) => tested(test),
     }
 }
 
@@ -94,6 +129,69 @@ fn explained(explain: &Explain) -> Exit {
     Exit::Done
 }
 
+fn tested(test: &Test) -> anyhow::Result<Exit> {
+    let mut own = Vec::new();
+    for path in &test.rules {
+        read(path, &mut own)?;
+    }
+    let (mut passed, mut failed) = (0_u32, 0_u32);
+    let mut known: BTreeMap<Vec<String>, (Policies, RepositoryRules)> = BTreeMap::new();
+    for file in files_of(&test.paths, "json")? {
+        let place = file.display();
+        let text = std::fs::read_to_string(&file).with_context(|| format!("`{place}` cannot be read"))?;
+        let cases: Vec<Case> = match serde_json::from_str(&text) {
+            Ok(cases) => cases,
+            Err(error) => return Ok(invalid(&format!("`{place}` is no list of cases: {error}"))),
+        };
+        for mut case in cases {
+            let packs = if test.packs.is_empty() { &case.facts.terms.packs } else { &test.packs };
+            if !known.contains_key(packs) {
+                match Policies::with_own(packs, &own) {
+                    Ok(policies) => known.insert(packs.clone(), policies),
+                    Err(error) => return Ok(invalid(&error.to_string())),
+                };
+            }
+            let Some((policies, rules)) = known.get(packs) else { continue };
+            if !own.is_empty() {
+                case.facts.terms.repository_rules = rules.clone();
+            }
+            let verdict = decide(&case.facts, policies);
+            let reviews = verdict.changes.iter().flat_map(|change| &change.reviews).flat_map(|review| &review.reasons);
+            let codes: BTreeSet<&str> =
+                verdict.reasons.iter().chain(reviews).map(|reason| reason.code.as_str()).collect();
+            let carried = codes.contains(case.code.as_str());
+            if verdict.outcome == case.outcome && carried == (case.outcome != Outcome::Allow) {
+                passed += 1;
+            } else {
+                failed += 1;
+                let (is, wanted, codes) = (verdict.outcome, case.outcome, Vec::from_iter(codes).join(", "));
+                println!("FAIL {place}: {}: expected {wanted} by {}, seen {is} ({codes})", case.shows, case.code);
+            }
+        }
+    }
+    println!("{passed} passed, {failed} failed");
+    Ok(if failed == 0 && passed > 0 { Exit::Done } else { Exit::Invalid })
+}
+
+/// The files of one kind among some paths and right below them, in order.
+fn files_of(paths: &[PathBuf], kind: &str) -> anyhow::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for path in paths {
+        if path.is_dir() {
+            let unreadable = || format!("`{}` cannot be read", path.display());
+            let inside: std::io::Result<Vec<PathBuf>> =
+                std::fs::read_dir(path).with_context(unreadable)?.map(|entry| Ok(entry?.path())).collect();
+            let mut inside = inside.with_context(unreadable)?;
+            inside.retain(|file| file.extension().is_some_and(|named| named.eq_ignore_ascii_case(kind)));
+            inside.sort();
+            files.extend(inside);
+        } else {
+            files.push(path.clone());
+        }
+    }
+    Ok(files)
+}
+
 fn validated(validate: &Validate) -> anyhow::Result<Exit> {
     let mut files = Vec::new();
     for path in &validate.paths {
@@ -119,14 +217,7 @@ fn validated(validate: &Validate) -> anyhow::Result<Exit> {
 fn read(path: &Path, files: &mut Vec<OwnFile>) -> anyhow::Result<()> {
     let unreadable = || format!("`{}` cannot be read", path.display());
     if path.is_dir() {
-        let mut inside: Vec<PathBuf> = std::fs::read_dir(path)
-            .with_context(unreadable)?
-            .map(|entry| Ok(entry?.path()))
-            .collect::<std::io::Result<_>>()
-            .with_context(unreadable)?;
-        inside.retain(|file| file.extension().is_some_and(|kind| kind.eq_ignore_ascii_case("cedar")));
-        inside.sort();
-        return inside.iter().try_for_each(|file| read(file, files));
+        return files_of(&[path.to_owned()], "cedar")?.iter().try_for_each(|file| read(file, files));
     }
     let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     files.push(OwnFile { name, text: std::fs::read_to_string(path).with_context(unreadable)? });

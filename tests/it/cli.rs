@@ -187,6 +187,40 @@ async fn an_exception_is_opened_listed_and_reviewed_by_somebody_else() {
 }
 
 #[tokio::test]
+async fn cases_of_every_rule_hold_and_those_of_other_rules_do_not() {
+    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies/tests");
+    let said = run(&["policy", "test", path(&cases)], &[]).await;
+    assert_eq!(said.code, 0, "{}{}", said.out, said.err);
+    assert!(said.out.ends_with(" passed, 0 failed\n") && !said.out.starts_with("0 "), "{}", said.out);
+    // The only reviewer may deploy under two-person: what three-person denies is no denial there.
+    let said = run(&["policy", "test", path(&cases), "--pack", "two-person"], &[]).await;
+    assert_eq!(said.code, 3, "{}", said.out);
+    assert!(said.out.contains("deployer-is-reviewer.json: "), "{}", said.out);
+
+    // A repository tests its own rule with the facts of a case.
+    let directory = tempfile::tempdir().unwrap();
+    let rule = directory.path().join("frozen.cedar");
+    let forbid = "@id(\"frozen\")\n@summary(\"Nothing goes out now\")\n@remedy(\"Wait\")\n@controls(\"SOC2 CC8.1\")\n\
+                  forbid (principal, action == Action::\"deploy\", resource is Release);\n";
+    fs::write(&rule, forbid).unwrap();
+    let known: Value = serde_json::from_slice(&fs::read(cases.join("deployer-is-author.json")).unwrap()).unwrap();
+    let good = known.as_array().unwrap().iter().find(|case| case["outcome"] == "allow").unwrap();
+    let mut frozen = good.clone();
+    (frozen["code"], frozen["outcome"]) = (json!("frozen"), json!("deny"));
+    let own = directory.path().join("own.json");
+    fs::write(&own, json!([frozen]).to_string()).unwrap();
+    assert_eq!(run(&["policy", "test", path(&own), "--rules", path(&rule)], &[]).await.code, 0);
+    assert_eq!(run(&["policy", "test", path(&own)], &[]).await.code, 3);
+    fs::write(&own, "[{\"case\": 1}]").unwrap();
+    let said = run(&["policy", "test", path(&own)], &[]).await;
+    assert_eq!(said.code, 3);
+    assert!(said.err.contains("own.json` is no list of cases"), "{}", said.err);
+    // Nothing tested is nothing shown.
+    fs::write(&own, "[]").unwrap();
+    assert_eq!(run(&["policy", "test", path(&own)], &[]).await.code, 3);
+}
+
+#[tokio::test]
 async fn check_ends_with_what_it_judged() {
     let mut scene = Scene::set(json!({"accounts": {"ann": "write", "ben": "write", "cat": "write"}})).await;
     let (url, token) = {

@@ -76,6 +76,35 @@ fn every_file_of_a_pack_is_in_the_build() {
     assert_eq!(on_disk, built);
 }
 
+/// The cases of one code as data, for `countersign policy test`.
+fn as_data(code: &str) -> String {
+    let of_code = cases().filter(|case| case.code == code);
+    let data: Vec<serde_json::Value> = of_code
+        .map(|case| {
+            let facts = serde_json::to_value((case.facts)()).unwrap();
+            serde_json::json!({"case": case.shows, "code": code, "outcome": case.is, "facts": facts})
+        })
+        .collect();
+    serde_json::to_string_pretty(&data).unwrap() + "\n"
+}
+
+#[test]
+fn the_cases_stand_in_files_that_anybody_can_run() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../policies/tests");
+    let codes: BTreeSet<&str> = cases().map(|case| case.code).collect();
+    for code in &codes {
+        let (file, data) = (folder.join(format!("{code}.json")), as_data(code));
+        if std::env::var_os("UPDATE_CATALOGUE").is_some() {
+            std::fs::create_dir_all(&folder).unwrap();
+            std::fs::write(&file, &data).unwrap();
+        }
+        let written = std::fs::read_to_string(&file).unwrap_or_default();
+        assert!(written == data, "{} is out of date: run with UPDATE_CATALOGUE=1", file.display());
+    }
+    let files = std::fs::read_dir(&folder).unwrap().count();
+    assert_eq!(files, codes.len(), "a file in {} is of no code", folder.display());
+}
+
 const CATALOGUE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../policies/README.md");
 
 /// The control catalogue, from the rules' annotations and the cases that prove them.
