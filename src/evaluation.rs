@@ -19,6 +19,7 @@ use crate::github::pins::{self, Pinned};
 use crate::github::publish::{self, Shown};
 use crate::github::{Client, GitHubError};
 use crate::settings::Settings;
+use crate::store::record::spelled;
 use crate::store::{Recorded, Recording, Store, StoreError};
 use countersign_core::domain::{
     CommitSha, Decision, Entry, EntryBody, Facts, Observation, Outcome, PullRequestNumber, PullRequestState, Subject,
@@ -29,7 +30,6 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 use tokio::sync::OnceCell;
 use turns::Turns;
 
@@ -268,9 +268,7 @@ fn codes(verdict: &countersign_core::domain::Verdict) -> String {
 
 /// An entry, dated now.
 pub fn entry(body: EntryBody) -> Entry {
-    let now = OffsetDateTime::now_utc();
-    let now = now.replace_millisecond(now.millisecond()).unwrap_or(now);
-    Entry { version: ENTRY_VERSION, time: now.format(&Rfc3339).unwrap_or_default(), tool: TOOL.to_owned(), body }
+    Entry { version: ENTRY_VERSION, time: spelled(OffsetDateTime::now_utc()), tool: TOOL.to_owned(), body }
 }
 
 /// Ids sort by nothing and say nothing: 128 random bits.

@@ -2,8 +2,10 @@
 
 use super::Exit;
 use crate::evidence::population::Period;
+use crate::evidence::{Draw, sample};
 use crate::evidence::{EvidenceError, Request, Signer as SignedBy, Trust, export, verify};
 use crate::store::Store;
+use crate::store::record::spelled;
 use crate::store::signing::Signer;
 use anyhow::Context;
 use clap::{Subcommand, ValueEnum};
@@ -12,6 +14,8 @@ use countersign_core::ledger::checkpoint::Checkpoint;
 use countersign_core::ledger::note::{Note, VerifyingKey};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Evidence {
@@ -37,6 +41,33 @@ pub(super) enum Evidence {
         #[arg(long, value_name = "FILE")]
         against: Option<PathBuf>,
         /// How to say what was done.
+        #[arg(long, value_enum, default_value = "human")]
+        format: Format,
+    },
+    /// Draw a sample of the changes in a bundle, so that anybody draws the same again; a change ticket for each.
+    #[command(
+        after_help = "Example: countersign evidence sample bundle --seed 2026-Q3 --size 25 --stratify --out sample"
+    )]
+    Sample {
+        /// The directory of the bundle; it is verified first.
+        #[arg(value_name = "BUNDLE")]
+        bundle: PathBuf,
+        /// The ledger's key. May be given several times.
+        #[arg(long, value_name = "VKEY")]
+        key: Vec<String>,
+        /// The seed, to be written down in the workpaper.
+        #[arg(long)]
+        seed: String,
+        /// How many changes.
+        #[arg(long, default_value_t = 25)]
+        size: usize,
+        /// Draw from every repository, environment and outcome in turn.
+        #[arg(long)]
+        stratify: bool,
+        /// The directory for the tickets; it must not exist yet, or be empty.
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+        /// How to say what was drawn.
         #[arg(long, value_enum, default_value = "human")]
         format: Format,
     },
@@ -72,8 +103,38 @@ pub(super) fn run(verb: Evidence) -> anyhow::Result<Exit> {
             let wanted = Wanted { between: from.zip(to), repository, against };
             super::runtime()?.block_on(write(config.as_deref(), &out, wanted, format))
         }
+        Evidence::Sample { bundle, key, seed, size, stratify, out, format } => {
+            let keys = key.iter().map(|key| VerifyingKey::parse(key.trim())).collect::<Result<Vec<_>, _>>()?;
+            match verify(&bundle, &Trust { keys: &keys, older: None }) {
+                Err(error) if error.is_finding() => {
+                    println!("does not hold: {error}");
+                    return Ok(Exit::Deny);
+                }
+                verified => verified?,
+            };
+            let drawn = sample(&bundle, &keys, &Draw { seed, size, stratify }, &out)?;
+            if format == Format::Json {
+                println!("{}", serde_json::to_string(&drawn)?);
+            } else {
+                println!("seed {}: {} of {} changes", drawn.seed, drawn.items.len(), drawn.population);
+                for item in &drawn.items {
+                    let (repository, change, outcome) = (&item.repository, &item.change, &item.outcome);
+                    println!("{} {repository} {change} to {}: {outcome}", item.ticket, item.environment);
+                }
+                if key.is_empty() {
+                    println!("UNPROVED: no key was given, so anybody may have made this bundle");
+                }
+            }
+            Ok(Exit::Done)
+        }
         Evidence::Verify { bundle, key, against, format } => check(&bundle, &key, against.as_deref(), format),
     }
+}
+
+/// A time as entries spell it: theirs are compared byte by byte.
+fn moment(text: &str) -> anyhow::Result<String> {
+    let moment = OffsetDateTime::parse(text, &Rfc3339);
+    Ok(spelled(moment.with_context(|| format!("`{text}` is no time: write 2026-01-31T00:00:00Z"))?))
 }
 
 struct Wanted {
@@ -86,15 +147,16 @@ async fn write(config: Option<&Path>, out: &Path, wanted: Wanted, format: Format
     let settings = super::settings(config)?;
     let signer = Signer::open(&settings.ledger)?;
     let store = Store::attach(&settings.storage.url).await.context("the database cannot be opened")?;
-    let range = match &wanted.between {
-        Some((from, to)) => {
+    let period = wanted.between.as_ref().map(|(from, to)| anyhow::Ok(Period { from: moment(from)?, to: moment(to)? }));
+    let period: Option<Period> = period.transpose()?;
+    let range = match &period {
+        Some(Period { from, to }) => {
             let range = store.positions_between(from, to).await?;
             let range = range.with_context(|| format!("no entry between {from} and {to}"))?;
             Some(store.with_their_decisions(range).await?)
         }
         None => None,
     };
-    let period = wanted.between.clone().map(|(from, to)| Period { from, to });
     let older = match &wanted.against {
         Some(path) => Some(Checkpoint::parse(Note::parse(&read(path)?)?.unproved_text())?.size),
         None => None,

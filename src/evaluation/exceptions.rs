@@ -9,6 +9,7 @@ use crate::github::client::millis;
 use crate::github::gather::{Look, deployment, run};
 use crate::github::pins;
 use crate::store::exceptions::Times;
+use crate::store::record;
 use countersign_core::domain::{
     Account, AccountId, AccountKind, CommitSha, EntryBody, Exception, ExceptionOverdue, ExceptionReview, Person,
     Repository, RepositoryId,
@@ -16,7 +17,6 @@ use countersign_core::domain::{
 use serde::Deserialize;
 use std::time::SystemTime;
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 const HOUR: i64 = 3_600_000;
 
@@ -262,5 +262,5 @@ fn is_same(persons: &[Person], one: AccountId, other: AccountId) -> bool {
 
 fn spelled(at: i64) -> String {
     let moment = OffsetDateTime::from_unix_timestamp_nanos(i128::from(at) * 1_000_000);
-    moment.ok().and_then(|moment| moment.format(&Rfc3339).ok()).unwrap_or_default()
+    moment.map(record::spelled).unwrap_or_default()
 }

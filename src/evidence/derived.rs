@@ -87,7 +87,7 @@ fn difference(there: &Path, again: &Path) -> String {
 
 impl Source {
     /// Hands every entry that was not left out to a reader, with its position.
-    fn each(&self, mut read: impl FnMut(u64, &[u8]) -> Result<(), String>) -> Result<(), EvidenceError> {
+    pub(super) fn each(&self, mut read: impl FnMut(u64, &[u8]) -> Result<(), String>) -> Result<(), EvidenceError> {
         let unreadable = || EvidenceError::unreadable(&self.entries);
         let file = File::open(&self.entries).map_err(unreadable())?;
         let mut reader = BufReader::with_capacity(1 << 18, file);

@@ -7,15 +7,18 @@ pub mod attestation;
 pub mod bundle;
 pub mod export;
 pub mod population;
+pub mod sample;
 pub mod verify;
 
 mod contents;
 mod derived;
 mod directory;
 mod replay;
+mod ticket;
 mod workbook;
 
 pub use export::{Exported, Request, export};
+pub use sample::{Draw, sample};
 pub use verify::{Signer, Trust, Verified, verify};
 
 use crate::store::StoreError;

@@ -11,6 +11,9 @@ use countersign_core::domain::{
 use sha2::{Digest, Sha256};
 use sqlx::{Row, SqliteConnection};
 use std::collections::BTreeSet;
+use time::format_description::BorrowedFormatItem;
+use time::macros::format_description;
+use time::{OffsetDateTime, UtcOffset};
 
 /// A decision, ready to be put on record.
 #[derive(Debug)]
@@ -185,6 +188,14 @@ impl Store {
     }
 }
 
+const TIME: &[BorrowedFormatItem<'_>] =
+    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
+
+/// A moment as entries spell it: RFC 3339 in UTC, always with milliseconds, so that the order of times is that of bytes.
+pub fn spelled(moment: OffsetDateTime) -> String {
+    moment.to_offset(UtcOffset::UTC).format(TIME).unwrap_or_default()
+}
+
 pub(super) async fn append(connection: &mut SqliteConnection, entry: &Entry) -> Result<(i64, u64, String), StoreError> {
     let appended = entries::append(connection, &[entries::NewEntry::of(entry)?]).await?;
     let position = i64::try_from(appended.first_position).unwrap_or(i64::MAX);
@@ -335,5 +346,24 @@ pub(super) fn change_key(change: &ChangeName) -> String {
     match change {
         ChangeName::PullRequest(number) => number.to_string(),
         ChangeName::Commit(sha) => sha.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use time::macros::datetime;
+
+    #[test]
+    fn the_order_of_times_is_that_of_their_bytes() {
+        let moments = [
+            datetime!(2026-01-02 03:04:05 UTC),
+            datetime!(2026-01-02 03:04:05.68 UTC),
+            datetime!(2026-01-02 03:04:05.681 UTC),
+            datetime!(2026-01-02 05:04:06 +2),
+        ];
+        let texts = moments.map(spelled);
+        assert!(texts.is_sorted(), "{texts:?}");
+        assert_eq!(texts[3], "2026-01-02T03:04:06.000Z");
     }
 }

@@ -136,3 +136,35 @@ async fn the_workbook_says_what_the_tables_say_to_programs_that_know_nothing_of_
     let said = python("workbook.py", &[&bundle, &anew.join("workbook.xlsx")]);
     assert!(said.contains("formulas calculated anew"), "{said}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sample_is_drawn_alike_by_everybody_and_comes_with_its_tickets() {
+    let scene = a_year().await;
+    let bundle = export(&scene, "bundle", &[]).await;
+    let key = scene.text("/api/v1/ledger/key").await;
+    let draw = async |out: &str, seed: &str| {
+        let out = scene.stage.directory().join(out);
+        let fixed = ["evidence", "sample", bundle.to_str().unwrap(), "--key", key.trim(), "--seed", seed];
+        let said =
+            run(&[&fixed[..], &["--size", "3", "--stratify", "--out", out.to_str().unwrap()]].concat(), &[]).await;
+        assert_eq!(said.code, 0, "{}{}", said.out, said.err);
+        (said.out, std::fs::read_to_string(out.join("ticket-001.html")).unwrap())
+    };
+    let (one, ticket) = draw("one", "2026").await;
+    assert_eq!(one, draw("other", "2026").await.0);
+    assert_eq!(one, "seed 2026: 1 of 1 changes\nticket-001.html acme/shop #1 to production: allow\n");
+    let order =
+        ["ann opened #1", "ann wrote commit", "ben approved", "cat merged it", "dee started run", "decided: allow"];
+    let places: Vec<usize> = order.iter().map(|step| ticket.find(step).expect(step)).collect();
+    assert!(places.is_sorted(), "{places:?}");
+    assert!(ticket.contains("ann wrote, ben reviewed, dee deployed"));
+
+    // Nothing is drawn from what does not verify.
+    std::fs::write(bundle.join("changes.csv"), "nothing").unwrap();
+    let out = scene.stage.directory().join("none");
+    let fixed = ["evidence", "sample", bundle.to_str().unwrap(), "--seed", "1", "--out", out.to_str().unwrap()];
+    let said = run(&fixed, &[]).await;
+    assert_eq!(said.code, 2, "{}{}", said.out, said.err);
+    assert!(said.out.starts_with("does not hold: changes.csv"), "{}", said.out);
+    assert!(!out.exists());
+}
