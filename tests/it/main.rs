@@ -11,6 +11,7 @@ mod evidence;
 mod examples;
 mod gate;
 mod hostile;
+mod independent;
 mod oracle;
 mod population;
 mod publishing;
