@@ -5,7 +5,8 @@
 
 use super::population::survey::Ended;
 use countersign_core::domain::{
-    Account, Commit, Contribution, Decision, Deployment, PullRequest, Review, ReviewState, Subject, TimelineEvent,
+    Account, Commit, Contribution, Decision, Deployment, PullRequest, PushSource, Review, ReviewState, Subject,
+    TimelineEvent,
 };
 use countersign_core::ledger::Hash;
 use maud::{DOCTYPE, Markup, html};
@@ -114,7 +115,7 @@ fn of_request(request: &PullRequest, steps: &mut Vec<Step>) {
     steps.extend(request.commits.iter().map(of_commit));
     for push in &request.pushes {
         let what = format!("{} pushed {}", name(push.by.as_ref()), push.after.short());
-        steps.push(Step { what, source: format!("{:?}", push.source) });
+        steps.push(Step { what, source: known_by(push.source).to_owned() });
     }
     for event in &request.timeline {
         if let Some(what) = of_event(event) {
@@ -125,6 +126,17 @@ fn of_request(request: &PullRequest, steps: &mut Vec<Step>) {
         let how = if check.succeeded { "succeeded" } else { "did not succeed" };
         let what = format!("Check {} {how} on {}", check.name, check.commit.short());
         steps.push(Step { what, source: "GitHub's checks".to_owned() });
+    }
+}
+
+/// How a push is known, in words.
+fn known_by(source: PushSource) -> &'static str {
+    match source {
+        PushSource::PushDelivery | PushSource::CommitListed => "GitHub's push delivery",
+        PushSource::SynchronizeDelivery => "GitHub's delivery of a changed pull request",
+        PushSource::CheckSuite => "GitHub's check suite",
+        PushSource::ActivityList => "the repository's activity list",
+        PushSource::OpenedFromFork => "GitHub's delivery of a pull request opened from a fork",
     }
 }
 
