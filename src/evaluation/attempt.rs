@@ -2,11 +2,13 @@
 //!
 //! Invariant: a certain decision of this very attempt is never made again; it is told again, in case nobody heard it.
 
-use super::gates::{attempt_of, gates};
+use super::gates::{attempt_of, gates, with_others};
 use super::{Evaluation, EvaluationError, Next, bypass, entry};
+use crate::github::GitHubError;
 use crate::github::gather::{Look, deployment, outcome, run};
 use crate::github::publish::{self, Gate, Shown};
 use crate::store::Recorded;
+use crate::store::deployments::AttemptDecision;
 use countersign_core::domain::{
     Decision, DeploymentFinished, EntryBody, Observation, Outcome, RunAttempt, RunId, Subject,
 };
@@ -14,6 +16,17 @@ use countersign_core::domain::{
 /// What a decision about an attempt to deploy is about.
 pub(super) fn subject_of(look: &Look<'_>, run: RunId, attempt: RunAttempt, environment: &str) -> String {
     format!("repository:{}/run:{run}/attempt:{attempt}/environment:{environment}", look.repository.id)
+}
+
+/// The gate that an attempt's deployment waits at.
+fn gate_of<'a>(gathered: &run::GatheredRun, asked: &'a deployment::Asked) -> Gate<'a> {
+    Gate {
+        run: gathered.run.id,
+        attempt: gathered.run.this.number,
+        environment: &asked.environment,
+        deployment: asked.deployment,
+        last_try: false,
+    }
 }
 
 impl Evaluation<'_> {
@@ -37,20 +50,34 @@ impl Evaluation<'_> {
                 // This attempt passed the gate without a question: nothing to answer here.
                 continue;
             }
+            let asked = with_others(asked, &observed, attempt);
             let known = store.decision_for(repository, run, attempt, &asked.environment).await?;
-            let certain =
-                known.as_ref().is_some_and(|known| ["allow", "exception", "deny"].contains(&known.outcome.as_str()));
-            let settled =
-                certain || publish::is_answered(store, self.look.repository, run, attempt, &asked.environment).await?;
+            let settled = publish::is_answered(store, self.look.repository, &gate_of(&gathered, &asked)).await?
+                || self.is_certain(known.as_ref(), &asked).await?;
             if !settled {
                 next = self.gate(&gathered, &asked, &observed).await?;
             } else if let Some(known) = known {
-                self.answer_again(&known.id, run, attempt, &asked.environment).await?;
+                self.answer_again(&known.id, &gathered, &asked).await?;
                 self.ended(&gathered, &asked, known.id).await?;
             }
         }
-        self.bypasses(&gathered, &created, &by_rule).await?;
+        self.bypasses(&gathered, &observed, &created, &by_rule).await?;
         Ok(next)
+    }
+
+    /// Whether a decision is for certain and saw this deployment. A job that begins later asks the same environment
+    /// again, and its deployment may name another commit.
+    async fn is_certain(
+        &self,
+        known: Option<&AttemptDecision>,
+        asked: &deployment::Asked,
+    ) -> Result<bool, EvaluationError> {
+        let Some(known) = known.filter(|known| ["allow", "exception", "deny"].contains(&known.outcome.as_str())) else {
+            return Ok(false);
+        };
+        let Some((decision, _)) = self.recorded(&known.id).await? else { return Ok(false) };
+        let Subject::Deployment(saw) = decision.facts.subject else { return Ok(false) };
+        Ok(asked.deployment.is_none() || saw.record.map(|record| record.id) == asked.deployment)
     }
 
     async fn gate(
@@ -60,15 +87,16 @@ impl Evaluation<'_> {
         observed: &[Observation],
     ) -> Result<Next, EvaluationError> {
         let terms = self.terms().await?;
-        let mut facts = match deployment::gather(&self.look, &terms.production_branch, gathered, asked, observed).await
-        {
-            Ok(facts) => facts,
-            // Time does not heal this: whoever waits is told so, and not left waiting for a month.
-            Err(error) if self.last_try && !error.passes() => {
-                deployment::unread(&self.look, gathered, asked, &error).await?
+        let read = deployment::gather(&self.look, &terms.production_branch, gathered, asked, observed).await;
+        let (mut facts, failed) = match read {
+            Ok(facts) => (facts, None),
+            // Whoever waits is told so. Where time does not heal it, they are not left waiting for a month either.
+            Err(error) if self.last_try && !matches!(error, GitHubError::RateLimited { .. }) => {
+                (deployment::unread(&self.look, gathered, asked, &error).await?, Some(error))
             }
             Err(error) => return Err(error.into()),
         };
+        let passes = failed.filter(GitHubError::passes);
         let (run, attempt) = (gathered.run.id, gathered.run.this.number);
         let store = &self.evaluator.store;
         let asked_at = store.asked_at(self.look.repository.id, run, &asked.environment, asked.deployment).await?;
@@ -76,7 +104,11 @@ impl Evaluation<'_> {
         let subject = subject_of(&self.look, run, attempt, &asked.environment);
         let own = self.own_rules_of(&facts).await?;
         let (decision, recorded) = self.decide(subject, terms, &own, Subject::Deployment(Box::new(facts))).await?;
-        self.answer(&decision, &recorded, run, attempt, &asked.environment).await?;
+        let last_try = self.last_try && passes.is_none();
+        self.answer(&decision, &recorded, &Gate { last_try, ..gate_of(gathered, asked) }).await?;
+        if let Some(error) = passes {
+            return Err(error.into());
+        }
         Ok(match decision.verdict.outcome {
             Outcome::Undetermined => Next::LookAgain,
             _ => Next::Done,
@@ -87,28 +119,21 @@ impl Evaluation<'_> {
     async fn answer_again(
         &self,
         decision: &str,
-        run: RunId,
-        attempt: RunAttempt,
-        environment: &str,
+        gathered: &run::GatheredRun,
+        asked: &deployment::Asked,
     ) -> Result<(), EvaluationError> {
         let Some((decision, recorded)) = self.recorded(decision).await? else { return Ok(()) };
-        self.answer(&decision, &recorded, run, attempt, environment).await
+        let gate = Gate { last_try: self.last_try, ..gate_of(gathered, asked) };
+        self.answer(&decision, &recorded, &gate).await
     }
 
-    async fn answer(
-        &self,
-        decision: &Decision,
-        recorded: &Recorded,
-        run: RunId,
-        attempt: RunAttempt,
-        environment: &str,
-    ) -> Result<(), EvaluationError> {
-        let gate = Gate { run, attempt, environment, last_try: self.last_try };
+    async fn answer(&self, decision: &Decision, recorded: &Recorded, gate: &Gate<'_>) -> Result<(), EvaluationError> {
         let shown = Shown { page: self.page(&decision.id), decision, recorded };
-        publish::answer(self.look.client, &self.evaluator.store, self.look.repository, &gate, &shown).await?;
+        publish::answer(self.look.client, &self.evaluator.store, self.look.repository, gate, &shown).await?;
         Ok(())
     }
 
+    /// Notes the end of an attempt's deployments here once all of them have ended; it is a success where all are.
     pub(super) async fn ended(
         &self,
         gathered: &run::GatheredRun,
@@ -120,8 +145,12 @@ impl Evaluation<'_> {
         if self.evaluator.store.is_finished(self.look.repository.id, run, attempt, &asked.environment).await? {
             return Ok(());
         }
-        let Some(job) = outcome::gather(&self.look, gathered, attempt, deployment).await? else { return Ok(()) };
-        let Some(conclusion) = job.conclusion() else { return Ok(()) };
+        let all: Vec<_> = [deployment].into_iter().chain(asked.beside.iter().copied()).collect();
+        let jobs = outcome::gather(&self.look, gathered, attempt, &all).await?;
+        let ends: Option<Vec<&str>> = jobs.iter().map(|job| job.as_ref()?.conclusion()).collect();
+        let Some(ends) = ends else { return Ok(()) };
+        let failed = ends.iter().copied().find(|conclusion| *conclusion != "success");
+        let conclusion = failed.unwrap_or("success");
         let finished = DeploymentFinished {
             repository: self.look.repository.clone(),
             environment: asked.environment.clone(),

@@ -3,6 +3,7 @@
 //! Invariant: such a deployment is told once, and never becomes the starting point of a release. Only its own job, read
 //! from the attempt's jobs, says that it proceeded.
 
+use super::gates::with_others;
 use super::{Evaluation, EvaluationError, entry};
 use crate::github::gather::{deployment, outcome, run};
 use crate::settings::Settings;
@@ -34,6 +35,7 @@ impl Evaluation<'_> {
     pub(super) async fn bypasses(
         &self,
         gathered: &run::GatheredRun,
+        observed: &[Observation],
         created: &[Created],
         by_rule: &[DeploymentId],
     ) -> Result<(), EvaluationError> {
@@ -48,12 +50,13 @@ impl Evaluation<'_> {
                     && !by_rule.contains(&one.deployment)
                 {
                     let (environment, deployment) = (one.environment.clone(), Some(one.deployment));
-                    let asked = deployment::Asked { environment, deployment, request: None };
-                    self.ended(gathered, &asked, decision.id).await?;
+                    let asked = deployment::Asked { environment, deployment, beside: Vec::new(), request: None };
+                    self.ended(gathered, &with_others(asked, observed, one.attempt), decision.id).await?;
                 }
                 continue;
             }
-            let Some(job) = outcome::gather(&self.look, gathered, one.attempt, one.deployment).await? else { continue };
+            let jobs = outcome::gather(&self.look, gathered, one.attempt, &[one.deployment]).await?;
+            let Some(job) = jobs.into_iter().next().flatten() else { continue };
             let decision = store.decision_for(repository, run, one.attempt, &one.environment).await?;
             // One that we were asked about and that failed was turned away, or failed of itself after we saw it run.
             if !job.proceeded() && (decision.is_some() || !job.ran_and_failed()) {

@@ -5,6 +5,8 @@
 use crate::github::gather::deployment;
 use crate::settings::{Settings, same_environment};
 use countersign_core::domain::{DeploymentId, Observation, RunAttempt};
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
 /// The production environments of a run whose rule we were asked about, each with its newest deployment.
 pub(super) fn gates(observed: &[Observation], settings: &Settings, full_name: &str) -> Vec<deployment::Asked> {
@@ -24,6 +26,7 @@ pub(super) fn gates(observed: &[Observation], settings: &Settings, full_name: &s
             None => gates.push(deployment::Asked {
                 environment: environment.clone(),
                 deployment: *deployment,
+                beside: Vec::new(),
                 request: None,
             }),
         }
@@ -38,15 +41,29 @@ pub(super) fn attempt_of(observed: &[Observation], deployment: Option<Deployment
     })
 }
 
-/// The newest deployment of an attempt in an environment, where its delivery came.
-pub(super) fn deployment_of(observed: &[Observation], attempt: RunAttempt, environment: &str) -> Option<DeploymentId> {
+/// The deployments of an attempt in an environment whose deliveries came, newest first.
+fn deployments_of(observed: &[Observation], attempt: RunAttempt, environment: &str) -> BTreeSet<Reverse<DeploymentId>> {
     let created = observed.iter().filter_map(|seen| match seen {
         Observation::DeploymentCreated { deployment, attempt: of, environment: named, .. }
             if *of == attempt && same_environment(named, environment) =>
         {
-            Some(*deployment)
+            Some(Reverse(*deployment))
         }
         _ => None,
     });
-    created.max()
+    created.collect()
+}
+
+/// What is asked about an attempt, with every deployment of it here. Where the rule asks, its deployment stays the one that
+/// is answered for.
+pub(super) fn with_others(
+    mut asked: deployment::Asked,
+    observed: &[Observation],
+    attempt: RunAttempt,
+) -> deployment::Asked {
+    let known = deployments_of(observed, attempt, &asked.environment);
+    asked.deployment = asked.deployment.or(known.first().map(|Reverse(newest)| *newest));
+    let others = known.into_iter().map(|Reverse(deployment)| deployment);
+    asked.beside = others.filter(|other| Some(*other) != asked.deployment).collect();
+    asked
 }

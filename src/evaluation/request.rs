@@ -4,7 +4,7 @@
 //! otherwise makes it impossible to tell; a decision presented is used up before the judgement that it serves.
 
 use super::attempt::subject_of;
-use super::gates::deployment_of;
+use super::gates::with_others;
 use super::{Evaluation, EvaluationError, Evaluator};
 use crate::github::GitHubError;
 use crate::github::client::millis;
@@ -146,13 +146,15 @@ impl Evaluation<'_> {
         let observed = store.observed(self.look.repository.id, &[topic]).await.map_err(EvaluationError::from)?;
         let asked = deployment::Asked {
             environment: request.environment.clone(),
-            deployment: deployment_of(&observed, request.attempt, &request.environment),
+            deployment: None,
+            beside: Vec::new(),
             request: Some(GateRequest {
                 commits: vec![request.token.commit.clone(), request.commit.clone()],
                 event: request.token.event.clone(),
                 presented: None,
             }),
         };
+        let asked = with_others(asked, &observed, request.attempt);
         let mut facts =
             match deployment::gather(&self.look, &terms.production_branch, &gathered, &asked, &observed).await {
                 Ok(facts) => facts,

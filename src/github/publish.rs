@@ -5,7 +5,7 @@
 
 use super::client::{Client, GitHubError};
 use crate::store::{PublicationTarget, Recorded, Store};
-use countersign_core::domain::{CommitSha, Decision, Outcome, Repository, RunAttempt, RunId};
+use countersign_core::domain::{CommitSha, Decision, DeploymentId, Outcome, Repository, RunAttempt, RunId};
 use countersign_core::policy;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -124,6 +124,8 @@ pub struct Gate<'a> {
     pub attempt: RunAttempt,
     /// The environment, as GitHub spells it.
     pub environment: &'a str,
+    /// The deployment that waits; a later job of the attempt waits with another one.
+    pub deployment: Option<DeploymentId>,
     /// Whether a verdict that is still open must be answered with a rejection: nothing more is going to come.
     pub last_try: bool,
 }
@@ -143,7 +145,7 @@ pub async fn answer(
         Outcome::Undetermined if gate.last_try => Some("rejected"),
         Outcome::Pending | Outcome::Undetermined => None,
     };
-    let target = rule(repository, gate.run, gate.attempt, gate.environment);
+    let target = rule(repository, gate);
     let digest = digest(&[&shown.decision.id, state.unwrap_or("note")]);
     let earlier = store.published(&target).await?;
     if earlier.as_ref().is_some_and(|(said, told)| *told == digest || said == ANSWERED) {
@@ -168,20 +170,16 @@ pub async fn answer(
     Ok(())
 }
 
-/// Whether the rule was answered for good: what is decided later cannot reach that attempt any more.
-pub async fn is_answered(
-    store: &Store,
-    repository: &Repository,
-    run: RunId,
-    attempt: RunAttempt,
-    environment: &str,
-) -> Result<bool, GitHubError> {
-    let told = store.published(&rule(repository, run, attempt, environment)).await?;
+/// Whether the rule was answered for good: what is decided later cannot reach that gate any more.
+pub async fn is_answered(store: &Store, repository: &Repository, gate: &Gate<'_>) -> Result<bool, GitHubError> {
+    let told = store.published(&rule(repository, gate)).await?;
     Ok(told.is_some_and(|(said, _)| said == ANSWERED))
 }
 
-fn rule(repository: &Repository, run: RunId, attempt: RunAttempt, environment: &str) -> PublicationTarget {
-    PublicationTarget { repository: repository.id, target: format!("rule:{run}/{attempt}/{environment}") }
+fn rule(repository: &Repository, gate: &Gate<'_>) -> PublicationTarget {
+    let Gate { run, attempt, environment, .. } = gate;
+    let deployment = gate.deployment.map(|deployment| format!("/{deployment}")).unwrap_or_default();
+    PublicationTarget { repository: repository.id, target: format!("rule:{run}/{attempt}/{environment}{deployment}") }
 }
 
 fn comment(shown: &Shown<'_>) -> String {

@@ -144,6 +144,10 @@ pub const OWN_RULES: &str = "query OwnRules($owner: String!, $name: String!, $no
      fragment Rules on GitObject { __typename ... on Tree { entries { name type object { \
      ... on Blob { text isTruncated } } } } }";
 
+/// One file in one revision.
+pub const FILE: &str = "query File($owner: String!, $name: String!, $file: String!) { \
+     repository(owner: $owner, name: $name) { object(expression: $file) { ... on Blob { text isTruncated } } } }";
+
 /// The merge queue of a branch, and where the branch is. One of more entries is not shown
 /// whole, and the facts say so.
 pub const MERGE_QUEUE: &str = "query MergeQueue($owner: String!, $name: String!, $branch: String!, $ref: String!) { \

@@ -63,3 +63,21 @@ async fn an_answer_of_the_rule_that_was_told_and_not_noted_is_not_given_twice() 
     scene.play(json!({"expect": {"gate": {"is": "allow"}, "ledger": "valid"}})).await;
     assert_eq!(scene.stage.world().lock().writes.len(), before);
 }
+
+#[tokio::test]
+async fn whoever_waits_while_github_cannot_be_read_is_told_so_and_let_through_afterwards() {
+    let accounts = json!({"ann": "write", "ben": "write", "cat": "maintain", "dee": "write"});
+    let mut scene = Scene::set(json!({"accounts": accounts})).await;
+    scene.play(json!({"open": {"pr": 1, "by": "ann", "commits": [{"id": "a1", "by": "ann"}]}})).await;
+    scene.play(json!({"review": {"pr": 1, "by": "ben", "state": "approved"}})).await;
+    scene.play(json!({"merge": {"pr": 1, "by": "cat", "method": "squash"}})).await;
+    scene.rest().await;
+    // More often than a look is taken before somebody is told.
+    scene.play(json!({"fault": {"status": 502, "times": 8, "on": "/activity"}})).await;
+    scene.play(json!({"deploy": {"by": "dee"}})).await;
+    scene.play(json!({"expect": {"gate": {"is": "allow"}, "ledger": "valid"}})).await;
+    let world = scene.stage.world().lock();
+    let notes = &world.rule_requests.last().unwrap().notes;
+    assert!(notes.first().is_some_and(|note| note.contains("Cannot tell")), "{notes:?}");
+    assert_eq!(notes.len(), 2, "{notes:?}");
+}

@@ -3,7 +3,7 @@
 //! Invariant: an observation is never overwritten. The first one under a key wins.
 
 use super::{
-    Account, AccountId, CommitSha, DeploymentId, DrivingRun, PullRequestNumber, Push, ReviewId, RunAttempt, RunId,
+    Account, AccountId, CommitSha, DeploymentId, DrivingRun, PullRequestNumber, Push, ReviewId, Run, RunAttempt, RunId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -95,6 +95,13 @@ pub enum Observation {
         /// The run.
         run: DrivingRun,
     },
+    /// Which run another one followed, as it was first told: either can be run again or deleted.
+    RunFollowed {
+        /// The run.
+        run: RunId,
+        /// The one that it followed.
+        followed: Box<Run>,
+    },
     /// A deployment was created by a run's attempt.
     DeploymentCreated {
         /// The deployment.
@@ -150,7 +157,8 @@ impl Observation {
             | Self::Reviewed { number, .. }
             | Self::RunInProgress { number, .. }
             | Self::CouldWrite { number, .. } => format!("pull_request:{number}"),
-            Self::DeploymentCreated { run, .. }
+            Self::RunFollowed { run, .. }
+            | Self::DeploymentCreated { run, .. }
             | Self::GateAsked { run, .. }
             | Self::EnvironmentApproved { run, .. } => format!("run:{run}"),
         }
@@ -176,6 +184,7 @@ impl Observation {
             Self::RunInProgress { act, run, .. } => {
                 format!("run:{act}:{}:{}:{}", run.run, somebody(&run.actor), somebody(&run.triggering_actor))
             }
+            Self::RunFollowed { .. } => "followed".to_owned(),
             Self::DeploymentCreated { deployment, .. } => format!("deployment:{deployment}"),
             Self::GateAsked { environment, deployment, .. } => {
                 let deployment = deployment.map_or_else(|| "unknown".to_owned(), |id| id.to_string());

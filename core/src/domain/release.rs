@@ -36,6 +36,26 @@ pub struct Run {
     pub first: Attempt,
     /// The attempt being judged (the first, where there was no re-run).
     pub this: Attempt,
+    /// Of a run started by another run: that one, where GitHub's data tell which it was. Its `this` is the attempt that
+    /// started the next run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub followed: Option<Box<Run>>,
+}
+
+impl Run {
+    /// The run at the start of the chain: what somebody or something other than a run brought about.
+    pub fn origin(&self) -> &Run {
+        let mut run = self;
+        while let Some(followed) = &run.followed {
+            run = followed;
+        }
+        run
+    }
+
+    /// This run, the one it followed, and so on.
+    pub fn chain(&self) -> impl Iterator<Item = &Run> {
+        std::iter::successors(Some(self), |run| run.followed.as_deref())
+    }
 }
 
 /// The deployment as GitHub records it.

@@ -39,9 +39,9 @@ pub(crate) fn of_deployment(people: &People<'_>, facts: &Facts, deployment: &Dep
         }
         Some(run) => {
             let pushed = pushed_to_production(run, &facts.terms.production_branch, deployment);
-            let first = run.this.number == run.first.number;
+            let at_once = run.this.number == run.first.number && run.followed.is_none();
             found.so_far.unattended = deploying == Deploying::UnattendedPush
-                && first
+                && at_once
                 && !pushed.is_empty()
                 && deployment.approval.asked == Some(false);
             if !found.so_far.unattended {
@@ -90,8 +90,10 @@ impl Gathering<'_> {
         }
     }
 
+    /// A run that followed another came about as that one did.
     fn of_run(&mut self, run: &Run, pushed: &BTreeSet<&Landing>, deployment: &Deployment) {
-        if run.event == "schedule" {
+        let origin = run.origin();
+        if origin.event == "schedule" {
             // A clock is not a person, and the actor shown is whoever last touched the schedule.
         } else if !pushed.is_empty() {
             for landing in pushed {
@@ -100,13 +102,13 @@ impl Gathering<'_> {
                 }
             }
         } else {
-            for attempt in [&run.first, &run.this] {
+            for attempt in [&origin.first, &origin.this] {
                 self.add(attempt.actor.as_ref(), "actor");
                 self.add(attempt.triggering_actor.as_ref(), "triggering_actor");
             }
         }
-        if run.this.number != run.first.number {
-            self.add(run.this.triggering_actor.as_ref(), "triggering_actor");
+        for again in run.chain().filter(|run| run.this.number != run.first.number) {
+            self.add(again.this.triggering_actor.as_ref(), "triggering_actor");
         }
     }
 
@@ -170,7 +172,9 @@ impl Gathering<'_> {
 /// A run shows a tag as it shows a branch, and a branch may be pushed away and back: only the run's actor tells whose
 /// push it follows.
 fn pushed_to_production<'d>(run: &Run, production_branch: &str, deployment: &'d Deployment) -> BTreeSet<&'d Landing> {
-    if run.event != "push" || run.head_branch.as_deref() != Some(production_branch) {
+    let run = run.origin();
+    let of_target = run.event == "push" && run.head_commit == deployment.target;
+    if !of_target || run.head_branch.as_deref() != Some(production_branch) {
         return BTreeSet::new();
     }
     let Some(actor) = &run.first.actor else { return BTreeSet::new() };

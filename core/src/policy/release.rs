@@ -11,7 +11,9 @@ use super::entities::{Answer, Attributes, Judge, Resource};
 use super::explain::{About, FACTS_INCOMPLETE, HISTORY_UNAVAILABLE, POLICY_ERROR, reason};
 use super::line::{Place, Position, landing_of};
 use super::people::PersonKey;
-use crate::domain::{ChangeVerdict, CommitSha, Deployment, Facts, Outcome, Reason, ReviewId, StartingPoint, Verdict};
+use crate::domain::{
+    ChangeVerdict, CommitSha, Deployment, Facts, Outcome, Reason, RepositoryId, ReviewId, Run, StartingPoint, Verdict,
+};
 use std::collections::BTreeSet;
 
 /// Judges one attempt to deploy.
@@ -139,7 +141,7 @@ impl Release<'_> {
 
     fn unknown_of_run(&self) -> impl Iterator<Item = String> {
         let run = self.deployment.run.as_ref();
-        let elsewhere = run.is_some_and(|run| run.head_repository.is_none());
+        let elsewhere = run.is_some_and(|run| run.chain().any(|run| run.head_repository.is_none()));
         let elsewhere = elsewhere.then(|| "which repository the run's commit comes from".to_owned());
         self.deployers.unknown.iter().cloned().chain(elsewhere)
     }
@@ -196,6 +198,14 @@ impl Release<'_> {
             if let Some(repository) = run.head_repository {
                 attributes.text("head_repository", &repository.to_string());
             }
+            if run.followed.is_some() {
+                attributes.text("first_event", &run.origin().event);
+                // Of any run on the way: each of them could have handed something on.
+                let elsewhere = run.chain().skip(1).find_map(|run| self.elsewhere(run));
+                if let Some(repository) = elsewhere.or(run.origin().head_repository) {
+                    attributes.text("first_head_repository", &repository.to_string());
+                }
+            }
         }
         if let (Some(request), true) = (&deployment.request, as_run) {
             attributes.texts("request_commits", request.commits.iter().map(ToString::to_string));
@@ -217,11 +227,17 @@ impl Release<'_> {
         self.judge.release(&deployment.environment, attributes)
     }
 
+    /// The repository that a run's commit comes from, where that is another one.
+    fn elsewhere(&self, run: &Run) -> Option<RepositoryId> {
+        run.head_repository.filter(|repository| *repository != self.facts.repository.id)
+    }
+
     fn about(&self) -> About {
         let run = self.deployment.run.as_ref();
-        let elsewhere = run.is_some_and(|run| run.head_repository.is_some_and(|id| id != self.facts.repository.id));
+        let elsewhere = run.is_some_and(|run| run.chain().any(|run| self.elsewhere(run).is_some()));
         let event = match run {
             _ if elsewhere => "its commit comes from another repository".to_owned(),
+            Some(run) if run.followed.is_some() => format!("`{}` after `{}`", run.event, run.origin().event),
             Some(run) => format!("`{}`", run.event),
             None => "no run".to_owned(),
         };

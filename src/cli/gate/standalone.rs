@@ -73,6 +73,7 @@ pub(super) async fn judge(
     let asked = deployment::Asked {
         environment: environment.to_owned(),
         deployment: None,
+        beside: Vec::new(),
         request: Some(GateRequest { commits, event: context.event.clone(), presented: None }),
     };
     let gathered = deployment::gather(&look, &terms.production_branch, &gathered, &asked, &[]).await?;

@@ -1,7 +1,7 @@
 //! A run at the gate of a production environment, as facts: who starts it, what it would put into production, and
 //! everyone behind each change in it. Next: `release.rs`.
 
-use super::{Look, line, pushes::escaped, release, run::GatheredRun};
+use super::{Look, chain, line, pushes::escaped, release, run::GatheredRun};
 use crate::github::client::GitHubError;
 use crate::github::event::AccountPayload;
 use crate::settings::same_environment;
@@ -19,8 +19,10 @@ const WRITERS_FRESH: Duration = Duration::from_secs(30);
 pub struct Asked {
     /// The environment, as GitHub spells it.
     pub environment: String,
-    /// The deployment, where it is known.
+    /// The deployment that is asked about, where it is known.
     pub deployment: Option<DeploymentId>,
+    /// The others of this attempt here: what goes for one goes for all.
+    pub beside: Vec<DeploymentId>,
     /// What the run's own job asked for; `None` where GitHub's rule asks.
     pub request: Option<GateRequest>,
 }
@@ -64,11 +66,11 @@ pub async fn gather(
     asked: &Asked,
     observed: &[Observation],
 ) -> Result<Deployment, GitHubError> {
-    let run = &gathered.run;
-    let target = run.head_commit.clone();
     let mut missing = Vec::new();
+    let run = chain::complete(look, gathered, observed, &mut missing).await?;
+    let target = run.head_commit.clone();
     let record = if let Some(id) = asked.deployment {
-        Some(record(look, id).await?)
+        Some(telling(look, id, &asked.beside, &target).await?)
     } else {
         // A job that asks itself names its environment in a token that GitHub signed; our rule must know what it lets go.
         if asked.request.is_none() {
@@ -81,7 +83,7 @@ pub async fn gather(
     let mut deployment = Deployment {
         environment: asked.environment.clone(),
         record,
-        run: Some(run.clone()),
+        run: Some(run),
         approval,
         line: Line::default(),
         allowed_before: allowed_before(look, &asked.environment, &target).await?,
@@ -132,6 +134,26 @@ pub async fn unread(
         missing: vec!["what it would put into production".to_owned()],
         history_unavailable: Some(error.to_string()),
     })
+}
+
+/// The deployment that says most: one that names another commit than the run, else the one asked about.
+async fn telling(
+    look: &Look<'_>,
+    asked: DeploymentId,
+    beside: &[DeploymentId],
+    run_commit: &CommitSha,
+) -> Result<DeploymentRecord, GitHubError> {
+    let asked = record(look, asked).await?;
+    for other in beside {
+        if asked.commit != *run_commit {
+            break;
+        }
+        let other = record(look, *other).await?;
+        if other.commit != *run_commit {
+            return Ok(other);
+        }
+    }
+    Ok(asked)
 }
 
 async fn record(look: &Look<'_>, id: DeploymentId) -> Result<DeploymentRecord, GitHubError> {

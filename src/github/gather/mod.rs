@@ -4,8 +4,9 @@
 //! unread is ever taken for nothing there.
 //!
 //! [`pull_request`] reads pull requests, [`pushes`] who moved their branches, `observed` what only we know of them,
-//! [`deployment`] a run at a gate, [`release`] what it would put into production, [`mod@line`] the production branch it deploys from, [`outcome`] how a deployment ended.
+//! [`deployment`] a run at a gate, `chain` the run that it followed, [`release`] what it would put into production, [`mod@line`] the production branch it deploys from, [`outcome`] how a deployment ended.
 
+mod chain;
 mod demands;
 pub mod deployment;
 pub mod line;

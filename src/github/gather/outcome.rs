@@ -9,6 +9,7 @@ use crate::github::query;
 use countersign_core::domain::{DeploymentId, RunAttempt};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 #[derive(Deserialize)]
 struct Jobs {
@@ -41,46 +42,53 @@ impl DeployingJob {
     }
 }
 
-/// The job that `deployment` belongs to, in an attempt of the run; `None` while it has not begun, and where GitHub ties
-/// no job of the attempt to it.
+/// The job that each of `deployments` belongs to, in an attempt of the run; `None` while it has not begun, and where
+/// GitHub ties no job of the attempt to it.
 pub async fn gather(
     look: &Look<'_>,
     gathered: &GatheredRun,
     attempt: RunAttempt,
-    deployment: DeploymentId,
-) -> Result<Option<DeployingJob>, GitHubError> {
-    let mut jobs = Vec::new();
+    deployments: &[DeploymentId],
+) -> Result<Vec<Option<DeployingJob>>, GitHubError> {
+    let mut jobs: BTreeMap<u64, DeployingJob> = BTreeMap::new();
     let path = look.path(&format!("/actions/runs/{}/attempts/{attempt}/jobs?per_page=100", gathered.run.id));
     look.client
         .get_pages::<Jobs>(&path, |page| {
-            jobs.extend(page.jobs);
+            jobs.extend(page.jobs.into_iter().map(|job| (job.id, job)));
             true
         })
         .await?;
-    jobs.retain(|job| ["completed", "in_progress"].contains(&job.status.as_str()));
-    if jobs.is_empty() {
-        return Ok(None);
-    }
-    let Some(suite) = &gathered.check_suite else { return Ok(None) };
-    let Some(deploying) = check_run(look, suite, deployment).await? else { return Ok(None) };
-    Ok(jobs.into_iter().find(|job| job.id == deploying))
+    jobs.retain(|_, job| ["completed", "in_progress"].contains(&job.status.as_str()));
+    let deploying = match &gathered.check_suite {
+        Some(suite) if !jobs.is_empty() => check_runs(look, suite, deployments).await?,
+        _ => BTreeMap::new(),
+    };
+    Ok(deployments.iter().map(|deployment| jobs.remove(deploying.get(deployment)?)).collect())
 }
 
-/// The check run that GitHub ties to a deployment, in all pages of the suite: its id is the job's.
-async fn check_run(look: &Look<'_>, suite: &str, deployment: DeploymentId) -> Result<Option<u64>, GitHubError> {
+/// The check runs that GitHub ties to deployments, in all pages of the suite: the id of each is the job's.
+async fn check_runs(
+    look: &Look<'_>,
+    suite: &str,
+    deployments: &[DeploymentId],
+) -> Result<BTreeMap<DeploymentId, u64>, GitHubError> {
+    let mut found = BTreeMap::new();
     let mut after = Value::Null;
     loop {
         let data = look.client.graphql(query::DEPLOYING_JOBS, json!({"suite": suite, "after": after})).await?;
         let checks = data.pointer("/node/checkRuns/nodes").and_then(Value::as_array);
-        let tied = checks.into_iter().flatten().find_map(|check| {
-            let of = check.pointer("/deployment/databaseId")?.as_u64()?;
-            (of == deployment.0).then(|| check.get("databaseId")?.as_u64())?
-        });
+        for check in checks.into_iter().flatten() {
+            let of = check.pointer("/deployment/databaseId").and_then(Value::as_u64).map(DeploymentId);
+            let id = check.get("databaseId").and_then(Value::as_u64);
+            if let (Some(of), Some(id)) = (of.filter(|of| deployments.contains(of)), id) {
+                found.insert(of, id);
+            }
+        }
         let more = data.pointer("/node/checkRuns/pageInfo/hasNextPage").and_then(Value::as_bool) == Some(true);
         let cursor = data.pointer("/node/checkRuns/pageInfo/endCursor").filter(|cursor| cursor.is_string());
-        match (tied, cursor) {
-            (None, Some(cursor)) if more && *cursor != after => after = cursor.clone(),
-            (tied, _) => return Ok(tied),
+        match cursor {
+            Some(cursor) if more && found.len() < deployments.len() && *cursor != after => after = cursor.clone(),
+            _ => return Ok(found),
         }
     }
 }

@@ -8,6 +8,7 @@
 
 use super::Look;
 use super::pushes::{Activity, activity_path};
+use super::run::{self, RunPayload};
 use crate::github::client::GitHubError;
 use crate::github::event::AccountPayload;
 use crate::store::observations::Seen;
@@ -18,7 +19,7 @@ use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
 
 /// A run ends after this at the latest, waiting included (<https://docs.github.com/en/actions/reference/limits>).
-const LONGEST: Duration = Duration::days(35);
+pub(super) const LONGEST: Duration = Duration::days(35);
 
 /// GitHub shows no more runs than this for one question.
 const SHOWN: u64 = 1_000;
@@ -30,21 +31,6 @@ const OPENED: &str = "opened";
 struct RunsPayload {
     total_count: u64,
     workflow_runs: Vec<RunPayload>,
-}
-
-#[derive(Clone, Deserialize)]
-struct RunPayload {
-    id: u64,
-    status: Option<String>,
-    run_attempt: u64,
-    #[serde(with = "time::serde::rfc3339")]
-    created_at: OffsetDateTime,
-    #[serde(default, with = "time::serde::rfc3339::option")]
-    run_started_at: Option<OffsetDateTime>,
-    #[serde(with = "time::serde::rfc3339")]
-    updated_at: OffsetDateTime,
-    actor: Option<AccountPayload>,
-    triggering_actor: Option<AccountPayload>,
 }
 
 impl RunPayload {
@@ -164,11 +150,7 @@ async fn in_progress(
     for run in runs.into_iter().filter(|run| dated.iter().any(|(_, at)| run.created_at <= *at)) {
         // An earlier attempt may have been the one in progress, and somebody else may have caused it.
         for number in 1..=run.run_attempt {
-            let attempt = if number == run.run_attempt {
-                run.clone()
-            } else {
-                look.client.get(&look.path(&format!("/actions/runs/{}/attempts/{number}", run.id))).await?
-            };
+            let attempt = if number == run.run_attempt { run.clone() } else { run::read(look, run.id, number).await? };
             for (act, _) in dated.iter().filter(|(_, at)| attempt.may_cover(*at)) {
                 found.push(((*act).clone(), attempt.clone().driving()));
             }
@@ -178,7 +160,7 @@ async fn in_progress(
 }
 
 /// All runs created in a time; `None` where GitHub does not show all of them.
-async fn created(
+pub(super) async fn created(
     look: &Look<'_>,
     from: OffsetDateTime,
     to: OffsetDateTime,

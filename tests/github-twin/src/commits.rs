@@ -10,9 +10,10 @@ use crate::story::CommitSpec;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-/// A workflow file that needs nothing.
+/// A workflow file that needs nothing. What deploys also follows `ci`.
 pub(crate) fn workflow(name: &str) -> String {
-    format!("name: {name}\non: workflow_dispatch\njobs: {{}}\n")
+    let follows = if name == "deploy" { "  workflow_run:\n    workflows: [ci]\n    types: [completed]\n" } else { "" };
+    format!("name: {name}\non:\n  workflow_dispatch:\n{follows}jobs: {{}}\n")
 }
 
 impl World {

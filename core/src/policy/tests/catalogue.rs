@@ -1,7 +1,7 @@
 //! Every code has its one place, its words, and cases on both sides.
 
 use super::world::every_rule;
-use super::{Case, approve, deploy, merge, packs};
+use super::{Case, approve, chains, deploy, merge, packs};
 use crate::domain::Outcome;
 use crate::policy::{Origin, PACKS, codes};
 use std::collections::BTreeSet;
@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 fn cases() -> impl Iterator<Item = &'static Case> {
-    approve::CASES.iter().chain(merge::CASES).chain(deploy::CASES).chain(packs::CASES)
+    approve::CASES.iter().chain(merge::CASES).chain(deploy::CASES).chain(chains::CASES).chain(packs::CASES)
 }
 
 #[test]

@@ -5,6 +5,7 @@
 
 mod approve;
 mod catalogue;
+mod chains;
 mod deploy;
 mod exceptions;
 mod identity;

@@ -354,6 +354,7 @@ pub fn run(commit: &CommitSha, event: &str, branch: &str, by: &Account) -> Run {
         path: ".github/workflows/deploy.yml".to_owned(),
         first: attempt.clone(),
         this: attempt,
+        followed: None,
     }
 }
 

@@ -246,6 +246,7 @@ fn waits_for_rest(step: &Step) -> bool {
             | Step::ReviewException(_)
             | Step::Expect(_)
             | Step::Finish(_)
+            | Step::NextJob(_)
             | Step::Rerun(_)
             | Step::ApproveEnvironment(_)
             | Step::Sweep(_)

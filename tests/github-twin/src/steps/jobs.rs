@@ -1,4 +1,4 @@
-//! Attempts and their one job: what it waits for, when it runs, how it ends.
+//! Attempts and their jobs, one after the other: what each waits for, when it runs, how it ends.
 //!
 //! Invariant: a job runs once our rule (where enabled) and the required reviewers (where asked) have let it pass; when a
 //! re-run does not ask them again, it runs at once.
@@ -8,8 +8,11 @@ use crate::model::{
     APP_GITHUB_ACTIONS, AccountId, Approval, Attempt, CheckRun, Deployment, DeploymentReviewAction, DeploymentStatus,
     Event, GITHUB_ACTIONS, Job, RuleRequest, RuleState, Run, RunStatus, Sha, WorkflowAction, World,
 };
-use crate::story::ApproveEnvironment;
+use crate::story::{ApproveEnvironment, NextJob};
 use serde_json::Value;
+
+/// Where a job deploys: the environment, its deployment, and whether our rule and required reviewers are asked.
+type Place<'a> = (&'a str, u64, bool, bool);
 
 impl World {
     /// Starts the next attempt of a deploying run. `ask_rule` and `ask_approval` say what this attempt would ask anew.
@@ -25,10 +28,37 @@ impl World {
         let settings = self.environment(environment).clone();
         let rule = ask_rule && settings.rule_enabled;
         let approval = ask_approval && !settings.reviewers.is_empty();
-        let waits = rule || approval;
         let deployment = self.next_id();
-        let job = self.insert_attempt(run, by, Some((environment, deployment, rule, approval)))?;
+        let place = Some((environment, deployment, rule, approval));
+        let job = self.insert_attempt(run, by, place)?;
         self.run_event(run, WorkflowAction::Requested, by);
+        self.deploying(run, by, sha, job, (environment, deployment, rule, approval));
+        Ok(())
+    }
+
+    /// Another job of the latest deploying run, after the one before it: it asks the environment again.
+    pub(super) fn next_job(&mut self, it: &NextJob) -> Result<()> {
+        let Some(run) = self.runs.values().rev().find(|run| run.path.ends_with("/deploy.yml")) else {
+            return Err(refused("there is no run"));
+        };
+        let Some(latest) = run.latest().filter(|latest| latest.conclusion.as_deref() == Some("success")) else {
+            return Err(refused("the job before has not succeeded"));
+        };
+        let (run, by, sha) = (run.id, latest.triggering_actor, run.head_sha.clone());
+        let environment = latest.jobs.last().and_then(|job| job.environment.clone()).unwrap_or_default();
+        let sha = it.job_sha.as_ref().map_or(Ok(sha), |name| self.resolve(name))?;
+        let settings = self.environment(&environment).clone();
+        let (rule, approval) = (settings.rule_enabled, !settings.reviewers.is_empty());
+        let deployment = self.next_id();
+        let place = (environment.as_str(), deployment, rule, approval);
+        let job = self.insert_job(run, Some(place))?;
+        self.deploying(run, by, &sha, job, place);
+        Ok(())
+    }
+
+    /// A job begins to deploy: it waits for what it must ask, or runs.
+    fn deploying(&mut self, run: u64, by: AccountId, sha: &Sha, job: u64, place: Place<'_>) {
+        let (environment, deployment, rule, approval) = place;
         self.job_event(run, WorkflowAction::Queued, by);
         let (attempt, reference) = self
             .runs
@@ -51,9 +81,9 @@ impl World {
             },
         );
         self.emit(&Event::Deployment { deployment, sender: by });
-        if !waits {
+        if !rule && !approval {
             self.start_job(run);
-            return Ok(());
+            return;
         }
         self.actions_status(deployment, "waiting");
         self.job_event(run, WorkflowAction::Waiting, by);
@@ -71,7 +101,6 @@ impl World {
             });
             self.emit(&Event::RuleRequested { deployment, run, environment: environment.to_owned(), sender: by });
         }
-        Ok(())
     }
 
     /// Starts the first attempt of a run that deploys nothing; its job runs at once.
@@ -88,8 +117,28 @@ impl World {
         latest.map_or(GITHUB_ACTIONS, |attempt| attempt.triggering_actor)
     }
 
-    fn insert_attempt(&mut self, run: u64, by: AccountId, place: Option<(&str, u64, bool, bool)>) -> Result<u64> {
-        let (id, at) = (self.next_id(), self.tick());
+    fn insert_attempt(&mut self, run: u64, by: AccountId, place: Option<Place<'_>>) -> Result<u64> {
+        let at = self.tick();
+        let Some(known) = self.runs.get_mut(&run) else {
+            return Err(refused(format!("no run {run}")));
+        };
+        let actor = known.attempts.first().map_or(by, |first| first.actor);
+        known.attempts.push(Attempt {
+            number: known.attempts.len() as u64 + 1,
+            actor,
+            triggering_actor: by,
+            status: RunStatus::Queued,
+            conclusion: None,
+            jobs: Vec::new(),
+            started_at: at,
+            updated_at: at,
+        });
+        self.insert_job(run, place)
+    }
+
+    /// Adds a job to the latest attempt of a run.
+    fn insert_job(&mut self, run: u64, place: Option<Place<'_>>) -> Result<u64> {
+        let (id, at) = (self.next_id(), self.clock);
         let Some(known) = self.runs.get_mut(&run) else {
             return Err(refused(format!("no run {run}")));
         };
@@ -108,8 +157,7 @@ impl World {
             started_at: None,
             completed_at: None,
         };
-        let actor = known.attempts.first().map_or(by, |first| first.actor);
-        let check = CheckRun {
+        self.check_runs.push(CheckRun {
             id,
             app: APP_GITHUB_ACTIONS,
             suite: known.check_suite,
@@ -125,18 +173,13 @@ impl World {
             actions: Value::Array(Vec::new()),
             started_at: at,
             completed_at: None,
-        };
-        known.attempts.push(Attempt {
-            number: known.attempts.len() as u64 + 1,
-            actor,
-            triggering_actor: by,
-            status,
-            conclusion: None,
-            jobs: vec![job],
-            started_at: at,
-            updated_at: at,
         });
-        self.check_runs.push(check);
+        if let Some(attempt) = known.attempts.last_mut() {
+            attempt.jobs.push(job);
+            attempt.status = status;
+            attempt.conclusion = None;
+            attempt.updated_at = at;
+        }
         Ok(id)
     }
 

@@ -39,6 +39,7 @@ pub enum Step {
     Rerun(Rerun),
     ApproveEnvironment(ApproveEnvironment),
     Finish(Finish),
+    NextJob(NextJob),
     Status(Status),
     Gate(Box<Gate>),
     Exception(Exception),
@@ -95,6 +96,7 @@ macro_rules! fields {
                     Self::Rerun(it) => it.refused,
                     Self::ApproveEnvironment(it) => it.refused,
                     Self::Finish(it) => it.refused,
+                    Self::NextJob(it) => it.refused,
                     Self::Status(it) => it.refused,
                     Self::Gate(it) => it.refused,
                     Self::Exception(it) => it.refused,
@@ -231,6 +233,8 @@ fields! {
     }
     /// GitHub's own required review.
     ApproveEnvironment { by: String, }
+    /// Another job of the latest run deploys to the same environment, after the one before it.
+    NextJob { job_sha: Option<String>, }
     /// The latest deployment's job ends.
     Finish { state: Ending, }
     /// A deployment status posted by hand.
