@@ -13,7 +13,7 @@
 //! 9. [`github::publish`]: the check run, the answer of the rule.
 //!
 //! [`git`] proves on real objects that a merge changed nothing of its own, for 6;
-//! [`sweep`] puts into the inbox what webhooks did not bring,
+//! [`sweep`] puts into the inbox what webhooks did not bring, [`witness`] shows the ledger's head to those who watch it,
 //! [`evidence`] is what an auditor takes away, [`cli`] what a person types.
 
 pub mod cli;
@@ -26,4 +26,5 @@ pub mod metrics;
 pub mod settings;
 pub mod store;
 pub mod sweep;
+pub mod witness;
 pub mod worker;

@@ -1,32 +1,37 @@
 //! `countersign evidence`: what an auditor takes away, and how it is checked.
 
 use super::Exit;
+use super::progress::Bar;
 use crate::evidence::population::Period;
+use crate::evidence::progress::Watched;
 use crate::evidence::{Draw, sample};
-use crate::evidence::{EvidenceError, Request, Signer as SignedBy, Trust, export, verify};
+use crate::evidence::{EvidenceError, Head, Request, Signer as SignedBy, Trust, Verified, Wanted, export, verify};
 use crate::store::Store;
 use crate::store::record::spelled;
 use crate::store::signing::Signer;
+use crate::witness::Witnesses;
 use anyhow::Context;
 use clap::{Subcommand, ValueEnum};
-use countersign_core::domain::RepositoryId;
 use countersign_core::ledger::checkpoint::Checkpoint;
 use countersign_core::ledger::note::{Note, VerifyingKey};
-use std::collections::BTreeSet;
+use countersign_core::ledger::{Hash, WitnessKey};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Evidence {
-    /// Write a bundle: entries, their place in the ledger, policies and settings, a signed manifest.
-    #[command(after_help = "Example: countersign evidence export --config countersign.toml --out bundle")]
+    /// Write a bundle: entries, their place in the ledger, policies and settings, tables, a signed manifest.
+    #[command(
+        after_help = "Example: countersign evidence export --config countersign.toml --from 2026-01-01T00:00:00Z --to 2026-04-01T00:00:00Z --repo acme/shop --out 2026-Q1.zip"
+    )]
     Export {
         /// The settings of the service whose ledger it is.
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
-        /// The directory to write; it must not exist yet, or be empty.
-        #[arg(long, value_name = "DIR")]
+        /// The directory to write, or the archive where the name ends in `.zip`; it must not exist yet.
+        #[arg(long, value_name = "DIR|FILE.zip")]
         out: PathBuf,
         /// Entries from this time on, RFC 3339, UTC.
         #[arg(long, value_name = "TIME", requires = "to")]
@@ -34,12 +39,15 @@ pub(super) enum Evidence {
         /// Entries before this time, RFC 3339, UTC.
         #[arg(long, value_name = "TIME", requires = "from")]
         to: Option<String>,
-        /// Only entries of this repository, by id; others appear as hashes. May be given several times.
-        #[arg(long, value_name = "ID")]
-        repository: Vec<u64>,
+        /// Only entries of this repository, `owner/name` or its id; others appear as hashes. May be given several times.
+        #[arg(long, alias = "repository", value_name = "REPO")]
+        repo: Vec<String>,
         /// An older checkpoint that the bundle shall be comparable with.
         #[arg(long, value_name = "FILE")]
         against: Option<PathBuf>,
+        /// The same, as size and root seen elsewhere.
+        #[arg(long, value_name = "SIZE:ROOT", conflicts_with = "against")]
+        seen: Option<String>,
         /// How to say what was done.
         #[arg(long, value_enum, default_value = "human")]
         format: Format,
@@ -49,7 +57,7 @@ pub(super) enum Evidence {
         after_help = "Example: countersign evidence sample bundle --seed 2026-Q3 --size 25 --stratify --out sample"
     )]
     Sample {
-        /// The directory of the bundle; it is verified first.
+        /// The bundle, a directory or an archive; it is verified first.
         #[arg(value_name = "BUNDLE")]
         bundle: PathBuf,
         /// The ledger's key. May be given several times.
@@ -76,15 +84,23 @@ pub(super) enum Evidence {
         after_help = "Example: countersign evidence verify bundle --key \"$(curl -s https://countersign.example.com/api/v1/ledger/key)\""
     )]
     Verify {
-        /// The directory of the bundle.
+        /// The bundle, a directory or an archive.
         #[arg(value_name = "BUNDLE")]
         bundle: PathBuf,
-        /// The ledger's key, as `GET /api/v1/ledger/key` gives it. May be given several times.
+        /// The ledger's key, as `GET /api/v1/ledger/key` gives it, of any time: those that follow or came before are found
+        /// from it. May be given several times.
         #[arg(long, value_name = "VKEY")]
         key: Vec<String>,
         /// A checkpoint kept from earlier, which this ledger must continue.
         #[arg(long, value_name = "FILE")]
         against: Option<PathBuf>,
+        /// A head seen elsewhere, which this ledger must continue: a check run that Countersign published names both. May be
+        /// given several times.
+        #[arg(long, value_name = "SIZE:ROOT")]
+        seen: Vec<String>,
+        /// The key of a witness that must have cosigned the bundle's head. May be given several times.
+        #[arg(long, value_name = "VKEY")]
+        witness: Vec<String>,
         /// How to say what was found.
         #[arg(long, value_enum, default_value = "human")]
         format: Format,
@@ -99,13 +115,19 @@ pub(super) enum Format {
 
 pub(super) fn run(verb: Evidence) -> anyhow::Result<Exit> {
     match verb {
-        Evidence::Export { config, out, from, to, repository, against, format } => {
-            let wanted = Wanted { between: from.zip(to), repository, against };
-            super::runtime()?.block_on(write(config.as_deref(), &out, wanted, format))
+        Evidence::Export { config, out, from, to, repo, against, seen, format } => {
+            let period = from.zip(to).map(|(from, to)| anyhow::Ok(Period { from: moment(&from)?, to: moment(&to)? }));
+            let wanted = Wanted { period: period.transpose()?, repositories: repo };
+            let older = match (against, seen) {
+                (Some(path), _) => Some(Checkpoint::parse(Note::parse(&read(&path)?)?.unproved_text())?.size),
+                (None, Some(seen)) => Some(head(&seen)?.size),
+                (None, None) => None,
+            };
+            super::runtime()?.block_on(write(config.as_deref(), &out, wanted, older, format))
         }
         Evidence::Sample { bundle, key, seed, size, stratify, out, format } => {
             let keys = key.iter().map(|key| VerifyingKey::parse(key.trim())).collect::<Result<Vec<_>, _>>()?;
-            match verify(&bundle, &Trust { keys: &keys, older: None }) {
+            match verify(&bundle, &Trust { keys: &keys, ..Trust::default() }) {
                 Err(error) if error.is_finding() => {
                     println!("does not hold: {error}");
                     return Ok(Exit::Deny);
@@ -127,7 +149,18 @@ pub(super) fn run(verb: Evidence) -> anyhow::Result<Exit> {
             }
             Ok(Exit::Done)
         }
-        Evidence::Verify { bundle, key, against, format } => check(&bundle, &key, against.as_deref(), format),
+        Evidence::Verify { bundle, key, against, seen, witness, format } => {
+            let keys = key.iter().map(|key| VerifyingKey::parse(key.trim())).collect::<Result<Vec<_>, _>>()?;
+            let witnesses = witness.iter().map(|key| WitnessKey::parse(key.trim())).collect::<Result<Vec<_>, _>>()?;
+            let seen = seen.iter().map(|seen| head(seen)).collect::<Result<Vec<_>, _>>()?;
+            let older = against.as_deref().map(read).transpose()?;
+            let bar = Bar::begin();
+            let progress = Watched(Some(bar.progress()));
+            let trust = Trust { keys: &keys, older: older.as_deref(), seen: &seen, witnesses: &witnesses, progress };
+            let verified = verify(&bundle, &trust);
+            drop(bar);
+            told(verified, format)
+        }
     }
 }
 
@@ -137,34 +170,46 @@ fn moment(text: &str) -> anyhow::Result<String> {
     Ok(spelled(moment.with_context(|| format!("`{text}` is no time: write 2026-01-31T00:00:00Z"))?))
 }
 
-struct Wanted {
-    between: Option<(String, String)>,
-    repository: Vec<u64>,
-    against: Option<PathBuf>,
+/// A head as check runs spell it: size and root.
+fn head(text: &str) -> anyhow::Result<Head> {
+    let head = text.split_once(':').and_then(|(size, root)| {
+        Some(Head { size: size.trim().parse().ok()?, root: Hash::from_hex(&root.trim().to_ascii_lowercase())? })
+    });
+    head.with_context(|| format!("`{text}` is no head: write the size, a colon and the root in hexadecimal"))
 }
 
-async fn write(config: Option<&Path>, out: &Path, wanted: Wanted, format: Format) -> anyhow::Result<Exit> {
+async fn write(
+    config: Option<&Path>,
+    out: &Path,
+    wanted: Wanted,
+    older: Option<u64>,
+    format: Format,
+) -> anyhow::Result<Exit> {
     let settings = super::settings(config)?;
-    let signer = Signer::open(&settings.ledger)?;
+    let signer = Arc::new(Signer::open(&settings.ledger)?);
     let store = Store::attach(&settings.storage.url).await.context("the database cannot be opened")?;
-    let period = wanted.between.as_ref().map(|(from, to)| anyhow::Ok(Period { from: moment(from)?, to: moment(to)? }));
-    let period: Option<Period> = period.transpose()?;
-    let range = match &period {
-        Some(Period { from, to }) => {
-            let range = store.positions_between(from, to).await?;
-            let range = range.with_context(|| format!("no entry between {from} and {to}"))?;
-            Some(store.with_their_decisions(range).await?)
+    let found = wanted.find(&store).await?;
+    let witnesses = Witnesses::new(&settings.ledger)?;
+    let mut size = None;
+    if !witnesses.is_empty() {
+        let asked = witnesses.ask(&store, &signer).await?;
+        for without in &asked.without {
+            eprintln!("the head is not cosigned by {without}");
         }
-        None => None,
+        size = Some(asked.size);
+    }
+    let bar = Bar::begin();
+    let request = Request {
+        range: found.range,
+        period: wanted.period,
+        repositories: found.repositories,
+        older,
+        size,
+        key: signer.key(),
+        progress: Watched(Some(bar.progress())),
     };
-    let older = match &wanted.against {
-        Some(path) => Some(Checkpoint::parse(Note::parse(&read(path)?)?.unproved_text())?.size),
-        None => None,
-    };
-    let repositories: BTreeSet<RepositoryId> = wanted.repository.into_iter().map(RepositoryId).collect();
-    let repositories = (!repositories.is_empty()).then_some(repositories);
-    let request = Request { range, period, repositories, older, key: signer.key() };
     let exported = export(&store, &request, out).await?;
+    drop(bar);
     match format {
         Format::Json => println!("{}", serde_json::to_string(&exported)?),
         Format::Human => println!(
@@ -182,10 +227,8 @@ async fn write(config: Option<&Path>, out: &Path, wanted: Wanted, format: Format
     Ok(Exit::Done)
 }
 
-fn check(bundle: &Path, keys: &[String], against: Option<&Path>, format: Format) -> anyhow::Result<Exit> {
-    let keys = keys.iter().map(|key| VerifyingKey::parse(key.trim())).collect::<Result<Vec<_>, _>>()?;
-    let older = against.map(read).transpose()?;
-    match verify(bundle, &Trust { keys: &keys, older: older.as_deref() }) {
+fn told(verified: Result<Verified, EvidenceError>, format: Format) -> anyhow::Result<Exit> {
+    match verified {
         Ok(verified) if format == Format::Json => println!("{}", serde_json::to_string(&verified)?),
         Ok(verified) => {
             println!(
@@ -196,6 +239,19 @@ fn check(bundle: &Path, keys: &[String], against: Option<&Path>, format: Format)
                 verified.decisions
             );
             println!("root {}", verified.root);
+            if let Some(size) = verified.older {
+                println!("continues the older checkpoint of {size} entries");
+            }
+            for size in &verified.seen {
+                println!("continues the head of {size} entries seen elsewhere");
+            }
+            for (entry, key) in &verified.rotations {
+                println!("{key} took over at entry {entry}, signed by the key before it");
+            }
+            for witnessed in &verified.witnessed {
+                let time = OffsetDateTime::from_unix_timestamp(witnessed.time.try_into()?)?;
+                println!("seen by {} at {}", witnessed.name, spelled(time));
+            }
             match &verified.signer {
                 SignedBy::Proved { name } => println!("signed by {name}"),
                 SignedBy::Unproved => println!("UNPROVED: no key was given, so anybody may have made this bundle"),

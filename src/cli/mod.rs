@@ -7,6 +7,7 @@ mod evidence;
 mod exception;
 pub mod gate;
 mod policy;
+mod progress;
 mod serve;
 
 use crate::settings::{Settings, SettingsError};

@@ -4,6 +4,7 @@
 
 use super::Exit;
 use crate::evaluation::{Evaluator, entry};
+use crate::evidence::jobs::Jobs;
 use crate::git::{Limits, Objects};
 use crate::github::oidc::Oidc;
 use crate::github::{App, Client};
@@ -13,6 +14,7 @@ use crate::metrics::Metrics;
 use crate::store::Store;
 use crate::store::signing::Signer;
 use crate::sweep::Sweep;
+use crate::witness::Witnesses;
 use crate::worker::Worker;
 use anyhow::Context;
 use countersign_core::domain::EntryBody;
@@ -53,8 +55,10 @@ async fn run(settings: Arc<crate::settings::Settings>) -> anyhow::Result<()> {
         "" => address.clone(),
         url => url.to_owned(),
     };
+    signer.take_over(&store, entry).await?;
     let in_force = settings.digest();
-    let started = EntryBody::ServiceStarted { settings_digest: in_force.0.clone() };
+    let ledger_key = Some(signer.verifying_key());
+    let started = EntryBody::ServiceStarted { settings_digest: in_force.0.clone(), ledger_key };
     store.note_under(entry(started), Some(in_force)).await?;
     let objects = Objects::new(beside(&settings.storage.url), Limits::default());
     let audience = Some(&settings.oidc.audience).filter(|audience| !audience.is_empty()).unwrap_or(&public_url).clone();
@@ -65,13 +69,17 @@ async fn run(settings: Arc<crate::settings::Settings>) -> anyhow::Result<()> {
     let gate = Arc::new(Gate::new(oidc, evaluator.clone()));
     let sweep = Arc::new(Sweep::new(evaluator));
     let sweeping = tokio::spawn(sweep.clone().now_and_then());
+    let witnesses = Arc::new(Witnesses::new(&settings.ledger)?);
+    let watched =
+        (!witnesses.is_empty()).then(|| tokio::spawn(witnesses.clone().now_and_then(store.clone(), signer.clone())));
     // Whoever started us may be gone; the service goes on without an audience.
     let _ = std::io::Write::write_all(&mut std::io::stdout(), format!("listening on {address}\n").as_bytes());
-    axum::serve(listener, router(Doors { store, settings, metrics, signer, sweep, gate }))
-        .with_graceful_shutdown(stopped())
-        .await?;
+    let exports = Arc::new(Jobs::open(&beside(&settings.storage.url).with_file_name("countersign-exports"))?);
+    let doors = Doors { store, settings, metrics, signer, sweep, gate, exports, witnesses };
+    axum::serve(listener, router(doors)).with_graceful_shutdown(stopped()).await?;
     // What was being looked at is looked at again after the next start.
     sweeping.abort();
+    watched.inspect(tokio::task::JoinHandle::abort);
     worker.abort();
     Ok(())
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 /// The version of the bundle's shape that this build writes and reads.
-pub const BUNDLE_VERSION: u32 = 2;
+pub const BUNDLE_VERSION: u32 = 3;
 
 /// One entry a line, exactly the bytes that were hashed; an entry left out is a [`LeftOut`] line.
 pub const ENTRIES: &str = "entries.jsonl";
@@ -20,6 +20,8 @@ pub const FRONTIERS: &str = "frontiers.json";
 pub const CHECKPOINT: &str = "checkpoint.txt";
 /// Optional: the proof that an older checkpoint is the beginning of this one.
 pub const CONSISTENCY: &str = "consistency.json";
+/// Optional: the notes by which one key of the ledger followed another, in order, as a list of texts.
+pub const ROTATIONS: &str = "rotations.json";
 /// [`Manifest`]: every other file but the note.
 pub const MANIFEST: &str = "manifest.json";
 /// The signed note over the manifest.

@@ -1,29 +1,27 @@
 //! The files of a bundle, checked against the signed manifest before anything in them is believed.
 //!
-//! Invariant: after [`Contents::open`] the directory holds exactly the files that the manifest lists, each with the size
+//! Invariant: after [`Contents::open`] the directory, or the archive, holds exactly the files that the manifest lists, each with the size
 //! and SHA-256 listed. What the files say is judged by [`super::verify`].
 
 use super::EvidenceError;
 use super::bundle::{
     BUNDLE_VERSION, CHECKPOINT, CONSISTENCY, DERIVED, ENTRIES, FRONTIERS, ListedFile, MANIFEST, MANIFEST_NOTE,
-    Manifest, POLICIES, SETTINGS, is_plain, manifest_text,
+    Manifest, POLICIES, ROTATIONS, SETTINGS, is_plain, manifest_text,
 };
+use super::files::{Files, Pieces};
 use super::population::Period;
+use super::progress::{Stage, Watched};
 use super::verify::Signer;
-use countersign_core::ledger::{Checkpoint, Hash, LedgerError, Note, VerifyingKey};
+use countersign_core::ledger::{Checkpoint, Hash, Keyring, LedgerError, Note, Rotation, VerifyingKey};
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
-use std::fs::{self, File};
-use std::io::{ErrorKind, Read as _};
-use std::path::{Path, PathBuf};
-
-/// The largest file that is read whole; entries are read line by line.
-const LARGEST: u64 = 64 << 20;
+use std::io::Read as _;
+use std::path::Path;
 
 /// The files of a bundle, as the manifest lists them.
 pub(super) struct Contents {
-    root: PathBuf,
+    files: Files,
     paths: BTreeSet<String>,
     listed: Vec<ListedFile>,
     /// The time that the population is told for.
@@ -32,15 +30,24 @@ pub(super) struct Contents {
     pub(super) origin: String,
     /// Who signed the manifest.
     pub(super) signer: Signer,
+    /// The keys that were given, and those that rotations lead to.
+    pub(super) keyring: Keyring,
+    /// How one key followed another, in order.
+    pub(super) rotations: Vec<Rotation>,
+    /// Those of the keys that signed the manifest.
+    signers: Vec<VerifyingKey>,
 }
 
 impl Contents {
-    /// Checks the note, the manifest, the directory and every file, in this order.
-    pub(super) fn open(root: &Path, keys: &[VerifyingKey]) -> Result<Self, EvidenceError> {
-        fs::read_dir(root).map_err(EvidenceError::unreadable(root))?;
-        let note = read_text(root, MANIFEST_NOTE)?;
-        let signed = signed_checkpoint(&note, keys, "/bundle").map_err(|error| wrong(MANIFEST_NOTE, error))?;
-        let bytes = read_whole(root, MANIFEST)?;
+    /// Checks the note, the manifest, which files there are and every one of them, in this order.
+    pub(super) fn open(bundle: &Path, held: &[VerifyingKey], progress: Watched<'_>) -> Result<Self, EvidenceError> {
+        let files = Files::open(bundle)?;
+        let note = files.text(MANIFEST_NOTE)?;
+        // Signed by the keys themselves, so they may be read before the manifest is believed.
+        let rotations = if files.paths()?.contains(ROTATIONS) { read_rotations(&files)? } else { Vec::new() };
+        let keyring = Keyring::new(held, &rotations);
+        let signed = signed_checkpoint(&note, &keyring, "/bundle").map_err(|error| wrong(MANIFEST_NOTE, error))?;
+        let bytes = files.whole(MANIFEST)?;
         let origin = signed.checkpoint.origin.strip_suffix("/bundle").unwrap_or_default();
         if manifest_text(origin, &bytes) != signed.checkpoint {
             return Err(wrong(MANIFEST, format!("it is not the manifest that {MANIFEST_NOTE} is signed over")));
@@ -48,19 +55,30 @@ impl Contents {
         let manifest: Manifest = parse(MANIFEST, &bytes)?;
         check_manifest(&manifest)?;
         let paths: BTreeSet<String> = manifest.files.iter().map(|file| file.path.clone()).collect();
-        check_directory(root, &paths)?;
+        check_paths(&files, &paths)?;
         let mut buffer = vec![0; 1 << 16];
+        progress.begin(Stage::Files, manifest.files.iter().map(|file| file.size).sum());
         for file in &manifest.files {
-            check_file(root, file, &mut buffer)?;
+            check_file(&files, file, &mut buffer)?;
+            progress.add(file.size);
         }
+        files.check_rest()?;
         Ok(Self {
-            root: root.to_owned(),
+            files,
             paths,
             listed: manifest.files,
             period: manifest.period,
             origin: origin.to_owned(),
             signer: signed.signer,
+            keyring,
+            rotations,
+            signers: signed.signers,
         })
+    }
+
+    /// Whether one of those who signed the manifest may have signed a head of this size.
+    pub(super) fn check_signers(&self, size: u64) -> Result<(), EvidenceError> {
+        may_sign(&self.keyring, &self.signers, size).map_err(|error| wrong(MANIFEST_NOTE, error))
     }
 
     /// Whether the bundle has this file.
@@ -78,17 +96,12 @@ impl Contents {
 
     /// A file as text.
     pub(super) fn text(&self, path: &str) -> Result<String, EvidenceError> {
-        read_text(&self.root, path)
+        self.files.text(path)
     }
 
     /// A file as JSON of one shape.
     pub(super) fn json<T: DeserializeOwned>(&self, path: &str) -> Result<T, EvidenceError> {
-        parse(path, &read_whole(&self.root, path)?)
-    }
-
-    /// Where a file lies.
-    pub(super) fn place(&self, path: &str) -> PathBuf {
-        self.root.join(path)
+        parse(path, &self.files.whole(path)?)
     }
 
     /// What the manifest says of a file.
@@ -97,8 +110,13 @@ impl Contents {
     }
 
     /// A file to be read piece by piece.
-    pub(super) fn reader(&self, path: &str) -> Result<File, EvidenceError> {
-        open(&self.root, path)
+    pub(super) fn reader(&self, path: &str) -> Result<Pieces, EvidenceError> {
+        self.files.read(path)
+    }
+
+    /// What it means that a file cannot be read.
+    pub(super) fn failed(&self, path: &str, source: std::io::Error) -> EvidenceError {
+        self.files.failed(path, source)
     }
 }
 
@@ -106,10 +124,11 @@ impl Contents {
 pub(super) struct Signed {
     pub(super) checkpoint: Checkpoint,
     pub(super) signer: Signer,
+    pub(super) signers: Vec<VerifyingKey>,
 }
 
 /// Reads a note whose origin is the name of the ledger and a suffix. With keys, one of that very name must have signed it.
-pub(super) fn signed_checkpoint(note: &str, keys: &[VerifyingKey], suffix: &str) -> Result<Signed, LedgerError> {
+pub(super) fn signed_checkpoint(note: &str, keyring: &Keyring, suffix: &str) -> Result<Signed, LedgerError> {
     let note = Note::parse(note)?;
     let checkpoint = Checkpoint::parse(note.unproved_text())?;
     let malformed = |why: String| LedgerError::Malformed { what: "note", why };
@@ -117,17 +136,45 @@ pub(super) fn signed_checkpoint(note: &str, keys: &[VerifyingKey], suffix: &str)
         let origin = &checkpoint.origin;
         return Err(malformed(format!("its origin `{origin}` does not end in `{suffix}`")));
     };
-    if keys.is_empty() {
+    if keyring.is_empty() {
         let signer = Signer::Unproved;
-        return Ok(Signed { checkpoint, signer });
+        return Ok(Signed { checkpoint, signer, signers: Vec::new() });
     }
-    let of_name: Vec<VerifyingKey> = keys.iter().filter(|key| key.name() == name).cloned().collect();
+    let of_name = keyring.of(name);
     if of_name.is_empty() {
         return Err(malformed(format!("it is of the ledger `{name}`, and no key of that name was given")));
     }
     note.verify(&of_name)?;
+    let signers: Vec<VerifyingKey> = note.signers(&of_name)?.into_iter().cloned().collect();
     let signer = Signer::Proved { name: name.to_owned() };
-    Ok(Signed { checkpoint, signer })
+    Ok(Signed { checkpoint, signer, signers })
+}
+
+/// Whether one of the keys may have signed a head of this size; nobody is asked where nobody is believed.
+pub(super) fn may_sign(keyring: &Keyring, signers: &[VerifyingKey], size: u64) -> Result<(), LedgerError> {
+    let mut last = Ok(());
+    for signer in signers {
+        last = keyring.check(signer, size);
+        if last.is_ok() {
+            break;
+        }
+    }
+    last
+}
+
+fn read_rotations(files: &Files) -> Result<Vec<Rotation>, EvidenceError> {
+    let notes: Vec<String> = parse(ROTATIONS, &files.whole(ROTATIONS)?)?;
+    let mut rotations: Vec<Rotation> = Vec::new();
+    for (number, note) in (1..).zip(&notes) {
+        let rotation = Rotation::parse(note).map_err(|error| wrong(ROTATIONS, format!("note {number}: {error}")))?;
+        if let Some(before) = rotations.last()
+            && (before.origin != rotation.origin || before.to != rotation.from || before.size >= rotation.size)
+        {
+            return Err(wrong(ROTATIONS, format!("note {number} does not follow the one before it")));
+        }
+        rotations.push(rotation);
+    }
+    Ok(rotations)
 }
 
 fn check_manifest(manifest: &Manifest) -> Result<(), EvidenceError> {
@@ -155,16 +202,15 @@ fn check_manifest(manifest: &Manifest) -> Result<(), EvidenceError> {
 
 fn is_known(path: &str) -> bool {
     let under = |directory: &str| path.strip_prefix(directory).is_some_and(|rest| rest.starts_with('/'));
-    [CHECKPOINT, CONSISTENCY, ENTRIES, FRONTIERS].contains(&path)
+    [CHECKPOINT, CONSISTENCY, ENTRIES, FRONTIERS, ROTATIONS].contains(&path)
         || DERIVED.contains(&path)
         || under(POLICIES)
         || under(SETTINGS)
 }
 
 /// Every file that is listed is there; every file that is there is listed, and is a plain file.
-fn check_directory(root: &Path, listed: &BTreeSet<String>) -> Result<(), EvidenceError> {
-    let mut found = BTreeSet::new();
-    walk(root, "", &mut found)?;
+fn check_paths(files: &Files, listed: &BTreeSet<String>) -> Result<(), EvidenceError> {
+    let found = files.paths()?;
     if let Some(path) = listed.iter().find(|path| !found.contains(*path)) {
         return Err(wrong(path, "it is missing"));
     }
@@ -175,42 +221,16 @@ fn check_directory(root: &Path, listed: &BTreeSet<String>) -> Result<(), Evidenc
     }
 }
 
-/// Collects the paths of files; a directory without files and anything that is neither is taken as a file nobody listed.
-fn walk(directory: &Path, prefix: &str, found: &mut BTreeSet<String>) -> Result<(), EvidenceError> {
-    let unreadable = || EvidenceError::unreadable(directory);
-    let mut empty = true;
-    for item in fs::read_dir(directory).map_err(unreadable())? {
-        let item = item.map_err(unreadable())?;
-        empty = false;
-        let name = item.file_name().to_string_lossy().into_owned();
-        let path = if prefix.is_empty() { name } else { format!("{prefix}/{name}") };
-        let kind = item.file_type().map_err(unreadable())?;
-        if !is_plain(&path) || kind.is_symlink() {
-            return Err(wrong(&path, "it is no plain file of a bundle"));
-        }
-        if kind.is_dir() {
-            walk(&item.path(), &path, found)?;
-        } else {
-            found.insert(path);
-        }
-    }
-    if empty && !prefix.is_empty() {
-        found.insert(prefix.to_owned());
-    }
-    Ok(())
-}
-
-fn check_file(root: &Path, listed: &ListedFile, buffer: &mut [u8]) -> Result<(), EvidenceError> {
+fn check_file(files: &Files, listed: &ListedFile, buffer: &mut [u8]) -> Result<(), EvidenceError> {
     let ListedFile { path, sha256, size } = listed;
-    let mut file = open(root, path)?;
-    let unreadable = |source| EvidenceError::unreadable(&root.join(path))(source);
-    let found = file.metadata().map_err(unreadable)?.len();
+    let found = files.size(path)?;
     if found != *size {
         return Err(wrong(path, format!("it has {found} bytes, and the manifest says {size}")));
     }
+    let mut file = files.read(path)?;
     let mut hash = Sha256::new();
     loop {
-        let read = file.read(buffer).map_err(unreadable)?;
+        let read = file.read(buffer).map_err(|error| files.failed(path, error))?;
         let Some(bytes) = buffer.get(..read).filter(|bytes| !bytes.is_empty()) else { break };
         hash.update(bytes);
     }
@@ -219,28 +239,6 @@ fn check_file(root: &Path, listed: &ListedFile, buffer: &mut [u8]) -> Result<(),
     } else {
         Err(wrong(path, "its SHA-256 is not the one in the manifest"))
     }
-}
-
-fn open(root: &Path, path: &str) -> Result<File, EvidenceError> {
-    let place = root.join(path);
-    File::open(&place).map_err(|source| match source.kind() {
-        ErrorKind::NotFound => wrong(path, "it is missing"),
-        _ => EvidenceError::Unreadable { path: place, source },
-    })
-}
-
-fn read_whole(root: &Path, path: &str) -> Result<Vec<u8>, EvidenceError> {
-    let mut bytes = Vec::new();
-    let file = open(root, path)?;
-    file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(EvidenceError::unreadable(&root.join(path)))?;
-    if bytes.len() as u64 > LARGEST {
-        return Err(wrong(path, format!("it has more than {LARGEST} bytes")));
-    }
-    Ok(bytes)
-}
-
-fn read_text(root: &Path, path: &str) -> Result<String, EvidenceError> {
-    String::from_utf8(read_whole(root, path)?).map_err(|_| wrong(path, "it is not UTF-8"))
 }
 
 fn parse<T: DeserializeOwned>(path: &str, bytes: &[u8]) -> Result<T, EvidenceError> {

@@ -4,39 +4,55 @@
 //! Nothing but the entries is read. What the rows mean is in [`super::population`].
 
 use super::EvidenceError;
-use super::bundle::{CHANGES, COMMITS, DEPLOYMENTS, DERIVED, ENTRIES, EXCEPTIONS, GAPS, LEFT_OUT_PREFIX, WORKBOOK};
+use super::bundle::{
+    CHANGES, COMMITS, DEPLOYMENTS, DERIVED, ENTRIES, EXCEPTIONS, Frontiers, GAPS, LEFT_OUT_PREFIX, WORKBOOK,
+};
 use super::contents::Contents;
 use super::directory::{Directory, Growing};
+use super::files::Again;
 use super::population::rows::Column;
 use super::population::{
     Cell, ChangeRow, CommitRow, DeploymentRow, ExceptionRow, GapRow, Period, Reading, Row, Survey, Totals,
 };
+use super::progress::{Stage, Watched};
 use super::workbook::{About, Book};
 use countersign_core::domain::Entry;
 use countersign_core::ledger::tree::leaf_hash;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// What the files are derived from.
-pub(super) struct Source {
+pub(super) struct Source<'a> {
     /// The file of entries.
-    pub(super) entries: PathBuf,
+    pub(super) entries: Again<'a>,
     /// The position of the first.
     pub(super) from: u64,
+    /// The position after the last.
+    pub(super) to: u64,
     /// The time that is told of.
     pub(super) period: Option<Period>,
 }
 
 /// Writes every derived file.
-pub(super) fn derive(source: &Source, directory: &mut Directory) -> Result<(), EvidenceError> {
+pub(super) fn derive(
+    source: &Source<'_>,
+    directory: &mut Directory,
+    progress: Watched<'_>,
+) -> Result<(), EvidenceError> {
     let mut survey = Survey::default();
-    source.each(|position, line| survey.note(position, line))?;
+    progress.begin(Stage::Survey, source.to - source.from);
+    source.each(|position, line| {
+        progress.add(1);
+        survey.note(position, line)
+    })?;
+    progress.begin(Stage::Tables, source.to - source.from);
     let mut tables = Tables::begin(directory)?;
     let mut reading = Reading::new(&survey, source.period.as_ref());
     let mut failed = None;
     source
         .each(|position, line| {
+            progress.add(1);
             let entry: Entry = serde_json::from_slice(line).map_err(|error| error.to_string())?;
             for row in reading.rows(position, leaf_hash(line), &entry) {
                 if let Err(error) = tables.add(&row) {
@@ -47,21 +63,31 @@ pub(super) fn derive(source: &Source, directory: &mut Directory) -> Result<(), E
             Ok(())
         })
         .map_err(|error| failed.unwrap_or(error))?;
+    progress.begin(Stage::Workbook, 0);
     let about = About { period: source.period.as_ref(), from: source.from };
     tables.finish(&about, directory)
 }
 
 /// Makes the derived files again, beside the bundle, and compares them with those in it.
-pub(super) fn check_derived(contents: &Contents, from: u64) -> Result<(), EvidenceError> {
+pub(super) fn check_derived(
+    contents: &Contents,
+    frontiers: &Frontiers,
+    progress: Watched<'_>,
+) -> Result<(), EvidenceError> {
     let place = std::env::temp_dir();
     let again = tempfile::tempdir().map_err(EvidenceError::unwritable(&place))?;
     let mut directory = Directory::create(again.path())?;
-    let source = Source { entries: contents.place(ENTRIES), from, period: contents.period.clone() };
-    derive(&source, &mut directory)?;
+    let source = Source {
+        entries: Again::Of(contents, ENTRIES),
+        from: frontiers.from,
+        to: frontiers.to,
+        period: contents.period.clone(),
+    };
+    derive(&source, &mut directory, progress)?;
     for path in DERIVED {
         let made = directory.files().iter().find(|file| file.path == *path);
         if made != contents.listed(path) {
-            let what = difference(&contents.place(path), &again.path().join(path));
+            let what = difference(path, contents, &again.path().join(path));
             return Err(EvidenceError::wrong(*path, format!("it is not what the entries give: {what}")));
         }
     }
@@ -69,13 +95,15 @@ pub(super) fn check_derived(contents: &Contents, from: u64) -> Result<(), Eviden
 }
 
 /// Where two files part.
-fn difference(there: &Path, again: &Path) -> String {
-    if there.extension().is_some_and(|kind| kind == "xlsx") {
+fn difference(path: &str, contents: &Contents, again: &Path) -> String {
+    if path == WORKBOOK {
         return "its bytes differ".to_owned();
     }
-    let lines = |path: &Path| File::open(path).map(|file| BufReader::new(file).split(b'\n'));
-    let (Ok(there), Ok(mut again)) = (lines(there), lines(again)) else { return "they cannot be compared".to_owned() };
-    for (number, line) in (1_u64..).zip(there) {
+    let (Ok(there), Ok(again)) = (contents.reader(path), File::open(again)) else {
+        return "they cannot be compared".to_owned();
+    };
+    let mut again = BufReader::new(again).split(b'\n');
+    for (number, line) in (1_u64..).zip(BufReader::new(there).split(b'\n')) {
         match again.next() {
             None => return format!("line {number} is one too many"),
             Some(made) if made.as_ref().ok() != line.as_ref().ok() => return format!("line {number} differs"),
@@ -85,16 +113,14 @@ fn difference(there: &Path, again: &Path) -> String {
     "lines are missing at its end".to_owned()
 }
 
-impl Source {
+impl Source<'_> {
     /// Hands every entry that was not left out to a reader, with its position.
     pub(super) fn each(&self, mut read: impl FnMut(u64, &[u8]) -> Result<(), String>) -> Result<(), EvidenceError> {
-        let unreadable = || EvidenceError::unreadable(&self.entries);
-        let file = File::open(&self.entries).map_err(unreadable())?;
-        let mut reader = BufReader::with_capacity(1 << 18, file);
+        let mut reader = BufReader::with_capacity(1 << 18, self.entries.read()?);
         let mut line = Vec::new();
         for position in self.from.. {
             line.clear();
-            if reader.read_until(b'\n', &mut line).map_err(unreadable())? == 0 {
+            if reader.read_until(b'\n', &mut line).map_err(|error| self.entries.failed(error))? == 0 {
                 break;
             }
             let line = line.strip_suffix(b"\n").unwrap_or(&line);

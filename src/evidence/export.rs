@@ -5,12 +5,13 @@
 
 use super::EvidenceError;
 use super::bundle::{
-    BUNDLE_VERSION, CHECKPOINT, CONSISTENCY, ENTRIES, FRONTIERS, Frontiers, LeftOut, POLICIES, PolicySource, SCHEMA,
-    SETTINGS,
+    BUNDLE_VERSION, CHECKPOINT, CONSISTENCY, ENTRIES, FRONTIERS, Frontiers, LeftOut, POLICIES, PolicySource, ROTATIONS,
+    SCHEMA, SETTINGS,
 };
 use super::derived::{Source, derive};
 use super::directory::Directory;
 use super::population::Period;
+use super::progress::{Stage, Watched};
 use crate::store::Store;
 use crate::store::entries::StoredEntry;
 use countersign_core::domain::RepositoryId;
@@ -32,8 +33,12 @@ pub struct Request<'a> {
     pub repositories: Option<BTreeSet<RepositoryId>>,
     /// The size of an older checkpoint that the bundle shall be comparable with.
     pub older: Option<u64>,
+    /// How many entries the ledger shall have: an earlier head than the present one; `None` for the present one.
+    pub size: Option<u64>,
     /// The ledger's key, whose name is the ledger's origin.
     pub key: &'a SigningKey,
+    /// Whoever watches.
+    pub progress: Watched<'a>,
 }
 
 /// What was exported.
@@ -53,23 +58,33 @@ pub struct Exported {
     pub files: usize,
 }
 
-/// Writes a bundle into a directory that does not exist yet or is empty.
+/// Writes a bundle into a directory that does not exist yet or is empty; into an archive, where the name ends in `.zip`.
 pub async fn export(store: &Store, request: &Request<'_>, out: &Path) -> Result<Exported, EvidenceError> {
-    let head = store.ledger_head().await?;
+    let head = match request.size {
+        Some(size) => store.ledger_head_at(size).await?.ok_or(EvidenceError::NoRange { from: 0, to: size, size })?,
+        None => store.ledger_head().await?,
+    };
     let range = request.range.clone().unwrap_or(0..head.size);
     let older = request.older.unwrap_or(0);
     if range.start > range.end || range.end > head.size || older > head.size {
         return Err(EvidenceError::NoRange { from: range.start, to: range.end.max(older), size: head.size });
     }
-    let mut directory = Directory::create(out)?;
+    let archive = out.extension().is_some_and(|kind| kind.eq_ignore_ascii_case("zip"));
+    let mut directory = if archive { Directory::archive(out)? } else { Directory::create(out)? };
 
+    request.progress.begin(Stage::Entries, range.end - range.start);
     let written = write_entries(store, request, &range, &mut directory).await?;
     let (left, right) = store.hashes_around(&range, head.size).await?;
     let frontiers =
         Frontiers { version: BUNDLE_VERSION, from: range.start, to: range.end, size: head.size, left, right };
     directory.write(FRONTIERS, &canonical::to_bytes(&frontiers)?)?;
     let checkpoint = Checkpoint { origin: request.key.name().to_owned(), size: head.size, root: head.root };
-    directory.write(CHECKPOINT, checkpoint.sign(request.key)?.as_bytes())?;
+    let cosignatures = store.cosignatures(head.size).await?.concat();
+    directory.write(CHECKPOINT, (checkpoint.sign(request.key)? + &cosignatures).as_bytes())?;
+    let rotations = store.rotations(head.size).await?;
+    if !rotations.is_empty() {
+        directory.write(ROTATIONS, &canonical::to_bytes(&rotations)?)?;
+    }
     if let Some(older) = request.older {
         let proof = store.consistency(older, head.size).await?;
         directory.write(CONSISTENCY, &canonical::to_bytes(&proof)?)?;
@@ -77,8 +92,11 @@ pub async fn export(store: &Store, request: &Request<'_>, out: &Path) -> Result<
     write_policies(store, &written.named, &mut directory).await?;
     write_settings(store, &written.named, &mut directory).await?;
 
-    derive(&Source { entries: out.join(ENTRIES), from: range.start, period: request.period.clone() }, &mut directory)?;
+    let entries = directory.again(ENTRIES)?;
+    let source = Source { entries, from: range.start, to: range.end, period: request.period.clone() };
+    derive(&source, &mut directory, request.progress)?;
 
+    request.progress.begin(Stage::Packing, 0);
     let files = directory.finish(request.period.clone(), request.key)?;
     Ok(Exported {
         from: range.start,
@@ -126,6 +144,7 @@ async fn write_entries(
         if page.is_empty() {
             return Err(record(at, "it is missing from the ledger's table"));
         }
+        let count = page.len() as u64;
         for entry in page {
             if entry.position != at {
                 return Err(record(at, "it is missing from the ledger's table"));
@@ -141,6 +160,7 @@ async fn write_entries(
             file.bytes(b"\n")?;
             at += 1;
         }
+        request.progress.add(count);
     }
     directory.keep(file)?;
     Ok(written)

@@ -6,20 +6,27 @@
 pub mod attestation;
 pub mod bundle;
 pub mod export;
+pub mod jobs;
 pub mod population;
+pub mod progress;
 pub mod sample;
 pub mod verify;
+pub mod wanted;
 
+mod archive;
 mod contents;
 mod derived;
 mod directory;
+mod files;
+mod heads;
 mod replay;
 mod ticket;
 mod workbook;
 
 pub use export::{Exported, Request, export};
 pub use sample::{Draw, sample};
-pub use verify::{Signer, Trust, Verified, verify};
+pub use verify::{Head, Signer, Trust, Verified, Witnessed, verify};
+pub use wanted::Wanted;
 
 use crate::store::StoreError;
 use countersign_core::ledger::LedgerError;
@@ -63,8 +70,8 @@ pub enum EvidenceError {
         /// Why.
         source: std::io::Error,
     },
-    /// The directory for a bundle holds something.
-    #[error("`{0}` is not empty: name a directory that does not exist yet")]
+    /// What a bundle should be written to is there already.
+    #[error("`{0}` is there already and not empty: name a directory or an archive that does not exist yet")]
     NotEmpty(PathBuf),
     /// The range asked for is not in the ledger.
     #[error("the ledger has {size} entries: there is no range from {from} to {to}")]
@@ -76,6 +83,17 @@ pub enum EvidenceError {
         /// How many entries there are.
         size: u64,
     },
+    /// Nothing is on record for a period.
+    #[error("no entry between {from} and {to}")]
+    NothingBetween {
+        /// Its beginning.
+        from: String,
+        /// What comes after its end.
+        to: String,
+    },
+    /// Nothing is on record of a repository.
+    #[error("no repository on record bears the name `{0}`: write owner/name, or an id")]
+    NoRepository(String),
     /// A record that the bundle needs is not there or cannot be read.
     #[error("entry {position}: {what}")]
     Record {

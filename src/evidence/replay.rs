@@ -7,7 +7,7 @@ use super::EvidenceError;
 use super::bundle::{POLICIES, SCHEMA, SETTINGS};
 use super::contents::Contents;
 use countersign_core::domain::entry::ENTRY_VERSION;
-use countersign_core::domain::{Decision, Entry};
+use countersign_core::domain::{Decision, Entry, EntryBody};
 use countersign_core::ledger::canonical;
 use countersign_core::policy::{Policies, decide};
 use serde::Deserialize;
@@ -19,6 +19,18 @@ pub(super) struct Replay {
     policies: BTreeMap<String, Policies>,
     settings: BTreeSet<String>,
     named: BTreeSet<String>,
+}
+
+/// What an entry is, as far as the check goes on with it.
+pub(super) enum Seen {
+    /// A decision, made again with the same verdict.
+    Decision,
+    /// The service started, and named the key that signs.
+    Key(String),
+    /// Another key took over, by this note.
+    Rotation(String),
+    /// Anything else.
+    Other,
 }
 
 /// What can be told of an entry before its body is read.
@@ -63,8 +75,8 @@ impl Replay {
         Ok(Self { policies, settings, named: BTreeSet::new() })
     }
 
-    /// Reads an entry; a decision among them is made again. Answers whether it was one.
-    pub(super) fn entry(&mut self, line: &[u8]) -> Result<bool, String> {
+    /// Reads an entry; a decision among them is made again.
+    pub(super) fn entry(&mut self, line: &[u8]) -> Result<Seen, String> {
         let beginning: Beginning = serde_json::from_slice(line).map_err(|error| error.to_string())?;
         if beginning.version != ENTRY_VERSION {
             return Err(format!("an entry of version {}: this build reads {ENTRY_VERSION}", beginning.version));
@@ -73,8 +85,12 @@ impl Replay {
             self.named.insert(settings);
         }
         if beginning.kind != "decision" {
-            serde_json::from_slice::<Entry>(line).map_err(|error| error.to_string())?;
-            return Ok(false);
+            let entry: Entry = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+            return Ok(match entry.body {
+                EntryBody::KeyRotated { note } => Seen::Rotation(note),
+                EntryBody::ServiceStarted { ledger_key: Some(key), .. } => Seen::Key(key),
+                _ => Seen::Other,
+            });
         }
         let decision: Decision = serde_json::from_slice(line).map_err(|error| error.to_string())?;
         if !self.settings.contains(&decision.settings_digest) {
@@ -84,7 +100,7 @@ impl Replay {
         let policies = policies.ok_or_else(|| format!("its policy {} is not in the bundle", decision.policy_digest))?;
         compare(&decision, policies, line)?;
         self.named.insert(decision.policy_digest);
-        Ok(true)
+        Ok(Seen::Decision)
     }
 
     /// The path of a policy or of settings that no entry names.

@@ -8,7 +8,9 @@ use super::EvidenceError;
 use super::bundle::{ENTRIES, FRONTIERS};
 use super::contents::Contents;
 use super::derived::Source;
+use super::files::Again;
 use super::population::{Reading, Row, Survey};
+use super::progress::Watched;
 use super::ticket::ticket;
 use countersign_core::domain::{Entry, EntryBody};
 use countersign_core::ledger::VerifyingKey;
@@ -63,9 +65,14 @@ pub struct Item {
 
 /// Draws from a bundle and writes the tickets into a directory that does not exist yet or is empty.
 pub fn sample(bundle: &Path, keys: &[VerifyingKey], draw: &Draw, out: &Path) -> Result<Drawn, EvidenceError> {
-    let contents = Contents::open(bundle, keys)?;
+    let contents = Contents::open(bundle, keys, Watched::default())?;
     let frontiers: super::bundle::Frontiers = contents.json(FRONTIERS)?;
-    let source = Source { entries: contents.place(ENTRIES), from: frontiers.from, period: contents.period.clone() };
+    let source = Source {
+        entries: Again::Of(&contents, ENTRIES),
+        from: frontiers.from,
+        to: frontiers.to,
+        period: contents.period.clone(),
+    };
     let mut survey = Survey::default();
     source.each(|position, line| survey.note(position, line))?;
 

@@ -1,16 +1,18 @@
 //! Checking a bundle: the manifest against its signed note, the files against the manifest, the entries against the
-//! signed root, an older checkpoint against the newer one, and every verdict by replay.
+//! signed root, other heads against it ([`super::heads`]), and every verdict by replay.
 //!
 //! Invariant: it answers with the first thing that is wrong, or with what was checked; without a key it says that the
 //! signer is unproved. It reads the bundle alone, in constant memory.
 
 use super::EvidenceError;
-use super::bundle::{BUNDLE_VERSION, CHECKPOINT, CONSISTENCY, ENTRIES, FRONTIERS, Frontiers, LEFT_OUT_PREFIX, LeftOut};
-use super::contents::{Contents, signed_checkpoint};
+use super::bundle::{BUNDLE_VERSION, CHECKPOINT, ENTRIES, FRONTIERS, Frontiers, LEFT_OUT_PREFIX, LeftOut};
+use super::contents::{Contents, may_sign, signed_checkpoint};
 use super::derived::check_derived;
-use super::replay::Replay;
+use super::heads::{KeysNamed, Walk, check_older, check_witnesses, older};
+use super::progress::{Stage, Watched};
+use super::replay::{Replay, Seen};
 use countersign_core::ledger::tree::{MAX_SIZE, cover, leaf_hash};
-use countersign_core::ledger::{Checkpoint, ConsistencyProof, Frontier, Hash, VerifyingKey};
+use countersign_core::ledger::{Checkpoint, Hash, VerifyingKey, WitnessKey};
 use serde::Serialize;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
@@ -25,6 +27,30 @@ pub struct Trust<'a> {
     pub keys: &'a [VerifyingKey],
     /// A checkpoint kept from earlier, as a signed note.
     pub older: Option<&'a str>,
+    /// Heads seen elsewhere: in a check run that was published, say.
+    pub seen: &'a [Head],
+    /// Witnesses that must have cosigned the bundle's head.
+    pub witnesses: &'a [WitnessKey],
+    /// Whoever watches.
+    pub progress: Watched<'a>,
+}
+
+/// Size and root of the ledger at some moment, as seen somewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    /// How many entries it had.
+    pub size: u64,
+    /// The root over them.
+    pub root: Hash,
+}
+
+/// That a witness saw the head of the bundle, and when.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Witnessed {
+    /// The witness's name.
+    pub name: String,
+    /// Seconds since 1970, by its own clock.
+    pub time: u64,
 }
 
 /// Who signed a bundle.
@@ -62,26 +88,32 @@ pub struct Verified {
     pub root: Hash,
     /// The size of the older checkpoint that this ledger continues, where one was given.
     pub older: Option<u64>,
+    /// The sizes of heads seen elsewhere that it continues.
+    pub seen: Vec<u64>,
+    /// What witnesses said of the head.
+    pub witnessed: Vec<Witnessed>,
+    /// The keys that followed one another, as `name+hash`, with the entry at which each took over.
+    pub rotations: Vec<(u64, String)>,
 }
 
 /// Checks a bundle. An error for which [`EvidenceError::is_finding`] holds speaks against the bundle.
 pub fn verify(bundle: &Path, trust: &Trust<'_>) -> Result<Verified, EvidenceError> {
-    let older = trust.older.map(|note| signed_checkpoint(note, trust.keys, "").map_err(EvidenceError::Older));
-    let older = older.transpose()?.map(|signed| signed.checkpoint);
-    let contents = Contents::open(bundle, trust.keys)?;
-    let checkpoint = read_checkpoint(&contents, trust.keys)?;
+    let contents = Contents::open(bundle, trust.keys, trust.progress)?;
+    let older = older(&contents, trust)?;
+    let checkpoint = read_checkpoint(&contents)?;
     let frontiers = check_frontiers(contents.json(FRONTIERS)?, &checkpoint)?;
     let mut replay = Replay::load(&contents)?;
 
-    let mut walk = Walk::new(older);
+    let mut walk = Walk::new(&older, &contents.rotations);
     for (node, hash) in cover(0, frontiers.from).into_iter().zip(&frontiers.left) {
         walk.add(node.level, *hash, FRONTIERS)?;
     }
-    let counts = read_entries(&contents, &frontiers, &mut walk, &mut replay)?;
+    trust.progress.begin(Stage::Entries, frontiers.to - frontiers.from);
+    let mut counts = read_entries(&contents, &frontiers, &mut walk, &mut replay, trust.progress)?;
     for (node, hash) in cover(frontiers.to, frontiers.size).into_iter().zip(&frontiers.right) {
         walk.add(node.level, *hash, FRONTIERS)?;
     }
-    let root = walk.frontier.root();
+    let root = walk.root();
     if root != checkpoint.root {
         let what = format!("with {FRONTIERS} it leads to the root {root}, and {CHECKPOINT} says {}", checkpoint.root);
         return Err(EvidenceError::wrong(ENTRIES, what));
@@ -89,8 +121,10 @@ pub fn verify(bundle: &Path, trust: &Trust<'_>) -> Result<Verified, EvidenceErro
     if let Some(path) = replay.not_named() {
         return Err(EvidenceError::wrong(path, "no entry names it"));
     }
-    let older = check_older(&contents, &checkpoint, walk)?;
-    check_derived(&contents, frontiers.from)?;
+    std::mem::take(&mut counts.keys).check(&contents, &walk, &(frontiers.from..frontiers.to), &checkpoint)?;
+    check_older(&contents, &checkpoint, &walk, &older)?;
+    let witnessed = check_witnesses(&contents, trust)?;
+    check_derived(&contents, &frontiers, trust.progress)?;
     Ok(Verified {
         origin: contents.origin,
         signer: contents.signer,
@@ -100,14 +134,20 @@ pub fn verify(bundle: &Path, trust: &Trust<'_>) -> Result<Verified, EvidenceErro
         decisions: counts.decisions,
         size: frontiers.size,
         root,
-        older,
+        older: trust.older.and_then(|_| older.first()).map(|older| older.size),
+        seen: trust.seen.iter().map(|seen| seen.size).collect(),
+        witnessed,
+        rotations: contents.rotations.iter().map(|rotation| (rotation.size, rotation.to.keyid())).collect(),
     })
 }
 
-fn read_checkpoint(contents: &Contents, keys: &[VerifyingKey]) -> Result<Checkpoint, EvidenceError> {
+fn read_checkpoint(contents: &Contents) -> Result<Checkpoint, EvidenceError> {
     let wrong = |what: String| EvidenceError::wrong(CHECKPOINT, what);
     let note = contents.text(CHECKPOINT)?;
-    let signed = signed_checkpoint(&note, keys, "").map_err(|error| wrong(error.to_string()))?;
+    let signed = signed_checkpoint(&note, &contents.keyring, "").map_err(|error| wrong(error.to_string()))?;
+    let size = signed.checkpoint.size;
+    may_sign(&contents.keyring, &signed.signers, size).map_err(|error| wrong(error.to_string()))?;
+    contents.check_signers(size)?;
     if signed.checkpoint.origin == contents.origin {
         Ok(signed.checkpoint)
     } else {
@@ -146,6 +186,7 @@ fn check_frontiers(frontiers: Frontiers, checkpoint: &Checkpoint) -> Result<Fron
 struct Counts {
     left_out: u64,
     decisions: u64,
+    keys: KeysNamed,
 }
 
 fn read_entries(
@@ -153,6 +194,7 @@ fn read_entries(
     frontiers: &Frontiers,
     walk: &mut Walk,
     replay: &mut Replay,
+    progress: Watched<'_>,
 ) -> Result<Counts, EvidenceError> {
     let mut reader = BufReader::with_capacity(1 << 18, contents.reader(ENTRIES)?);
     let mut counts = Counts::default();
@@ -161,7 +203,7 @@ fn read_entries(
         let place = || format!("{ENTRIES} line {number} (entry {position})");
         line.clear();
         let read = (&mut reader).take(LONGEST_LINE).read_until(b'\n', &mut line);
-        read.map_err(EvidenceError::unreadable(Path::new(ENTRIES)))?;
+        read.map_err(|error| contents.failed(ENTRIES, error))?;
         if line.is_empty() {
             return Err(EvidenceError::wrong(place(), "the file ends before it"));
         }
@@ -174,77 +216,23 @@ fn read_entries(
             counts.left_out += 1;
             left_out.left_out
         } else {
-            let decided = replay.entry(&line).map_err(|what| EvidenceError::wrong(place(), what))?;
-            counts.decisions += u64::from(decided);
+            match replay.entry(&line).map_err(|what| EvidenceError::wrong(place(), what))? {
+                Seen::Decision => counts.decisions += 1,
+                Seen::Key(key) => counts.keys.started(position, key),
+                Seen::Rotation(note) => counts.keys.rotated(position, note),
+                Seen::Other => {}
+            }
             leaf_hash(&line)
         };
         walk.add(0, leaf, ENTRIES)?;
+        progress.add(1);
     }
-    let rest = reader.fill_buf().map_err(EvidenceError::unreadable(Path::new(ENTRIES)))?;
+    let rest = reader.fill_buf().map_err(|error| contents.failed(ENTRIES, error))?;
     if rest.is_empty() {
         Ok(counts)
     } else {
         let what = format!("it has more than the {} entries of {FRONTIERS}", frontiers.to - frontiers.from);
         Err(EvidenceError::wrong(ENTRIES, what))
-    }
-}
-
-/// The tree as it grows from left to right, watched for the size of the older checkpoint.
-struct Walk {
-    frontier: Frontier,
-    older: Option<Checkpoint>,
-    /// Its root at that size, once it was that large.
-    root_then: Option<Hash>,
-}
-
-impl Walk {
-    fn new(older: Option<Checkpoint>) -> Self {
-        let mut walk = Self { frontier: Frontier::default(), older, root_then: None };
-        walk.watch();
-        walk
-    }
-
-    fn add(&mut self, level: u8, hash: Hash, place: &str) -> Result<(), EvidenceError> {
-        let pushed = self.frontier.push_node(level, hash);
-        pushed.map_err(|error| EvidenceError::wrong(place, error.to_string()))?;
-        self.watch();
-        Ok(())
-    }
-
-    fn watch(&mut self) {
-        if self.older.as_ref().is_some_and(|older| older.size == self.frontier.size()) {
-            self.root_then = Some(self.frontier.root());
-        }
-    }
-}
-
-/// Whether the ledger continues the older checkpoint: by the root it had at that size, else by the bundle's proof.
-fn check_older(contents: &Contents, newer: &Checkpoint, walk: Walk) -> Result<Option<u64>, EvidenceError> {
-    let proof: Option<ConsistencyProof> =
-        if contents.has(CONSISTENCY) { Some(contents.json(CONSISTENCY)?) } else { None };
-    if let Some(proof) = proof.as_ref().filter(|proof| proof.to != newer.size || proof.from > proof.to) {
-        let what = format!("it is a proof from {} to {}, and the ledger has {}", proof.from, proof.to, newer.size);
-        return Err(EvidenceError::wrong(CONSISTENCY, what));
-    }
-    let Some(older) = walk.older else { return Ok(None) };
-    if older.origin != newer.origin {
-        let what = format!("it is of the ledger `{}`, and the older checkpoint of `{}`", newer.origin, older.origin);
-        return Err(EvidenceError::wrong(CHECKPOINT, what));
-    }
-    if older.size > newer.size {
-        let what = format!("it has {} entries, and the older checkpoint has {}", newer.size, older.size);
-        return Err(EvidenceError::wrong(CHECKPOINT, what));
-    }
-    let continues = match (walk.root_then, proof) {
-        (Some(root), _) => root == older.root,
-        (None, Some(proof)) if proof.from == older.size => proof.verify(&older.root, &newer.root).is_ok(),
-        (None, _) => return Err(EvidenceError::NotComparable { size: older.size }),
-    };
-    if continues {
-        Ok(Some(older.size))
-    } else {
-        let what = format!("it does not continue the older checkpoint of size {}", older.size);
-        Err(EvidenceError::wrong(CHECKPOINT, what))
     }
 }
 

@@ -5,7 +5,7 @@
 use super::client::GitHubError;
 use http::{Request, header};
 use http_body_util::{BodyExt, Limited};
-use octocrab::Octocrab;
+use octocrab::{OctoBody, Octocrab};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -40,14 +40,26 @@ impl Web {
         if let Some(bearer) = bearer {
             request = request.header(header::AUTHORIZATION, format!("Bearer {bearer}"));
         }
-        let request = self
-            .octocrab
-            .build_request(request, body)
-            .map_err(|error| GitHubError::Unusable(format!("`{address}` cannot be asked: {error}")))?;
+        let request = self.octocrab.build_request(request, body).map_err(|error| unusable(address, &error))?;
+        self.send(address, request).await
+    }
+
+    /// Sends a text once, as nobody; gives the status and the body, whatever they are.
+    pub async fn send_text(&self, address: &str, text: String) -> Result<(u16, Vec<u8>), GitHubError> {
+        let request = Request::builder().method("POST").uri(address).header(header::CONTENT_TYPE, "text/plain");
+        let request = request.body(OctoBody::from(text)).map_err(|error| unusable(address, &error))?;
+        self.send(address, request).await
+    }
+
+    async fn send(&self, address: &str, request: Request<OctoBody>) -> Result<(u16, Vec<u8>), GitHubError> {
         let failed = |error: &dyn std::fmt::Display| GitHubError::Unavailable(format!("`{address}`: {error}"));
         let response = self.octocrab.execute(request).await.map_err(|error| failed(&error))?;
         let status = response.status().as_u16();
         let read = Limited::new(response.into_body(), LARGEST_ANSWER).collect().await;
         Ok((status, read.map_err(|error| failed(&error))?.to_bytes().to_vec()))
     }
+}
+
+fn unusable(address: &str, error: &dyn std::fmt::Display) -> GitHubError {
+    GitHubError::Unusable(format!("`{address}` cannot be asked: {error}"))
 }

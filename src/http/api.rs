@@ -13,6 +13,7 @@ use axum::http::request::Parts;
 use axum::response::IntoResponse;
 use countersign_core::domain::{Decision, EntryBody, RunId};
 use countersign_core::ledger::envelope::Envelope;
+use countersign_core::ledger::{Checkpoint, Note};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -158,9 +159,12 @@ pub async fn ledger_key(State(doors): State<Doors>) -> String {
     doors.signer.verifying_key() + "\n"
 }
 
-/// `GET /api/v1/ledger/checkpoint`: the present head, signed (C2SP `tlog-checkpoint`).
+/// `GET /api/v1/ledger/checkpoint`: the present head, signed (C2SP `tlog-checkpoint`), with what witnesses said of it.
 pub async fn ledger_checkpoint(State(doors): State<Doors>) -> Result<impl IntoResponse, Problem> {
-    let note = doors.store.checkpoint(doors.signer.clone()).await?;
+    let mut note = doors.store.checkpoint(doors.signer.clone()).await?;
+    let head = Note::parse(&note).and_then(|note| Checkpoint::parse(note.unproved_text()));
+    let head = head.map_err(|error| StoreError::Unreadable(error.to_string()))?;
+    note.extend(doors.store.cosignatures(head.size).await?);
     Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], note))
 }
 

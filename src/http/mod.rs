@@ -5,6 +5,7 @@
 
 pub mod api;
 pub mod exceptions;
+pub mod exports;
 pub mod gate;
 pub mod health;
 pub mod pages;
@@ -12,10 +13,12 @@ pub mod problem;
 pub mod reader;
 pub mod webhook;
 
+use crate::evidence::jobs::Jobs;
 use crate::metrics::Metrics;
 use crate::settings::Settings;
 use crate::store::Store;
 use crate::sweep::Sweep;
+use crate::witness::Witnesses;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
@@ -36,6 +39,10 @@ pub struct Doors {
     pub sweep: Arc<Sweep>,
     /// What runs ask at.
     pub gate: Arc<gate::Gate>,
+    /// Exports that somebody asked for.
+    pub exports: Arc<Jobs>,
+    /// Who watches the ledger.
+    pub witnesses: Arc<Witnesses>,
 }
 
 /// All routes.
@@ -52,6 +59,9 @@ pub fn router(doors: Doors) -> Router {
         .route("/api/v1/deployments", get(api::deployments))
         .route("/api/v1/alerts", get(api::alerts))
         .route("/api/v1/exceptions", get(exceptions::list))
+        .route("/api/v1/exports", post(exports::ask).layer(DefaultBodyLimit::max(16 * 1024)))
+        .route("/api/v1/exports/{id}", get(exports::show))
+        .route("/api/v1/exports/{id}/bundle.zip", get(exports::take))
         .route("/api/v1/sweep", post(api::sweep))
         .route("/api/v1/ledger/key", get(api::ledger_key))
         .route("/api/v1/ledger/checkpoint", get(api::ledger_checkpoint))

@@ -28,6 +28,22 @@ impl Problem {
         Self { status: StatusCode::TOO_MANY_REQUESTS, title: "Too many requests", detail: "try again in a minute" }
     }
 
+    /// As many exports stand about as may.
+    pub fn too_many_exports() -> Self {
+        let detail = "as many exports are being made or lie ready as may: take one away first";
+        Self { status: StatusCode::TOO_MANY_REQUESTS, title: "Too many requests", detail }
+    }
+
+    /// Not as things stand.
+    pub fn conflict(detail: &'static str) -> Self {
+        Self { status: StatusCode::CONFLICT, title: "Conflict", detail }
+    }
+
+    /// It was there.
+    pub fn gone(detail: &'static str) -> Self {
+        Self { status: StatusCode::GONE, title: "Gone", detail }
+    }
+
     /// It is understood, and cannot be done.
     pub fn not_open(detail: &'static str) -> Self {
         Self { status: StatusCode::UNPROCESSABLE_ENTITY, title: "Not open", detail }

@@ -6,9 +6,11 @@
 mod environment;
 mod exceptions;
 mod fault;
+mod ledger;
 
 pub use exceptions::{Exceptions, TokenSettings};
 pub use fault::{Fault, SettingsError};
+pub use ledger::{Ledger, WitnessSettings};
 
 use countersign_core::ledger::canonical;
 use countersign_core::policy::Policies;
@@ -129,22 +131,6 @@ pub struct Storage {
 impl Default for Storage {
     fn default() -> Self {
         Self { url: "sqlite://countersign.sqlite".into() }
-    }
-}
-
-/// `[ledger]`
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Ledger {
-    /// The signing key; created on the first start where there is none.
-    pub key_file: PathBuf,
-    /// The ledger's name, the first line of its checkpoints.
-    pub origin: String,
-}
-
-impl Default for Ledger {
-    fn default() -> Self {
-        Self { key_file: "countersign-ledger.key".into(), origin: "countersign.local/ledger".into() }
     }
 }
 
@@ -309,6 +295,9 @@ impl Settings {
             }
         }
         if let Some(wrong) = exceptions::wrong(&self.exceptions, &self.token) {
+            return contradiction(wrong);
+        }
+        if let Some(wrong) = ledger::wrong(&self.ledger) {
             return contradiction(wrong);
         }
         if self.github.webhook_secrets.iter().any(String::is_empty) {

@@ -86,6 +86,7 @@ impl NewEntry {
                 ("exception_overdue", format!("repository:{}/exception:{}", overdue.repository.id, overdue.exception))
             }
             EntryBody::ServiceStarted { .. } => ("service_started", "service".to_owned()),
+            EntryBody::KeyRotated { .. } => ("key_rotated", "ledger".to_owned()),
         };
         Ok(Self { body: canonical::to_bytes(entry)?, kind: kind.to_owned(), subject, time: entry.time.clone() })
     }

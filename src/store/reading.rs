@@ -4,7 +4,7 @@
 
 use super::observations::signed;
 use super::{Store, StoreError, entries};
-use countersign_core::domain::{ChangeVerdict, Entry, Outcome, RunId};
+use countersign_core::domain::{ChangeVerdict, Entry, Outcome, RepositoryId, RunId};
 use serde::Serialize;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
@@ -156,6 +156,15 @@ impl Store {
         .fetch_all(&self.readers)
         .await?;
         rows.iter().map(change_row).collect()
+    }
+
+    /// The repositories that bore this name when a change of theirs was judged.
+    pub async fn repositories_named(&self, full_name: &str) -> Result<Vec<RepositoryId>, StoreError> {
+        let rows = sqlx::query("SELECT DISTINCT repository_id FROM changes WHERE LOWER(full_name) = LOWER($1)")
+            .bind(full_name.to_owned())
+            .fetch_all(&self.readers)
+            .await?;
+        rows.iter().map(|row| Ok(RepositoryId(u64::try_from(row.try_get::<i64, _>(0)?).unwrap_or(0)))).collect()
     }
 
     /// How many changes there are of each outcome.

@@ -5,6 +5,7 @@
 
 use super::{Store, StoreError, entries};
 use crate::settings::Ledger;
+use countersign_core::domain::{Entry, EntryBody};
 use countersign_core::ledger::checkpoint::Checkpoint;
 use countersign_core::ledger::note::SigningKey;
 use std::io::Write as _;
@@ -13,6 +14,8 @@ use std::path::Path;
 /// Signs checkpoints in the ledger's name.
 pub struct Signer {
     key: SigningKey,
+    /// The key before it, while the settings name one.
+    previous: Option<SigningKey>,
 }
 
 impl Signer {
@@ -31,7 +34,30 @@ impl Signer {
             Err(error) => anyhow::bail!("the ledger's key `{}` cannot be read: {error}", path.display()),
         };
         let key = SigningKey::parse(text.trim())?;
-        Ok(Self { key })
+        let previous = settings.previous_key_file.as_deref().map(read).transpose()?;
+        Ok(Self { key, previous })
+    }
+
+    /// Sees to it that the key on record is this one: where it is the previous one, both sign that this one follows. Answers
+    /// whether they did. `entry` makes an entry of what it records.
+    pub async fn take_over(
+        &self,
+        store: &Store,
+        entry: impl FnOnce(EntryBody) -> Entry + Send + 'static,
+    ) -> anyhow::Result<bool> {
+        let Some(on_record) = store.ledger_key().await?.filter(|key| *key != self.verifying_key()) else {
+            return Ok(false);
+        };
+        let previous = self.previous.clone().filter(|key| key.verifying_key().to_string() == on_record);
+        let Some(previous) = previous else {
+            anyhow::bail!(
+                "the ledger's heads are signed by `{on_record}`, and `key_file` holds another key: name the file of the key \
+                 before it in `[ledger] previous_key_file`, so that both sign that this one follows"
+            );
+        };
+        store.rotate(previous, self.key.clone(), entry).await?;
+        tracing::info!(from = on_record, to = self.verifying_key(), "the ledger's key was rotated");
+        Ok(true)
     }
 
     /// What auditors check signatures with.
@@ -43,6 +69,12 @@ impl Signer {
     pub fn key(&self) -> &SigningKey {
         &self.key
     }
+}
+
+fn read(path: &Path) -> anyhow::Result<SigningKey> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| anyhow::anyhow!("the ledger's key `{}` cannot be read: {error}", path.display()))?;
+    Ok(SigningKey::parse(text.trim())?)
 }
 
 fn create(path: &Path, text: &str) -> anyhow::Result<()> {

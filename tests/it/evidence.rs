@@ -4,6 +4,7 @@ use countersign::evidence::bundle::{
     BUNDLE_VERSION, CHECKPOINT, CONSISTENCY, DERIVED, ENTRIES, FRONTIERS, ListedFile, MANIFEST, MANIFEST_NOTE,
     Manifest, WORKBOOK, manifest_text,
 };
+use countersign::evidence::progress::Watched;
 use countersign::evidence::{EvidenceError, Request, Signer, Trust, Verified, export, verify};
 use countersign::store::{Recording, Store};
 use countersign_core::domain::entry::ENTRY_VERSION;
@@ -25,7 +26,7 @@ use tempfile::TempDir;
 
 const SETTINGS_TEXT: &str = "{\"scope\":[]}";
 
-fn key() -> SigningKey {
+pub fn key() -> SigningKey {
     SigningKey::from_seed("example.com/ledger", [1; 32]).unwrap()
 }
 
@@ -153,13 +154,16 @@ fn decision(id: u64, repository: u64, subject: Subject, change: impl FnOnce(&mut
     }
 }
 
-async fn store(directory: &Path) -> Store {
+pub async fn store(directory: &Path) -> Store {
     Store::open(&format!("sqlite://{}", directory.join("store.db").display())).await.unwrap()
 }
 
 /// Eight entries: a start, then decisions about two repositories.
-async fn fill(store: &Store) {
-    store.note(entry(EntryBody::ServiceStarted { settings_digest: "not kept".to_owned() })).await.unwrap();
+pub async fn fill(store: &Store) {
+    store
+        .note(entry(EntryBody::ServiceStarted { settings_digest: "not kept".to_owned(), ledger_key: None }))
+        .await
+        .unwrap();
     let subjects = [
         (7, pull_request(1, Some(2))),
         (7, pull_request(2, None)),
@@ -174,16 +178,16 @@ async fn fill(store: &Store) {
     }
 }
 
-fn request(key: &SigningKey, range: Option<Range<u64>>) -> Request<'_> {
-    Request { range, period: None, repositories: None, older: None, key }
+pub fn request(key: &SigningKey, range: Option<Range<u64>>) -> Request<'_> {
+    Request { range, period: None, repositories: None, older: None, size: None, key, progress: Watched::default() }
 }
 
-struct Bundle {
-    _directory: TempDir,
-    path: PathBuf,
+pub struct Bundle {
+    pub _directory: TempDir,
+    pub path: PathBuf,
 }
 
-async fn bundle_of(range: Option<Range<u64>>) -> Bundle {
+pub async fn bundle_of(range: Option<Range<u64>>) -> Bundle {
     let directory = tempfile::tempdir().unwrap();
     let store = store(directory.path()).await;
     fill(&store).await;
@@ -192,12 +196,12 @@ async fn bundle_of(range: Option<Range<u64>>) -> Bundle {
     Bundle { _directory: directory, path }
 }
 
-fn check(bundle: &Path) -> Result<Verified, EvidenceError> {
-    verify(bundle, &Trust { keys: &[key().verifying_key()], older: None })
+pub fn check(bundle: &Path) -> Result<Verified, EvidenceError> {
+    verify(bundle, &Trust { keys: &[key().verifying_key()], ..Trust::default() })
 }
 
 /// What is found wrong: the place and the whole sentence.
-fn finding(bundle: &Path) -> (String, String) {
+pub fn finding(bundle: &Path) -> (String, String) {
     match check(bundle).expect_err("the bundle should not verify") {
         EvidenceError::Wrong { place, what } => (place.clone(), format!("{place}: {what}")),
         other => panic!("no finding: {other}"),
@@ -205,7 +209,7 @@ fn finding(bundle: &Path) -> (String, String) {
 }
 
 impl Bundle {
-    fn file(&self, name: &str) -> PathBuf {
+    pub fn file(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
 
@@ -217,7 +221,7 @@ impl Bundle {
         fs::write(self.file(ENTRIES), lines.join("\n") + "\n").unwrap();
     }
 
-    fn paths(&self) -> Vec<String> {
+    pub fn paths(&self) -> Vec<String> {
         let manifest: Manifest = serde_json::from_slice(&fs::read(self.file(MANIFEST)).unwrap()).unwrap();
         manifest.files.into_iter().map(|file| file.path).collect()
     }
@@ -390,7 +394,7 @@ async fn a_key_that_did_not_sign_is_told_apart() {
     let bundle = bundle_of(None).await;
     let namesake = SigningKey::from_seed("example.com/ledger", [2; 32]).unwrap().verifying_key();
     let stranger = SigningKey::from_seed("example.org/other", [1; 32]).unwrap().verifying_key();
-    let with = |keys: &[_]| verify(&bundle.path, &Trust { keys, older: None });
+    let with = |keys: &[_]| verify(&bundle.path, &Trust { keys, ..Trust::default() });
     assert_eq!(
         with(std::slice::from_ref(&namesake)).unwrap_err().to_string(),
         "manifest.note: not signed by `example.com/ledger`"
@@ -478,7 +482,8 @@ async fn an_older_checkpoint_is_compared_with_the_newer_one() {
         store.record(decision(id, 7, pull_request(id + 1, Some(2)), |_| ())).await.unwrap();
     }
     let keys = [key.verifying_key()];
-    let compare = |bundle: &Path, note: &str| verify(bundle, &Trust { keys: &keys, older: Some(note) });
+    let compare =
+        |bundle: &Path, note: &str| verify(bundle, &Trust { keys: &keys, older: Some(note), ..Trust::default() });
     let bundle = Bundle { path: directory.path().join("bundle"), _directory: directory };
     export(&store, &request(&key, Some(5..7)), &bundle.path).await.unwrap();
     for (size, note) in (0..).zip(&notes) {

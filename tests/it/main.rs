@@ -3,12 +3,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod architecture;
+mod archive;
 mod cli;
 mod cost;
 mod crash;
 mod door;
 mod evidence;
 mod examples;
+mod exports;
 mod gate;
 mod hostile;
 mod independent;
@@ -16,4 +18,5 @@ mod oracle;
 mod population;
 mod publishing;
 mod reading;
+mod rewriting;
 mod scene;

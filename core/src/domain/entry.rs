@@ -45,6 +45,14 @@ pub enum EntryBody {
     ServiceStarted {
         /// Digest of the settings in force, hexadecimal SHA-256.
         settings_digest: String,
+        /// The key that signs the ledger's heads from now on, as auditors know it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ledger_key: Option<String>,
+    },
+    /// Another key signs the ledger's heads from here on.
+    KeyRotated {
+        /// The note that both keys signed; it names them, and the ledger as it stood.
+        note: String,
     },
 }
 

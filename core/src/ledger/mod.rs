@@ -3,19 +3,24 @@
 //! Invariant: nothing here reads a database, a file, a clock or chance. Hashes come in, proofs and notes go out, and
 //! every check answers with an error that says what does not fit. Start with [`tree`] (RFC 6962), then [`proof`] and
 //! [`tile`] (which stored hashes a proof needs), then [`checkpoint`] in its signed [`note`]. What is hashed is made by
-//! [`canonical`]; [`envelope`] signs for readers who know DSSE.
+//! [`canonical`]; [`envelope`] signs for readers who know DSSE. How one key follows another is in [`rotation`], and what
+//! others say who watch the ledger in [`cosignature`].
 
 pub mod canonical;
 pub mod checkpoint;
+pub mod cosignature;
 pub mod envelope;
 pub mod note;
 pub mod proof;
+pub mod rotation;
 pub mod tile;
 pub mod tree;
 
 pub use checkpoint::Checkpoint;
+pub use cosignature::WitnessKey;
 pub use note::{Note, SigningKey, VerifyingKey};
 pub use proof::{ConsistencyProof, InclusionProof};
+pub use rotation::{Keyring, Rotation};
 pub use tree::{Frontier, Hash, Node};
 
 /// Why something of the ledger could not be made or does not hold.
@@ -54,6 +59,14 @@ pub enum LedgerError {
     /// No signature on the note is by a key that is known.
     #[error("not signed by {0}")]
     NotSigned(String),
+    /// The signature is by a key that had been replaced by then.
+    #[error("signed by `{key}`, which signs no more since the ledger had {size} entries")]
+    Retired {
+        /// The key, as `name+hash`.
+        key: String,
+        /// How many entries the ledger had when another took over.
+        size: u64,
+    },
     /// A signature in the name of a known key does not verify.
     #[error("the signature by `{0}` does not verify")]
     BadSignature(String),

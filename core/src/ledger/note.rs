@@ -10,7 +10,7 @@ use ed25519_dalek::{Signature, Signer as _};
 use sha2::{Digest, Sha256};
 use std::fmt;
 
-const ED25519: u8 = 1;
+pub(super) const ED25519: u8 = 1;
 const SECRET_PREFIX: &str = "PRIVATE+KEY+";
 const MOST_SIGNATURES: usize = 100;
 
@@ -31,7 +31,7 @@ pub struct SigningKey {
 impl VerifyingKey {
     /// Reads `name+hash+base64(0x01 ‖ public key)`.
     pub fn parse(text: &str) -> Result<Self, LedgerError> {
-        let (name, id, bytes) = parse_key("verifier key", text)?;
+        let (name, id, bytes) = parse_key("verifier key", text, ED25519)?;
         let key = ed25519_dalek::VerifyingKey::from_bytes(&bytes)
             .map_err(|_| LedgerError::malformed("verifier key", "it is no point of the curve"))?;
         let key = Self { name, key };
@@ -49,14 +49,7 @@ impl VerifyingKey {
 
     /// The first four bytes of SHA-256(name ‖ newline ‖ 0x01 ‖ public key).
     fn id(&self) -> [u8; 4] {
-        let digest = Sha256::new()
-            .chain_update(&self.name)
-            .chain_update([b'\n', ED25519])
-            .chain_update(self.key.as_bytes())
-            .finalize();
-        let mut id = [0; 4];
-        id.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
-        id
+        key_id(&self.name, ED25519, self.key.as_bytes())
     }
 }
 
@@ -69,7 +62,7 @@ impl VerifyingKey {
 
 impl fmt::Display for VerifyingKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&spell_key(&self.name, self.id(), self.key.as_bytes()))
+        f.write_str(&spell_key(&self.name, ED25519, self.id(), self.key.as_bytes()))
     }
 }
 
@@ -91,7 +84,7 @@ impl SigningKey {
         let rest = text
             .strip_prefix(SECRET_PREFIX)
             .ok_or_else(|| LedgerError::malformed("signing key", "it must begin with PRIVATE+KEY+"))?;
-        let (name, id, seed) = parse_key("signing key", rest)?;
+        let (name, id, seed) = parse_key("signing key", rest, ED25519)?;
         let key = Self::from_seed(&name, seed)?;
         if key.verifying_key().id() == id {
             Ok(key)
@@ -102,7 +95,7 @@ impl SigningKey {
 
     /// The key with its seed, as a file keeps it.
     pub fn to_secret_text(&self) -> String {
-        let key = spell_key(&self.name, self.verifying_key().id(), self.key.as_bytes());
+        let key = spell_key(&self.name, ED25519, self.verifying_key().id(), self.key.as_bytes());
         format!("{SECRET_PREFIX}{key}")
     }
 
@@ -124,9 +117,14 @@ impl SigningKey {
     /// The text as a note with one signature; an error where the text cannot be one.
     pub fn sign(&self, text: &str) -> Result<String, LedgerError> {
         check_text(text)?;
+        Ok(format!("{text}\n{}", self.signature_line(text)))
+    }
+
+    /// The line that this key adds to a note of this text.
+    pub(super) fn signature_line(&self, text: &str) -> String {
         let mut signature = self.verifying_key().id().to_vec();
         signature.extend(self.key.sign(text.as_bytes()).to_bytes());
-        Ok(format!("{text}\n— {} {}\n", self.name, STANDARD.encode(signature)))
+        format!("— {} {}\n", self.name, STANDARD.encode(signature))
     }
 }
 
@@ -168,21 +166,37 @@ impl Note {
 
     /// The text, where one of the keys signed it and no signature by any of them is wrong.
     pub fn verify(&self, keys: &[VerifyingKey]) -> Result<&str, LedgerError> {
-        let mut signed = false;
-        for signature in &self.signatures {
-            let known = |key: &&VerifyingKey| key.name == signature.name && key.id() == signature.key_id;
-            let Some(key) = keys.iter().find(known) else { continue };
-            let bad = || LedgerError::BadSignature(signature.name.clone());
-            let bytes = Signature::from_slice(&signature.bytes).map_err(|_| bad())?;
-            key.key.verify_strict(self.text.as_bytes(), &bytes).map_err(|_| bad())?;
-            signed = true;
-        }
-        if signed {
+        if !self.signers(keys)?.is_empty() {
             return Ok(&self.text);
         }
         let names: Vec<String> = keys.iter().map(|key| format!("`{}`", key.name)).collect();
         let by = if names.is_empty() { "a known key".to_owned() } else { names.join(" or ") };
         Err(LedgerError::NotSigned(by))
+    }
+
+    /// Which of the keys signed it; an error where a signature by any of them is wrong.
+    pub fn signers<'k>(&self, keys: &'k [VerifyingKey]) -> Result<Vec<&'k VerifyingKey>, LedgerError> {
+        let mut signers = Vec::new();
+        for key in keys {
+            for bytes in self.signatures_by(&key.name, key.id()) {
+                let bad = || LedgerError::BadSignature(key.name.clone());
+                let bytes = Signature::from_slice(bytes).map_err(|_| bad())?;
+                key.key.verify_strict(self.text.as_bytes(), &bytes).map_err(|_| bad())?;
+                signers.push(key);
+            }
+        }
+        Ok(signers)
+    }
+
+    /// The bytes of signatures in this name by the key with this id, right or wrong.
+    pub(super) fn signatures_by(&self, name: &str, id: [u8; 4]) -> impl Iterator<Item = &[u8]> {
+        let by = move |signature: &&NoteSignature| signature.name == name && signature.key_id == id;
+        self.signatures.iter().filter(by).map(|signature| signature.bytes.as_slice())
+    }
+
+    /// Whether somebody signed, rightly or not, as the key with this `name+hash`.
+    pub fn names(&self, keyid: &str) -> bool {
+        self.signatures.iter().any(|signature| format!("{}+{}", signature.name, hex::encode(signature.key_id)) == keyid)
     }
 
     /// The text, whoever wrote it.
@@ -208,7 +222,20 @@ fn parse_signature(line: &str) -> Result<NoteSignature, LedgerError> {
     Ok(NoteSignature { name: name.to_owned(), key_id: *key_id, bytes: bytes.to_vec() })
 }
 
-fn parse_key(what: &'static str, text: &str) -> Result<(String, [u8; 4], [u8; 32]), LedgerError> {
+/// The first four bytes of SHA-256(name ‖ newline ‖ algorithm ‖ public key).
+pub(super) fn key_id(name: &str, algorithm: u8, key: &[u8; 32]) -> [u8; 4] {
+    let digest = Sha256::new().chain_update(name).chain_update([b'\n', algorithm]).chain_update(key).finalize();
+    let mut id = [0; 4];
+    id.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
+    id
+}
+
+/// Name, hash and bytes of a key of this algorithm.
+pub(super) fn parse_key(
+    what: &'static str,
+    text: &str,
+    algorithm: u8,
+) -> Result<(String, [u8; 4], [u8; 32]), LedgerError> {
     let malformed = |why: &str| LedgerError::malformed(what, why);
     // The name holds no `+`; the base64 may.
     let mut parts = text.splitn(3, '+');
@@ -220,16 +247,16 @@ fn parse_key(what: &'static str, text: &str) -> Result<(String, [u8; 4], [u8; 32
     let id = id.ok_or_else(|| malformed("its hash is not 8 hexadecimal digits"))?;
     let decoded = STANDARD.decode(encoded).map_err(|_| malformed("the key is not base64"))?;
     match decoded.split_first() {
-        Some((&ED25519, key)) => {
+        Some((of, key)) if *of == algorithm => {
             let key = <[u8; 32]>::try_from(key).map_err(|_| malformed("the key is not 32 bytes"))?;
             Ok((name.to_owned(), id, key))
         }
-        _ => Err(malformed("it is no Ed25519 key")),
+        _ => Err(malformed("it is of another algorithm")),
     }
 }
 
-fn spell_key(name: &str, id: [u8; 4], bytes: &[u8; 32]) -> String {
-    let mut typed = vec![ED25519];
+pub(super) fn spell_key(name: &str, algorithm: u8, id: [u8; 4], bytes: &[u8; 32]) -> String {
+    let mut typed = vec![algorithm];
     typed.extend(bytes);
     format!("{name}+{}+{}", hex::encode(id), STANDARD.encode(typed))
 }
