@@ -3,6 +3,8 @@
 //!
 //! Invariant: each says what the service would do; none asks anybody anything.
 
+mod validate;
+
 use super::Exit;
 use anyhow::Context;
 use clap::{Args, Subcommand, ValueEnum};
@@ -19,8 +21,10 @@ pub enum Policy {
     #[command(after_help = "Example: countersign policy explain --pack three-person --pack tested")]
     Explain(Explain),
     /// Check a repository's own rules as the service would: forbids hold, permits are ignored, the rest is a fault.
-    #[command(after_help = "Example: countersign policy validate .github/countersign")]
-    Validate(Validate),
+    #[command(
+        after_help = "Example: countersign policy validate .github/countersign\n\nEach fault is shown with its place. Ends with 3 where there is one."
+    )]
+    Validate(validate::Validate),
     /// Run cases: facts, and what the rules must say of them.
     #[command(
         after_help = "Example: countersign policy test policies/tests\n\nA file is a list of {\"case\", \"code\", \"outcome\", \"facts\"}. A case holds where the outcome is that one, and the\ncode is among the reasons just where the outcome is not `allow`. The facts of any decision on record will do:\nGET /api/v1/decisions/{id}."
@@ -63,16 +67,6 @@ pub struct Explain {
     format: Format,
 }
 
-/// `policy validate`
-#[derive(Debug, Args)]
-pub struct Validate {
-    /// Cedar files, or folders of them.
-    #[arg(required = true, value_name = "PATH")]
-    paths: Vec<PathBuf>,
-    #[command(flatten)]
-    packs: Packs,
-}
-
 #[derive(Debug, Args)]
 struct Packs {
     /// A pack in force; may be given several times.
@@ -89,7 +83,7 @@ enum Format {
 pub(super) fn run(verb: &Policy) -> anyhow::Result<Exit> {
     match verb {
         Policy::Explain(explain) => Ok(explained(explain)),
-        Policy::Validate(validate) => validated(validate),
+        Policy::Validate(validate) => validate::validated(validate),
         Policy::Test(test) => tested(test),
     }
 }
@@ -190,28 +184,6 @@ fn files_of(paths: &[PathBuf], kind: &str) -> anyhow::Result<Vec<PathBuf>> {
         }
     }
     Ok(files)
-}
-
-fn validated(validate: &Validate) -> anyhow::Result<Exit> {
-    let mut files = Vec::new();
-    for path in &validate.paths {
-        read(path, &mut files)?;
-    }
-    let (policies, rules) = match Policies::with_own(&validate.packs.packs, &files) {
-        Ok(found) => found,
-        Err(error) => return Ok(invalid(&error.to_string())),
-    };
-    for ignored in &rules.ignored {
-        eprintln!("{ignored}: a permit is ignored, since a repository can only be stricter");
-    }
-    for fault in &rules.faults {
-        eprintln!("{fault}");
-    }
-    if !rules.faults.is_empty() {
-        return Ok(invalid("these rules would make every outcome undetermined"));
-    }
-    println!("{} rules in force, digest {}", policies.words().len(), policies.digest());
-    Ok(Exit::Done)
 }
 
 fn read(path: &Path, files: &mut Vec<OwnFile>) -> anyhow::Result<()> {

@@ -97,7 +97,8 @@ impl Policies {
         Self::parse(SCHEMA, &files)
     }
 
-    pub(super) fn parse_built_in_schema(files: &BTreeMap<String, String>) -> Result<Self, PolicyError> {
+    /// The same against the schema of this build.
+    pub fn parse_built_in_schema(files: &BTreeMap<String, String>) -> Result<Self, PolicyError> {
         Self::parse(SCHEMA, files)
     }
 
@@ -105,15 +106,8 @@ impl Policies {
     pub fn parse(schema: &str, files: &BTreeMap<String, String>) -> Result<Self, PolicyError> {
         let reserved: Vec<&str> = BRANCHES.iter().map(|branch| branch.code).collect();
         let valid = validate(schema, files, &reserved).map_err(PolicyError::Invalid)?;
-        let names = Names::new().map_err(|error| {
-            PolicyError::Invalid(vec![Problem {
-                file: SCHEMA_FILE.to_owned(),
-                line: 1,
-                span: (0, 0),
-                message: error,
-                help: None,
-            }])
-        })?;
+        let names = Names::new()
+            .map_err(|error| PolicyError::Invalid(vec![Problem::whole(SCHEMA_FILE, error)]))?;
         let rules = Rulebook::new(&valid.schema, valid.rules);
         let spoken_of = rules.all().flat_map(Policy::entity_literals).collect();
         Ok(Self {

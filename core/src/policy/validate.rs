@@ -22,8 +22,28 @@ pub struct Problem {
     pub span: (usize, usize),
     /// What is wrong.
     pub message: String,
-    /// What to do about it, where Cedar says.
+    /// What the place is, in a word or two, where Cedar says.
+    pub label: Option<String>,
+    /// What to do about it, where anybody can say.
     pub help: Option<String>,
+}
+
+impl Problem {
+    /// A problem with a file as a whole.
+    pub(crate) fn whole(file: &str, message: String) -> Self {
+        Self { file: file.to_owned(), line: 1, span: (0, 0), message, label: None, help: None }
+    }
+
+    /// The same problem at this place of a text.
+    pub(crate) fn at(self, text: &str, span: (usize, usize)) -> Self {
+        let before = text.get(..span.0).unwrap_or_default();
+        Self { line: 1 + before.matches('\n').count(), span, ..self }
+    }
+
+    /// The same problem, with what to do about it.
+    pub(crate) fn help(self, help: Option<String>) -> Self {
+        Self { help, ..self }
+    }
 }
 
 impl fmt::Display for Problem {
@@ -67,42 +87,42 @@ pub(crate) fn validate(
 ) -> Result<Valid, Vec<Problem>> {
     let schema = match Schema::from_cedarschema_str(schema) {
         Ok((parsed, _warnings)) => parsed,
-        Err(error) => return Err(vec![problem(SCHEMA_FILE, schema, &DetailedError::from(&error))]),
+        Err(error) => return Err(problems_of(SCHEMA_FILE, schema, &DetailedError::from(&error))),
     };
     let mut problems = Vec::new();
     let mut rules = PolicySet::new();
     let mut words: BTreeMap<String, Words> = BTreeMap::new();
     for (file, text) in files {
-        let whole = |message: String| Problem { file: file.clone(), line: 1, span: (0, 0), message, help: None };
         let policy = match Policy::parse(None, text) {
             Ok(policy) => policy,
             Err(error) => {
-                problems.push(problem(file, text, &DetailedError::from(&error)));
+                problems.extend(problems_of(file, text, &DetailedError::from(&error)));
                 continue;
             }
         };
         let Some(id) = policy.annotation("id").map(ToOwned::to_owned) else {
-            problems.push(whole("the rule has no `@id`, which is its reason code".to_owned()));
+            problems.push(without_id(file, text, &policy));
             continue;
         };
+        let of_id = |message: String| Problem::whole(file, message).at(text, annotation(text, "id"));
         let spoken = words_of(file, &policy);
-        let forbids = spoken.forbids;
-        if spoken.summary.is_empty() || (forbids && (spoken.remedy.is_empty() || spoken.controls.is_empty())) {
-            problems
-                .push(whole(format!("rule `{id}` needs `@summary`, and a forbid `@remedy` and `@controls` as well")));
+        let needed: &[&str] = if spoken.forbids { &["summary", "remedy", "controls"] } else { &["summary"] };
+        let unsaid = |key: &&&str| policy.annotation(key).is_none_or(str::is_empty);
+        for key in needed.iter().filter(unsaid) {
+            problems.push(of_id(format!("rule `{id}` needs `@{key}`")).help(meant(&policy, key)));
         }
         if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-') {
-            problems.push(whole(format!("`{id}` is no reason code: lower-case letters, digits and hyphens")));
+            problems.push(of_id(format!("`{id}` is no reason code: lower-case letters, digits and hyphens")));
         }
         if reserved.contains(&id.as_str()) {
-            problems.push(whole(format!("`{id}` is a reason code of the program itself: take another")));
+            problems.push(of_id(format!("`{id}` is a reason code of the program itself: take another")));
         }
         if let Some(other) = words.get(&id) {
-            problems.push(whole(format!("`{id}` is the reason code of {} already", other.file)));
+            problems.push(of_id(format!("`{id}` is the reason code of {} already", other.file)));
             continue;
         }
         if let Err(error) = rules.add(policy.new_id(PolicyId::new(&id))) {
-            problems.push(problem(file, text, &DetailedError::from(&error)));
+            problems.extend(problems_of(file, text, &DetailedError::from(&error)));
         }
         words.insert(id, spoken);
     }
@@ -135,23 +155,50 @@ fn check_against_schema(
     let warnings = outcome.validation_warnings().map(|warning| (warning.policy_id(), DetailedError::from(warning)));
     let mut found: Vec<Problem> = errors
         .chain(warnings)
-        .map(|(id, detail)| {
+        .flat_map(|(id, detail)| {
             let file = words.get(AsRef::<str>::as_ref(id)).map_or("", |words| words.file.as_str());
-            problem(file, files.get(file).map_or("", String::as_str), &detail)
+            problems_of(file, files.get(file).map_or("", String::as_str), &detail)
         })
         .collect();
     found.sort_by(|a, b| (&a.file, a.span, &a.message).cmp(&(&b.file, b.span, &b.message)));
     problems.append(&mut found);
 }
 
-fn problem(file: &str, text: &str, detail: &DetailedError) -> Problem {
-    let span = detail.source_locations.first().map_or((0, 0), |label| (label.loc.start, label.loc.end));
-    let before = text.get(..span.0).unwrap_or_default();
-    Problem {
-        file: file.to_owned(),
-        line: 1 + before.matches('\n').count(),
-        span,
-        message: detail.message.clone(),
-        help: detail.help.clone(),
-    }
+/// The annotations that mean something here.
+const ANNOTATIONS: &[&str] = &["id", "summary", "waiting", "remedy", "waiting_remedy", "controls"];
+
+/// A rule that has no code.
+pub(crate) fn without_id(file: &str, text: &str, rule: &Policy) -> Problem {
+    let start = text.len() - text.trim_start().len();
+    let first_line = text.get(start..).and_then(|text| text.lines().next()).unwrap_or_default();
+    let message = "the rule has no `@id`, which is its reason code".to_owned();
+    Problem::whole(file, message).at(text, (start, start + first_line.len())).help(meant(rule, "id"))
+}
+
+/// What stands in a rule where an annotation is missing, if it was misspelt.
+pub(crate) fn meant(rule: &Policy, missing: &str) -> Option<String> {
+    let unknown = rule.annotations().map(|(key, _)| key).filter(|key| !ANNOTATIONS.contains(key));
+    let near = unknown.min_by_key(|key| strsim::damerau_levenshtein(key, missing))?;
+    let is_near = strsim::damerau_levenshtein(near, missing) <= 2;
+    is_near.then(|| format!("did you mean `@{missing}` where it says `@{near}`?"))
+}
+
+/// Where an annotation stands; empty where it does not.
+pub(crate) fn annotation(text: &str, key: &str) -> (usize, usize) {
+    let written = format!("@{key}(");
+    text.find(&written).map_or((0, 0), |start| {
+        let end = text.get(start..).and_then(|rest| rest.find(')')).map_or(start, |close| start + close + 1);
+        (start, end)
+    })
+}
+
+/// What Cedar says is wrong: the error itself and those beside it.
+pub(crate) fn problems_of(file: &str, text: &str, detail: &DetailedError) -> Vec<Problem> {
+    let place = detail.source_locations.first();
+    let label = place.and_then(|place| place.label.clone());
+    let this = Problem { label, ..Problem::whole(file, detail.message.clone()) }
+        .at(text, place.map_or((0, 0), |place| (place.loc.start, place.loc.end)))
+        .help(detail.help.clone());
+    let beside = detail.related.iter().flat_map(|detail| problems_of(file, text, detail));
+    std::iter::once(this).chain(beside).collect()
 }

@@ -181,3 +181,94 @@ fn a_late_approval_is_kept_as_retrospective_in_a_release() {
     assert!(verdict.changes[0].reviews[0].retrospective);
     assert_eq!(verdict.changes[0].reviews[0].reasons[0].code, "approval-late");
 }
+
+/// The details of what is not known, of the whole and of the first change's reviews.
+fn doubts(verdict: &crate::domain::Verdict) -> (Vec<&str>, Vec<&str>) {
+    let detail = |reason: &crate::domain::Reason| reason.code == "facts-incomplete";
+    let of_reviews = verdict.changes[0].reviews.iter().flat_map(|review| &review.reasons);
+    (
+        verdict.reasons.iter().filter(|reason| detail(reason)).map(|reason| reason.text.as_str()).collect(),
+        of_reviews.filter(|reason| detail(reason)).map(|reason| reason.text.as_str()).collect(),
+    )
+}
+
+#[test]
+fn a_review_says_what_is_not_known_of_it_only_where_that_decides_whether_it_counts() {
+    let doubtful = || open().approved(&user("ben")).with_review(|review| review.could_write = None);
+    let what = "Not known: whether @ben had write access when approving #1";
+    let verdict = judge(&doubtful().facts());
+    assert_eq!(doubts(&verdict), (vec![what], vec![what]));
+    // Stale is stale, whatever else is not known of it.
+    let verdict = judge(&doubtful().push(&user("ann"), "a2", &user("ann")).facts());
+    assert_eq!(doubts(&verdict), (vec![], vec![]));
+    // One that counts has nothing to say.
+    let verdict = judge(&open().approved(&user("ben")).facts());
+    assert_eq!(verdict.changes[0].reviews[0].reasons, []);
+}
+
+#[test]
+fn an_approval_of_an_unknown_commit_is_fresh_or_stale_by_its_content_where_that_tells() {
+    let unknown = |tree: &str, merge_base: &str| {
+        let pull = open().approved(&user("ben")).with_review(|review| {
+            review.commit = None;
+            review.tree = Some(sha(tree));
+            review.merge_base = Some(sha(merge_base));
+        });
+        judge(&pull.facts()).outcome
+    };
+    assert_eq!(unknown("tree-a1", "base"), Outcome::Allow);
+    // The base moved on, and the commit may be the head all the same.
+    assert_eq!(unknown("tree-a1", "newer"), Undetermined);
+    // Other content is another commit, whatever it was based on.
+    assert_eq!(unknown("tree-a0", "base"), Pending);
+    assert_eq!(unknown("tree-a0", "newer"), Pending);
+}
+
+#[test]
+fn write_access_from_a_contributor_is_none_whichever_account_gave_it() {
+    let given_by = |by: crate::domain::Account| {
+        let pull = open().approved(&user("rae")).with_review(|review| review.write_given_by = vec![by.clone()]);
+        pull.facts()
+    };
+    // The author by another account of theirs; an account that stands for no person.
+    let verdict = judge(&with_two_accounts(given_by(user("ann-work"))));
+    assert_eq!(verdict.changes[0].reviews[0].reasons[0].code, "approver-lacks-write");
+    let pushed = open().push(&bot("dependabot"), "d1", &bot("dependabot")).approved(&user("rae"));
+    let pushed = pushed.with_review(|review| review.write_given_by = vec![bot("dependabot")]);
+    assert_eq!(judge(&pushed.facts()).changes[0].reviews[0].reasons[0].code, "approver-lacks-write");
+}
+
+/// The latest review is shown as dismissed, and nothing tells when, by whom and what it had said.
+fn dismissed_unseen(pull: Pull) -> Pull {
+    pull.with_review(|review| review.state = crate::domain::ReviewState::Dismissed)
+}
+
+#[test]
+fn a_dismissal_that_nothing_shows_may_have_come_before_the_merge_or_after_it() {
+    let verdict = judge(&dismissed_unseen(open().approved(&user("ben"))).merged(&user("cat")).facts());
+    assert_eq!(verdict.outcome, Undetermined);
+    let expected = [
+        "Not known: what a dismissed review of #1 by @ben had said",
+        "Not known: whether a review of #1 by @ben was dismissed before the merge",
+        "Not known: whether an objection of @ben to #1 stands",
+    ];
+    assert_eq!(doubts(&verdict).0, expected);
+    // What it may withdraw is what the same person approved before, and nobody else's.
+    let twice = dismissed_unseen(open().approved(&user("ben")).approved(&user("ben"))).merged(&user("cat"));
+    let verdict = judge(&twice.facts());
+    assert_eq!(verdict.outcome, Undetermined);
+    assert!(verdict.changes[0].reviews.iter().all(|review| !review.counts), "{verdict:?}");
+    let another = dismissed_unseen(open().approved(&user("dee")).approved(&user("ben"))).merged(&user("cat"));
+    let verdict = judge(&another.facts());
+    assert_eq!(verdict.changes[0].reviewers, [user("dee")]);
+    assert!(verdict.changes[0].reviews[0].reasons.is_empty());
+}
+
+#[test]
+fn while_it_is_open_a_dismissal_that_nothing_shows_withdraws_what_was_approved_before() {
+    let verdict = judge(&dismissed_unseen(open().approved(&user("ben")).approved(&user("ben"))).facts());
+    let first = &verdict.changes[0].reviews[0];
+    assert!(!first.counts);
+    assert_eq!(first.reasons.iter().map(|reason| reason.code.as_str()).collect::<Vec<_>>(), ["approval-withdrawn"]);
+    assert_eq!(doubts(&verdict).1, Vec::<&str>::new());
+}

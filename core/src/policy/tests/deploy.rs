@@ -378,3 +378,14 @@ fn a_pending_approval_says_who_could_deploy() {
     let verdict = judge(&Release::good().approvals(&[]).facts());
     assert_eq!((verdict.outcome, able(&verdict)), (Pending, vec!["cat", "dee"]));
 }
+
+#[test]
+fn whoever_deploys_on_nothing_but_their_own_doubtful_approval_is_denied_either_way() {
+    let pull = Pull::opened(1, &user("ann"), "a1").approved(&user("ben"));
+    let pull = pull.with_review(|review| review.could_write = None).merged(&user("cat"));
+    let release = Release::of(&[Landed::Merge("m1", pull)]);
+    assert_eq!(judge(&release.clone().facts()).outcome, Undetermined);
+    let by_ben = judge(&release.by(&user("ben")).facts());
+    assert_eq!(by_ben.outcome, Deny);
+    assert!(codes_in(&by_ben).contains(&"deployer-is-reviewer".to_owned()));
+}

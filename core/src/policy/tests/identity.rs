@@ -101,6 +101,40 @@ fn a_force_push_that_no_push_accounts_for_is_a_gap_and_its_author_a_contributor(
     assert_eq!(contributors(&pull.facts()), ["ann", "ben"]);
 }
 
+/// ann force-pushed what ben had pushed, and the timeline shows so as it likes to.
+fn force_pushed(before: Option<&str>, after: Option<&str>, source: PushSource) -> Pull {
+    let pull = open().push(&user("ben"), "b1", &user("ben")).with(|pr| {
+        pr.pushes.push(push("b1", "a2", "ann"));
+        pr.commits = vec![commit("a2", &["base"], &user("ann"))];
+        pr.head = sha("a2");
+        pr.head_tree = sha("tree-a2");
+    });
+    let seen = Push { source, ..push("x1", "y1", "ann") };
+    pull.with(|pr| pr.pushes.push(seen)).event(TimelineEvent::ForcePushed {
+        before: before.map(sha),
+        after: after.map(sha),
+        by: Some(user("ann")),
+    })
+}
+
+#[test]
+fn a_force_push_is_accounted_for_by_a_push_with_both_its_ends_and_by_nothing_less() {
+    let gap = |before, after, source| push_gap(&force_pushed(before, after, source).0);
+    let list = PushSource::ActivityList;
+    // As far as the timeline shows the ends, a push must have them.
+    assert_eq!(gap(Some("b1"), Some("a2"), list), None);
+    assert_eq!(gap(Some("b1"), None, list), None);
+    assert_eq!(gap(None, Some("a2"), list), None);
+    assert_eq!(gap(None, Some("a3"), list), Some(sha("a3")));
+    assert_eq!(gap(Some("b1"), Some("a3"), list), Some(sha("a3")));
+    assert_eq!(gap(Some("b0"), Some("a2"), list), Some(sha("a2")));
+    // One that shows neither may have been any push.
+    assert_eq!(gap(None, None, list), Some(sha("a2")));
+    // A delivery that lists a commit, of whatever branch, accounts for nothing.
+    assert_eq!(gap(Some("x1"), Some("y1"), list), Some(sha("x1")));
+    assert!(gap(None, Some("y1"), PushSource::CommitListed).is_some());
+}
+
 #[test]
 fn a_push_by_nobody_cannot_be_told() {
     let pull = open().approved(&user("ben")).with(|pr| pr.pushes[0].by = None);

@@ -258,3 +258,10 @@ fn a_change_that_landed_without_a_pull_request_names_everyone_in_it() {
     let contributors: Vec<_> = verdict.changes[0].contributors.iter().map(|it| it.account.clone()).collect();
     assert_eq!(logins(&contributors), ["ann", "ben"]);
 }
+
+#[test]
+fn who_objects_twice_is_named_once() {
+    let verdict = judge(&open().objected(&user("ben")).objected(&user("ben")).approved(&user("cat")).facts());
+    let codes: Vec<_> = verdict.reasons.iter().map(|reason| reason.code.as_str()).collect();
+    assert_eq!(codes, ["changes-requested"]);
+}
