@@ -113,7 +113,7 @@ fn summary(shown: &Shown<'_>) -> String {
         "\n\n---\nDecision [`{}`]({}). Ledger at this moment: {} entries, root `{}`.\n",
         shown.decision.id, shown.page, recorded.size, recorded.root
     );
-    fit(policy::summary_markdown(&shown.decision.verdict, &shown.decision.facts), 65_535, &kept)
+    policy::summary_markdown(&shown.decision.verdict, &shown.decision.facts, &kept)
 }
 
 /// A gate that waits for an answer.
@@ -186,7 +186,7 @@ fn comment(shown: &Shown<'_>) -> String {
     let recorded = shown.recorded;
     let root: String = recorded.root.chars().take(16).collect();
     let kept = format!("\n\n[Decision]({}) · ledger {} `{root}`", shown.page, recorded.size);
-    fit(policy::short_comment(&shown.decision.verdict), 1_024, &kept)
+    policy::short_comment(&shown.decision.verdict, &kept)
 }
 
 /// GitHub takes a field that is null for a field of the wrong kind.
@@ -195,17 +195,6 @@ fn without_null(mut body: Value) -> Value {
         fields.retain(|_, value| !value.is_null());
     }
     body
-}
-
-/// The text, as much of it as fits before what must be there in any case.
-fn fit(text: String, limit: usize, kept: &str) -> String {
-    let room = limit.saturating_sub(kept.chars().count());
-    let text = if text.chars().count() > room {
-        text.chars().take(room.saturating_sub(1)).chain(['…']).collect()
-    } else {
-        text
-    };
-    text + kept
 }
 
 fn digest(parts: &[&str]) -> String {

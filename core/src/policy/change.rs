@@ -6,12 +6,12 @@
 use super::approvals::{self, Reviews};
 use super::contributors::{self, Contributors};
 use super::entities::{Answer, Attributes, Judge, Resource};
-use super::explain::{About, FACTS_INCOMPLETE, POLICY_ERROR, list, outcome, reason, wanted};
+use super::explain::{About, FACTS_INCOMPLETE, POLICY_ERROR, at, list, outcome, reason, wanted};
 use super::people::PersonKey;
 use super::timeline::is_merged;
 use crate::domain::{
-    ChangeInRelease, ChangeName, ChangeVerdict, CommitSha, Landing, LandingKind, MergeProof, Outcome, PullRequest,
-    PullRequestNumber, PullRequestState, Reason, ReviewId, Terms,
+    Account, ChangeInRelease, ChangeName, ChangeVerdict, CommitSha, Landing, LandingKind, MergeProof, Outcome,
+    PullRequest, PullRequestNumber, PullRequestState, Reason, ReviewId, Terms,
 };
 use std::collections::BTreeSet;
 
@@ -48,6 +48,8 @@ struct Case<'a> {
     /// GitHub merged its pull request into the production branch.
     by_pull_request: bool,
     indirect: Indirect<'a>,
+    /// Who pushed it onto the production branch, where a push put it there.
+    pushed_by: Option<&'a Account>,
     /// The tickets that it names.
     tickets: &'a [String],
     /// What could not be read, in whole sentences' ends.
@@ -74,6 +76,7 @@ pub(crate) fn of_pull_request(judge: &Judge<'_>, terms: &Terms, pr: &PullRequest
         merged: is_merged(pr),
         by_pull_request: true,
         indirect: Indirect::default(),
+        pushed_by: None,
         tickets: pr.tickets.as_deref().unwrap_or_default(),
         missing: pr.missing.clone(),
         review_unread: false,
@@ -91,6 +94,7 @@ pub(crate) fn of_landed(
     let nothing = CommitSha::new("");
     let last = change.commits.last().unwrap_or(&nothing);
     let pushed = landing.is_some_and(|landing| landing.kind == LandingKind::Push);
+    let pushed_by = landing.filter(|_| pushed).and_then(|landing| landing.by.as_ref());
     let mut missing = change.missing.clone();
     if change.commits.is_empty() {
         missing.push("the commits of a change".to_owned());
@@ -119,6 +123,7 @@ pub(crate) fn of_landed(
             } else {
                 indirect(change, &change.shown_as_merged, &mut missing)
             },
+            pushed_by,
             tickets: change.tickets.as_deref().unwrap_or_default(),
             missing,
             review_unread: perhaps_merged,
@@ -141,6 +146,7 @@ pub(crate) fn of_landed(
         merged: true,
         by_pull_request: !pushed && pr.base_branch == terms.production_branch,
         indirect: indirect(change, if pushed { &shown } else { &change.shown_as_merged }, &mut missing),
+        pushed_by,
         tickets: pr.tickets.as_deref().unwrap_or_default(),
         missing,
         review_unread: false,
@@ -187,7 +193,8 @@ impl Case<'_> {
             Ok(resource) => {
                 approvals::of_pull_request(judge, pr, &self.name, &self.contributors, &resource, self.merged)
             }
-            Err(fault) => Reviews { faults: BTreeSet::from([fault]), ..Reviews::default() },
+            // The same fault comes up where the change itself is asked about.
+            Err(_) => Reviews::default(),
         }
     }
 
@@ -263,12 +270,17 @@ impl Case<'_> {
         reasons
     }
 
+    fn pusher(&self) -> String {
+        self.pushed_by.map_or_else(|| "somebody GitHub does not show".to_owned(), at)
+    }
+
     /// What there is to say of a broken rule: once for each account it is about.
     fn broken(&self, terms: &Terms, reviews: &Reviews, code: &str) -> Vec<About> {
         let about = || {
             About::change(&self.name)
                 .put("branch", &terms.production_branch)
                 .put("head", self.pull_request.map_or(self.commit, |pr| &pr.head).short())
+                .merged(self.merged)
         };
         match code {
             "review-missing" => vec![about().put("wanted", wanted(&self.contributors.list())).awaited(!self.merged)],
@@ -296,7 +308,15 @@ impl Case<'_> {
                     (_, Some(_)) => "it".to_owned(),
                     _ => list(&shown.collect::<Vec<_>>(), 5),
                 };
-                vec![about().put("pulls", pulls)]
+                vec![about().put("pulls", pulls).put("by", self.pusher())]
+            }
+            "pull-request-missing" => {
+                let elsewhere = self.pull_request.filter(|pr| pr.base_branch != terms.production_branch);
+                let how = elsewhere.map_or_else(
+                    || format!("{} pushed it", self.pusher()),
+                    |pr| format!("its pull request is into {}", pr.base_branch),
+                );
+                vec![about().put("how", how)]
             }
             _ => vec![about()],
         }

@@ -33,21 +33,22 @@ pub(crate) const BRANCHES: &[Branch] = &[
         code: FACTS_INCOMPLETE,
         place: "policy::change and policy::release",
         summary: "Not known: {detail}",
-        remedy: "Look again once GitHub shows it; if it never will, a new review of a new commit or an exception settles it",
+        remedy: "It is looked at again by itself, and at once by \"Look again\". If GitHub never shows it, a new commit with \
+                 a new review settles it before the merge, and an exception (`countersign exception open`) after it",
         controls: CONTROLS,
     },
     Branch {
         code: HISTORY_UNAVAILABLE,
         place: "policy::release",
         summary: "The history of {branch} could not be read: {detail}",
-        remedy: "Look again once GitHub can be read",
+        remedy: "It is tried again by itself; if it stays, whoever runs Countersign looks whether GitHub answers its App",
         controls: CONTROLS,
     },
     Branch {
         code: POLICY_ERROR,
         place: "policy::entities",
         summary: "The policy could not be evaluated: {detail}",
-        remedy: "Check the rules with `countersign policy validate`, and that each action has a permit",
+        remedy: "Whoever changed the rules last checks them with `countersign policy validate`",
         controls: CONTROLS,
     },
 ];
@@ -104,6 +105,7 @@ pub(crate) struct About {
     change: Option<ChangeName>,
     account: Option<Account>,
     to_come: bool,
+    merged: bool,
 }
 
 impl About {
@@ -132,6 +134,12 @@ impl About {
         }
     }
 
+    /// Says whether the change is merged, so that some ways out are closed.
+    pub(crate) fn merged(mut self, merged: bool) -> Self {
+        self.merged = merged;
+        self
+    }
+
     /// Says whether it is still to come rather than broken.
     pub(crate) fn awaited(mut self, to_come: bool) -> Self {
         self.to_come = to_come;
@@ -144,12 +152,16 @@ pub(crate) fn reason(policies: &Policies, code: &str, about: About) -> Reason {
     let words = policies.words().get(code);
     let branch = BRANCHES.iter().find(|branch| branch.code == code);
     let waiting = |words: &Words| about.to_come.then(|| words.waiting.clone()).flatten();
-    let waiting_remedy = |words: &Words| about.to_come.then(|| words.waiting_remedy.clone()).flatten();
+    let other_remedy = |words: &Words| match (about.to_come, about.merged) {
+        (true, _) => words.waiting_remedy.clone(),
+        (false, true) => words.merged_remedy.clone(),
+        (false, false) => None,
+    };
     let (text, remedy) = match (branch, words) {
         (Some(branch), _) => (branch.summary.to_owned(), branch.remedy.to_owned()),
         (None, Some(words)) => (
             waiting(words).unwrap_or_else(|| words.summary.clone()),
-            waiting_remedy(words).unwrap_or_else(|| words.remedy.clone()),
+            other_remedy(words).unwrap_or_else(|| words.remedy.clone()),
         ),
         (None, None) => (code.to_owned(), String::new()),
     };

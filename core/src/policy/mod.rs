@@ -11,7 +11,7 @@
 //! 4. `approvals` asks which approvals count, `change` whether the change is compliant.
 //! 5. `deployers` finds who deploys, `line` where the target lies, `release` judges the whole, `candidates` says who
 //!    could deploy instead.
-//! 6. `entities` is where Cedar is asked, by the page of `rulebook` that applies; [`explain`] and [`summary`] put its answers into words.
+//! 6. `entities` is where Cedar is asked, by the page of `rulebook` that applies; [`explain`], [`summary`] and `page` put its answers into words.
 //!
 //! The rules themselves are Cedar, under `policies/`, one per file.
 
@@ -34,6 +34,7 @@ mod entities;
 mod line;
 mod merges;
 mod opinions;
+mod page;
 mod people;
 mod release;
 mod rulebook;
@@ -46,8 +47,9 @@ pub use merges::merges_of_base;
 pub use own::OwnFile;
 pub use pack::{Policies, PolicyError, Sources};
 pub use packs::{PACKS, Pack};
+pub use page::summary_markdown;
 pub use pushes::push_gap;
-pub use summary::{part, short_comment, summary_markdown, title};
+pub use summary::{part, short_comment, title};
 pub use validate::{Problem, Words};
 
 #[cfg(test)]

@@ -29,10 +29,7 @@ impl Policies {
     }
 
     /// The same, with the permits that are ignored, and each problem with its place in the repository's own file.
-    pub fn lay_beside(
-        packs: &[String],
-        own: &[OwnFile],
-    ) -> Result<(Self, Vec<String>, Vec<Problem>), PolicyError> {
+    pub fn lay_beside(packs: &[String], own: &[OwnFile]) -> Result<(Self, Vec<String>, Vec<Problem>), PolicyError> {
         let packs = Self::builtin(packs)?;
         let mut found = Own { taken: packs.words().keys().cloned().collect(), ..Own::default() };
         for file in own {

@@ -106,8 +106,7 @@ impl Policies {
     pub fn parse(schema: &str, files: &BTreeMap<String, String>) -> Result<Self, PolicyError> {
         let reserved: Vec<&str> = BRANCHES.iter().map(|branch| branch.code).collect();
         let valid = validate(schema, files, &reserved).map_err(PolicyError::Invalid)?;
-        let names = Names::new()
-            .map_err(|error| PolicyError::Invalid(vec![Problem::whole(SCHEMA_FILE, error)]))?;
+        let names = Names::new().map_err(|error| PolicyError::Invalid(vec![Problem::whole(SCHEMA_FILE, error)]))?;
         let rules = Rulebook::new(&valid.schema, valid.rules);
         let spoken_of = rules.all().flat_map(Policy::entity_literals).collect();
         Ok(Self {

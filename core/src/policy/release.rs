@@ -8,8 +8,9 @@ use super::change::{Judged, of_landed};
 use super::decide::verdict_of;
 use super::deployers::{self, Deployers};
 use super::entities::{Answer, Attributes, Judge, Resource};
-use super::explain::{About, FACTS_INCOMPLETE, HISTORY_UNAVAILABLE, POLICY_ERROR, reason};
+use super::explain::{About, FACTS_INCOMPLETE, HISTORY_UNAVAILABLE, POLICY_ERROR, at, list, reason};
 use super::line::{Place, Position, landing_of};
+use super::packs::Deploying;
 use super::people::PersonKey;
 use crate::domain::{
     ChangeVerdict, CommitSha, Deployment, Facts, Outcome, Reason, RepositoryId, ReviewId, Run, StartingPoint, Verdict,
@@ -247,6 +248,39 @@ impl Release<'_> {
             .put("target", self.deployment.target.short())
             .put("start", start.unwrap_or("what runs now"))
             .put("event", event)
+            .put("environment", &self.deployment.environment)
+            .put("exceptions", list(&self.deployment.overdue, 5))
+            .put("named", self.named())
+            .put("nobody", self.nobody())
+    }
+
+    /// Which commit each of those names that should name the same one.
+    fn named(&self) -> String {
+        let deployment = self.deployment;
+        let record = deployment.record.as_ref().map(|record| format!("the deployment names {}", record.commit.short()));
+        let run = deployment.run.as_ref().map(|run| format!("the run is for {}", run.head_commit.short()));
+        let asked = deployment.request.as_ref().map(|request| {
+            let commits: Vec<String> = request.commits.iter().map(|commit| commit.short().to_owned()).collect();
+            format!(
+                "the job that asks names {}",
+                if commits.is_empty() { "none".to_owned() } else { list(&commits, 3) }
+            )
+        });
+        list(&record.into_iter().chain(run).chain(asked).collect::<Vec<_>>(), 3)
+    }
+
+    /// Why nobody deploys, where nobody does.
+    fn nobody(&self) -> String {
+        let alone = Deploying::under(&self.facts.terms.packs) == Deploying::ApproversAlone;
+        match &self.deployment.run {
+            _ if alone => format!("only who approves {} does, and nobody has", self.deployment.environment),
+            Some(run) if run.event == "schedule" => "a schedule started the run".to_owned(),
+            Some(run) => match &run.this.actor {
+                Some(actor) => format!("{} started the run", at(actor)),
+                None => "nobody is known to have started the run".to_owned(),
+            },
+            None => "neither a run nor a deployment names anybody".to_owned(),
+        }
     }
 
     fn fault(&self, detail: String) -> Reason {

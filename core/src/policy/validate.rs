@@ -65,6 +65,8 @@ pub struct Words {
     pub remedy: String,
     /// What to do about it while it is still to come.
     pub waiting_remedy: Option<String>,
+    /// What to do about it once the change is merged, where that closes other ways out.
+    pub merged_remedy: Option<String>,
     /// The controls it serves, for example `SOC2 CC8.1; ISO-27001-2022 A.8.32`.
     pub controls: String,
     /// Whether it forbids; a permit has no code.
@@ -138,6 +140,7 @@ fn words_of(file: &str, policy: &Policy) -> Words {
         waiting: said("waiting"),
         remedy: said("remedy").unwrap_or_default(),
         waiting_remedy: said("waiting_remedy"),
+        merged_remedy: said("merged_remedy"),
         controls: said("controls").unwrap_or_default(),
         forbids: policy.effect() == Effect::Forbid,
     }
@@ -165,7 +168,7 @@ fn check_against_schema(
 }
 
 /// The annotations that mean something here.
-const ANNOTATIONS: &[&str] = &["id", "summary", "waiting", "remedy", "waiting_remedy", "controls"];
+const ANNOTATIONS: &[&str] = &["id", "summary", "waiting", "remedy", "waiting_remedy", "merged_remedy", "controls"];
 
 /// A rule that has no code.
 pub(crate) fn without_id(file: &str, text: &str, rule: &Policy) -> Problem {

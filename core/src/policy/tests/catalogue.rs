@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
-fn cases() -> impl Iterator<Item = &'static Case> {
+pub(super) fn cases() -> impl Iterator<Item = &'static Case> {
     approve::CASES.iter().chain(merge::CASES).chain(deploy::CASES).chain(chains::CASES).chain(packs::CASES)
 }
 

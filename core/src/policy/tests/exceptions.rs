@@ -5,7 +5,7 @@ use super::world::*;
 use crate::domain::{Deployment, Exception, Outcome, Presented, Repository, RepositoryId};
 use crate::policy::title;
 
-fn covered(deployment: &mut Deployment) {
+pub(super) fn covered(deployment: &mut Deployment) {
     deployment.exception = Some(Exception {
         id: "e1".to_owned(),
         repository: Repository { id: RepositoryId(7), full_name: "acme/shop".to_owned() },

@@ -4,6 +4,7 @@
 #![allow(clippy::cast_possible_truncation)]
 
 mod approve;
+mod blocked;
 mod catalogue;
 mod chains;
 mod deploy;
