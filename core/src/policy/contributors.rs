@@ -211,7 +211,7 @@ impl<'a> Gathering<'a> {
         if unseen {
             let text = format!("who answers for @{} in #{}", account.login, pr.number);
             self.so_far.unknown.insert(text);
-        } else if !somebody && !self.so_far.unsponsored.iter().any(|known| known.id == account.id) {
+        } else if !somebody {
             self.so_far.unsponsored.push(account.clone());
         }
     }

@@ -159,6 +159,10 @@ impl Gathering<'_> {
         for approver in &approval.given_by {
             self.add(approver.as_ref(), "environment_approver");
         }
+        // Only runs are approved: where approvals are shown and no run is, whoever started it is hidden.
+        if deployment.run.is_none() && !approval.given_by.is_empty() {
+            self.so_far.unknown.insert("which run the environment was approved for".to_owned());
+        }
         self.so_far.awaited = approval.asked == Some(true) && approval.given_by.is_empty();
         if approval.asked.is_none() {
             let what = "whether the environment asks for an approval";

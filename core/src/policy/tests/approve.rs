@@ -272,3 +272,20 @@ fn while_it_is_open_a_dismissal_that_nothing_shows_withdraws_what_was_approved_b
     assert_eq!(first.reasons.iter().map(|reason| reason.code.as_str()).collect::<Vec<_>>(), ["approval-withdrawn"]);
     assert_eq!(doubts(&verdict).1, Vec::<&str>::new());
 }
+
+#[test]
+fn a_dismissal_holds_also_where_the_review_is_still_shown_as_an_approval() {
+    let pull = open().approved(&user("ben"));
+    let review = pull.0.timeline.iter().find_map(|event| match event {
+        crate::domain::TimelineEvent::Reviewed(review) => Some(review.id),
+        _ => None,
+    });
+    let pull = pull.event(crate::domain::TimelineEvent::Dismissed {
+        review,
+        was: crate::domain::ReviewState::Approved,
+        by: Some(user("cat")),
+    });
+    let verdict = judge(&pull.facts());
+    assert_eq!(verdict.outcome, Pending);
+    assert_eq!(verdict.changes[0].reviews[0].reasons[0].code, "approval-withdrawn");
+}

@@ -175,6 +175,63 @@ fn an_email_that_the_settings_give_to_a_person_is_that_person() {
         (Pending, vec!["approver-is-author".to_owned(), "review-missing".to_owned()])
     );
     assert_eq!(contributors(&facts), ["ann", "Ben Example"]);
+    // Once GitHub shows the account itself, it goes by its login.
+    if let crate::domain::Subject::PullRequest(pr) = &mut facts.subject {
+        pr.pushes[1].by = Some(user("ben"));
+    }
+    assert_eq!(contributors(&facts), ["ann", "ben"]);
+}
+
+#[test]
+fn an_account_that_is_automation_anywhere_is_automation() {
+    // GraphQL shows some bots as users.
+    let as_user = account(bot("codegen").id.0, "codegen", AccountKind::User);
+    for (opener, author) in [(bot("codegen"), as_user.clone()), (as_user, bot("codegen"))] {
+        let pull = Pull::opened(1, &opener, "c1").push(&user("ann"), "c2", &author);
+        let verdict = judge(&pull.facts());
+        let codegen = verdict.changes[0].contributors.iter().find(|it| it.account.id == bot("codegen").id);
+        assert!(codegen.unwrap().automation, "{verdict:?}");
+    }
+}
+
+#[test]
+fn a_forks_opening_shows_who_opened_and_not_who_pushed() {
+    let fork = open().with(|pr| {
+        pr.pushes[0].source = PushSource::OpenedFromFork;
+        pr.pushes[0].by = Some(user("mal"));
+    });
+    assert_eq!(contributors(&fork.facts()), ["ann"]);
+}
+
+#[test]
+fn a_sponsor_from_the_settings_goes_by_the_login_that_the_pull_request_shows() {
+    let ann = || Some(user("ann"));
+    let review =
+        Pull::opened(1, &bot("codegen"), "c1").review_of_head(ann().as_ref(), crate::domain::ReviewState::Commented);
+    let shown = [
+        TimelineEvent::Reviewed(review),
+        TimelineEvent::Assigned { who: ann(), by: Some(bot("codegen")) },
+        TimelineEvent::Assigned { who: Some(bot("codegen")), by: ann() },
+        TimelineEvent::Dismissed { review: None, was: crate::domain::ReviewState::Approved, by: ann() },
+        TimelineEvent::Retargeted { from: "a".to_owned(), to: "main".to_owned(), by: ann(), automatic: false },
+        TimelineEvent::ForcePushed { before: None, after: Some(sha("c1")), by: ann() },
+        TimelineEvent::Merged { by: ann(), commit: None },
+        TimelineEvent::Closed { by: ann() },
+        TimelineEvent::Reopened { by: ann() },
+        TimelineEvent::AutoMergeEnabled { by: ann() },
+        TimelineEvent::Queued { by: ann() },
+    ];
+    let sponsored = |event: Option<TimelineEvent>| {
+        let pull = Pull::opened(1, &bot("codegen"), "c1").with(|pr| pr.timeline.extend(event));
+        let mut facts = pull.facts();
+        facts.terms.automation.sponsors.insert(bot("codegen").id, vec![user("ann").id]);
+        contributors(&facts)[0].clone()
+    };
+    for event in shown {
+        assert_eq!(sponsored(Some(event.clone())), "ann", "{event:?}");
+    }
+    assert_eq!(sponsored(None), "account 1");
+    assert_eq!(sponsored(Some(TimelineEvent::Dequeued)), "account 1");
 }
 
 #[test]

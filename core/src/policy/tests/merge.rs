@@ -201,6 +201,27 @@ fn a_push_that_landed_a_pull_request_is_outside_the_process() {
     let verdict = judge(&release.facts());
     let codes: Vec<_> = verdict.changes[0].reasons.iter().map(|reason| reason.code.as_str()).collect();
     assert_eq!(codes, ["landed-outside-process", "pull-request-missing"]);
+    let text = &verdict.changes[0].reasons[0].text;
+    assert_eq!(text, "A push by @cat put #1 on main, although GitHub shows it as merged");
+}
+
+fn contributors(verdict: &crate::domain::Verdict) -> Vec<String> {
+    verdict.changes[0].contributors.iter().map(|it| it.account.login.clone()).collect()
+}
+
+#[test]
+fn who_brings_a_branch_up_to_date_cleanly_contributes_nothing() {
+    assert_eq!(contributors(&judge(&updated(Some(MergeProof::Mechanical)).facts())), ["ann"]);
+    assert_eq!(contributors(&judge(&updated(Some(MergeProof::Differs)).facts())), ["ann", "cat"]);
+}
+
+#[test]
+fn somebody_assigned_whom_github_no_longer_shows_may_be_who_answers() {
+    let nobody = TimelineEvent::Assigned { who: None, by: Some(bot("codegen")) };
+    assert_eq!(judge(&by_codegen().event(nobody).approved(&user("ben")).facts()).outcome, Undetermined);
+    let half = TimelineEvent::Assigned { who: None, by: Some(user("ann")) };
+    let verdict = judge(&by_codegen().event(half).approved(&user("ben")).facts());
+    assert_eq!((verdict.outcome, contributors(&verdict)), (Undetermined, vec!["ann".to_owned(), "codegen".to_owned()]));
 }
 
 #[test]
@@ -209,7 +230,10 @@ fn a_merge_whose_pull_request_nobody_could_read_cannot_be_told() {
         deployment.changes[0].pull_request = None;
         deployment.changes[0].bare_commits = vec![commit("m1", &["base"], &user("ann"))];
     });
-    assert_eq!(judge(&release.facts()).outcome, Undetermined);
+    let verdict = judge(&release.facts());
+    assert_eq!(verdict.outcome, Undetermined);
+    // Whoever presses the merge button contributes nothing.
+    assert_eq!(contributors(&verdict), ["ann"]);
 }
 
 #[test]

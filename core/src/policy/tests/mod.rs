@@ -9,12 +9,15 @@ mod catalogue;
 mod chains;
 mod deploy;
 mod exceptions;
+mod hidden;
+mod histories;
 mod identity;
 mod laws;
 mod merge;
 mod own;
 mod packs;
 mod rules;
+mod three;
 mod words;
 mod world;
 

@@ -6,10 +6,10 @@ use crate::domain::{CheckResult, Facts, Outcome};
 use crate::policy::{Policies, PolicyError};
 use Outcome::{Allow, Deny, Pending};
 
-const TESTED: &[&str] = &["three-person", "tested"];
-const TICKETED: &[&str] = &["three-person", "ticketed"];
+pub(super) const TESTED: &[&str] = &["three-person", "tested"];
+pub(super) const TICKETED: &[&str] = &["three-person", "ticketed"];
 
-fn tested(pull: Pull, results: &[(&str, bool)]) -> Facts {
+pub(super) fn tested(pull: Pull, results: &[(&str, bool)]) -> Facts {
     let results = results.iter();
     let checks = |head: &crate::domain::CommitSha| {
         results
@@ -25,7 +25,7 @@ fn tested(pull: Pull, results: &[(&str, bool)]) -> Facts {
     facts
 }
 
-fn ticketed(pull: Pull, tickets: &[&str]) -> Facts {
+pub(super) fn ticketed(pull: Pull, tickets: &[&str]) -> Facts {
     let tickets: Vec<String> = tickets.iter().map(|ticket| (*ticket).to_owned()).collect();
     under(TICKETED, pull.with(|pr| pr.tickets = Some(tickets.clone())).facts())
 }
