@@ -286,8 +286,74 @@ async fn policies_are_explained_in_words_and_a_repositorys_own_are_checked() {
     let said = run(&["policy", "validate", path(folder.path())], &[]).await;
     assert_eq!(said.code, 0, "{}", said.err);
     assert!(said.err.contains("loose.cedar: a permit is ignored"), "{}", said.err);
+    let said = run(&["policy", "validate", "--format", "json", path(folder.path())], &[]).await;
+    let found: Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!((&found["valid"], &found["ignored"]), (&json!(true), &json!(["loose.cedar"])));
     write("wrong.cedar", format!("@id(\"wrong\") {forbid} when {{ resource.marged }};"));
     let said = run(&["policy", "validate", path(folder.path())], &[]).await;
     assert_eq!(said.code, 3);
     assert!(said.err.contains("marged"), "{}", said.err);
+}
+
+/// What `policy validate` says of one file, its folder left out.
+async fn validated(text: &str, more: &[&str]) -> Said {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("own.cedar"), text).unwrap();
+    let said = run(&[&["policy", "validate", path(folder.path())], more].concat(), &[]).await;
+    let shown = |text: String| text.replace(path(folder.path()), "rules");
+    Said { code: said.code, out: shown(said.out), err: shown(said.err) }
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_rules_is_shown_at_its_place_with_what_was_probably_meant() {
+    let merge = "(principal, action == Action::\"merge\", resource is Change)";
+    let broken = [
+        format!("@id(\"frozen\")\nforbid {merge}\nwhen {{ resource.contributers.isEmpty() }};\n"),
+        format!("@id(\"frozen\")\nforbid {merge}\nwhen {{ resource.merged == 1 }};\n"),
+        "@id(\"frozen\")\nforbid (principal, action == Action::\"merg\", resource is Change);\n".to_owned(),
+        "@id(\"frozen\")\nforbid (principal is Persn, action == Action::\"deploy\", resource is Change);\n".to_owned(),
+        format!("// No freeze without its code.\n@idd(\"frozen\")\nforbid {merge};\n"),
+        format!("@id(\"review-missing\")\nforbid {merge};\n"),
+        format!("@id(\"Frozen Now\")\nforbid {merge};\n"),
+        format!("@id(\"frozen\")\nforbid {merge}\nwhen {{ resource.merged && }};\n"),
+        format!("@id(\"frozen\")\nforbid {merge}\nwhen {{ false }};\n"),
+        "@id(\"frozen\")\nforbid (principal == ?principal, action, resource);\n".to_owned(),
+    ];
+    let mut page = String::new();
+    for text in &broken {
+        let said = validated(text, &[]).await;
+        assert_eq!((said.code, said.out.as_str()), (3, ""), "{text}");
+        page += &format!("{text}\n{}\n{}\n", said.err.trim_end(), "-".repeat(60));
+    }
+    insta::with_settings!({omit_expression => true, prepend_module_to_snapshot => false}, {
+        insta::assert_snapshot!("policy-validate", page);
+    });
+    // The same as data.
+    let said = validated(&broken[0], &["--format", "json"]).await;
+    let found: Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!((said.code, &found["valid"], &found["rules"]), (3, &json!(false), &Value::Null));
+    let problem = &found["problems"][0];
+    assert_eq!((&problem["file"], &problem["line"]), (&json!("rules/own.cedar"), &json!(3)), "{problem}");
+    let (start, end) = (problem["start"].as_u64().unwrap(), problem["end"].as_u64().unwrap());
+    assert_eq!(&broken[0][usize::try_from(start).unwrap()..usize::try_from(end).unwrap()], "resource.contributers");
+    assert!(problem["help"].as_str().unwrap().contains("contributors"), "{problem}");
+}
+
+#[tokio::test]
+async fn a_pack_is_checked_by_itself_and_needs_all_its_words() {
+    let pack = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies/three-person");
+    let said = run(&["policy", "validate", "--as-pack", path(&pack)], &[]).await;
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert!(said.out.contains(" rules in force, digest "), "{}", said.out);
+    let rule = "@id(\"own\")\n@summary(\"Nothing goes out\")\n@remdy(\"Wait\")\n@controls(\"SOC2 CC8.1\")\n\
+                forbid (principal, action == Action::\"merge\", resource is Change);\n";
+    let said = validated(rule, &["--as-pack"]).await;
+    assert_eq!(said.code, 3);
+    assert!(said.err.contains("rule `own` needs `@remedy`"), "{}", said.err);
+    assert!(said.err.contains("did you mean `@remedy` where it says `@remdy`?"), "{}", said.err);
+    let empty = tempfile::tempdir().unwrap();
+    assert_eq!(run(&["policy", "validate", path(empty.path())], &[]).await.code, 3, "nothing checked is nothing shown");
+    let said = run(&["policy", "validate", "--pack", "three-persons", path(&pack)], &[]).await;
+    assert_eq!(said.code, 3);
+    assert!(said.err.contains("did you mean `three-person`?"), "{}", said.err);
 }

@@ -25,10 +25,12 @@ pub enum PolicyError {
         known: String,
     },
     /// A pack of that name does not exist.
-    #[error("there is no policy pack `{name}`: name one of {known}")]
+    #[error("there is no policy pack `{name}`{meant}: name one of {known}")]
     UnknownPack {
         /// The name.
         name: String,
+        /// What was probably meant, in brackets, where a name is near.
+        meant: String,
         /// Those there are.
         known: String,
     },
@@ -80,7 +82,8 @@ impl Policies {
         let mut named = Vec::new();
         for name in packs {
             let pack = PACKS.iter().find(|pack| pack.name == name);
-            named.push(pack.ok_or_else(|| PolicyError::UnknownPack { name: name.clone(), known: known() })?);
+            let unknown = || PolicyError::UnknownPack { name: name.clone(), meant: meant(name), known: known() };
+            named.push(pack.ok_or_else(unknown)?);
         }
         let bases: Vec<&str> = named.iter().filter(|pack| pack.is_base).map(|pack| pack.name).collect();
         if bases.len() != 1 {
@@ -158,6 +161,13 @@ impl Policies {
     pub(crate) fn speaks_of(&self, entity: &EntityUid) -> bool {
         self.spoken_of.contains(entity)
     }
+}
+
+/// The pack whose name is nearest, where one is near.
+fn meant(name: &str) -> String {
+    let near = PACKS.iter().map(|pack| pack.name).min_by_key(|pack| strsim::damerau_levenshtein(pack, name));
+    let near = near.filter(|pack| strsim::damerau_levenshtein(pack, name) <= 3);
+    near.map_or_else(String::new, |pack| format!(" (did you mean `{pack}`?)"))
 }
 
 /// The attributes that a schema declares of each type of entity.

@@ -46,7 +46,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     vec(step, 0..7)
 }
 
-pub(super) fn play(number: u64, opener: usize, steps: &[Step]) -> Pull {
+fn play(number: u64, opener: usize, steps: &[Step]) -> Pull {
     let mut pull = Pull::opened(number, &who(opener), &format!("c{number}"));
     for (index, step) in steps.iter().enumerate() {
         pull = match *step {

@@ -245,6 +245,32 @@ fn two_entries_that_share_an_account_are_one_person() {
         });
     }
     assert_eq!(codes_in(&judge(&facts)), ["approver-is-author", "review-missing"]);
+    // A third entry that shares nothing is somebody else.
+    facts.terms.persons.push(Person { name: "C".to_owned(), accounts: vec![user("ben").id], emails: Vec::new() });
+    let mut by_ben = open().approved(&user("ben")).facts();
+    by_ben.terms = facts.terms.clone();
+    assert_eq!(judge(&by_ben).outcome, Allow);
+    facts.terms.persons.rotate_right(1);
+    assert_eq!(codes_in(&judge(&facts)), ["approver-is-author", "review-missing"]);
+}
+
+#[test]
+fn an_email_that_belongs_to_a_machine_user_is_automations() {
+    let mut written = commit("x1", &["a1"], &user("ann"));
+    written.author = unlinked("release@example.com");
+    let mut facts = open().push_commit(&user("ann"), written).facts();
+    facts.terms.persons.push(Person {
+        name: "Release train".to_owned(),
+        accounts: vec![user("rae").id],
+        emails: vec!["release@example.com".to_owned()],
+    });
+    let automation = |facts: &Facts| {
+        let verdict = judge(facts);
+        verdict.changes[0].contributors.iter().find(|it| it.account.id == user("rae").id).unwrap().automation
+    };
+    assert!(!automation(&facts));
+    facts.terms.automation.machine_users.push(user("rae").id);
+    assert!(automation(&facts));
 }
 
 #[test]
