@@ -50,6 +50,77 @@ fn every_code_has_its_words_and_its_controls() {
     }
 }
 
+/// What an auditor asks for, framework by framework.
+const CONTROLS: &[(&str, &[&str])] = &[
+    ("SOC2", &["CC6.1", "CC6.2", "CC6.3", "CC7.1", "CC7.2", "CC8.1"]),
+    ("PCI-DSS-4.0.1", &["6.2.3", "6.2.3.1", "6.5.1", "6.5.2", "6.5.3", "6.5.4"]),
+    ("ISO-27001-2022", &["A.5.3", "A.8.29", "A.8.32"]),
+    ("NIST-800-53r5", &["AC-5", "CM-3", "CM-5", "SA-11", "SI-7"]),
+    ("SOX", &["program-change"]),
+    ("DORA-RTS-2024/1774", &["Art.17(1)(b)", "Art.17(3)"]),
+];
+
+/// The codes whose rule serves a control.
+fn serving(framework: &str, control: &str) -> Vec<String> {
+    let serves = |controls: &str| {
+        let of_framework = controls.split("; ").filter_map(|listed| listed.strip_prefix(framework)?.strip_prefix(' '));
+        of_framework.flat_map(|listed| listed.split(", ")).any(|listed| listed == control)
+    };
+    codes(&every_rule()).into_iter().filter(|code| serves(&code.controls)).map(|code| code.code).collect()
+}
+
+#[test]
+fn every_control_is_served_by_a_rule_and_every_rule_serves_controls_that_are_listed() {
+    for (framework, controls) in CONTROLS {
+        for control in *controls {
+            assert!(!serving(framework, control).is_empty(), "no rule serves {framework} {control}");
+        }
+    }
+    for code in codes(&every_rule()) {
+        for listed in code.controls.split("; ") {
+            let (framework, controls) = listed.split_once(' ').unwrap();
+            let known = CONTROLS.iter().find(|(name, _)| *name == framework).map_or(&[][..], |(_, known)| known);
+            assert!(controls.split(", ").all(|control| known.contains(&control)), "{}: {listed}", code.code);
+        }
+    }
+}
+
+/// A story's name, the codes that it expects, and whether it expects anything to be allowed.
+struct Story {
+    name: String,
+    expects: BTreeSet<String>,
+    allows: bool,
+}
+
+fn stories() -> Vec<Story> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/stories");
+    let mut stories: Vec<Story> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|file| {
+            let file = file.unwrap().path();
+            let text = std::fs::read_to_string(&file).unwrap();
+            let listed = text.split("because: [").skip(1).filter_map(|rest| rest.split_once(']'));
+            let codes = listed.flat_map(|(codes, _)| codes.split(',').map(|code| code.trim().to_owned()));
+            Story {
+                name: file.file_stem().unwrap().to_string_lossy().into_owned(),
+                expects: codes.collect(),
+                allows: ["is: allow", "is: success", "is: compliant"].iter().any(|is| text.contains(is)),
+            }
+        })
+        .collect();
+    stories.sort_by(|a, b| (!a.allows, &a.name).cmp(&(!b.allows, &b.name)));
+    stories
+}
+
+#[test]
+fn every_code_is_played_both_ways() {
+    let stories = stories();
+    for code in codes(&every_rule()).into_iter().map(|code| code.code) {
+        let both = stories.iter().any(|story| story.expects.contains(&code) && story.allows);
+        assert!(both, "no story expects {code} and, in the same world, something that is allowed");
+    }
+}
+
 #[test]
 fn no_sentence_leaves_a_place_empty() {
     for case in cases() {
@@ -119,6 +190,15 @@ fn catalogue() -> String {
     for pack in PACKS {
         writeln!(page, "| [`{0}`]({0}) | {1} |", pack.name, pack.summary).unwrap();
     }
+    page.push_str("\n| Control | Rules |\n|---|---|\n");
+    for (framework, controls) in CONTROLS {
+        for control in *controls {
+            let rules: Vec<String> =
+                serving(framework, control).iter().map(|code| format!("[{code}](#{code})")).collect();
+            writeln!(page, "| {framework} {control} | {} |", rules.join(", ")).unwrap();
+        }
+    }
+    let stories = stories();
     for code in codes(&every_rule()) {
         let origin = match &code.origin {
             Origin::Rule(file) => format!("rule [`{file}`]({file})"),
@@ -134,9 +214,17 @@ fn catalogue() -> String {
             writeln!(page, "- {}: {}", case.is, case.shows).unwrap();
             proved += 1;
         }
+        let played: Vec<&Story> = stories.iter().filter(|story| story.expects.contains(&code.code)).collect();
+        let link = |story: &&Story| format!("[{0}](../tests/stories/{0}.yaml)", story.name);
+        let named: Vec<String> = played.iter().take(3).map(link).collect();
+        let more = played.len() - named.len();
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         if proved == 0 {
             page.push_str("- undetermined: a rule that fails when it is asked, and an empty policy\n");
         }
+        let file = format!("tests/{}.json", code.code);
+        let data = if proved == 0 { String::new() } else { format!(" As data: [{file}]({file}).") };
+        writeln!(page, "\nPlayed by {}{more}.{data}", named.join(", ")).unwrap();
     }
     page
 }
