@@ -6,7 +6,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 TWIN := $(TARGET)/debug/github-twin
 SERVICE := $(TARGET)/debug/countersign
 
-.PHONY: action corpus help demo check test test-long stories contract format clippy tables deny doc install programs
+.PHONY: action corpus help demo check mutants test test-long stories contract format clippy tables deny doc install programs
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -52,8 +52,11 @@ doc:
 install:
 	.ci/install
 
+mutants:  ## change the judging core in every small way, and see that its tests notice; resumable
+	.ci/mutants
+
 test: install  ## everything; ends with `N passed, N failed`
 	.ci/test
 
-test-long: install  ## many more crash rounds, and the laws over many more histories
+test-long: install  ## many more crash rounds, the laws over many more histories, and mutants of the judging core
 	.ci/test-long

@@ -3,7 +3,7 @@
 //! Who they can be is read from the facts here, by few and plain lines of its own, and not from what the verdict says.
 
 use super::histories::{releases, so_many};
-use super::world::{Release, bot, facts, judge, user};
+use super::world::{Landed, Pull, Release, bot, facts, judge, linked, user};
 use crate::domain::{
     Account, AccountId, AccountKind, ChangeVerdict, Deployment, Outcome, Person, PullRequest, ReviewState, Subject,
     TimelineEvent,
@@ -119,4 +119,25 @@ fn two_accounts_of_one_person_are_not_two_of_the_three() {
         assert_eq!(verdict.outcome, Outcome::Deny, "{pair:?}");
         assert!(verdict.changes.iter().all(|change| change.three.is_none()));
     }
+}
+
+#[test]
+fn the_author_is_who_opened_it_else_who_wrote_it_and_automation_only_where_nobody_did() {
+    let author = |pull: Pull| {
+        let pull = pull.approved(&user("ben")).merged(&user("cat"));
+        let verdict = judge(&Release::of(&[Landed::Merge("m1", pull)]).facts());
+        assert_eq!(verdict.outcome, Outcome::Allow, "{:?}", verdict.reasons);
+        verdict.changes[0].three.clone().unwrap().author.login
+    };
+    let updater = || Pull::opened(1, &bot("dependabot"), "d1");
+    assert_eq!(author(updater()), "dependabot");
+    // ann only pushed; eve wrote what she pushed, and has the higher id.
+    assert_eq!(author(updater().push(&user("ann"), "d2", &bot("dependabot"))), "ann");
+    assert_eq!(
+        author(
+            updater().push(&user("ann"), "e1", &user("eve")).with(|pr| pr.commits[1].committer = linked(&user("ann")))
+        ),
+        "eve"
+    );
+    assert_eq!(author(Pull::opened(1, &user("eve"), "e1").push(&user("ann"), "a1", &user("ann"))), "eve");
 }
