@@ -335,7 +335,8 @@ async fn what_is_wrong_with_rules_is_shown_at_its_place_with_what_was_probably_m
     let problem = &found["problems"][0];
     assert_eq!((&problem["file"], &problem["line"]), (&json!("rules/own.cedar"), &json!(3)), "{problem}");
     let (start, end) = (problem["start"].as_u64().unwrap(), problem["end"].as_u64().unwrap());
-    assert_eq!(&broken[0][usize::try_from(start).unwrap()..usize::try_from(end).unwrap()], "resource.contributers");
+    let place = &broken[0][usize::try_from(start).unwrap()..usize::try_from(end).unwrap()];
+    assert_eq!(place, "resource.contributers.isEmpty()");
     assert!(problem["help"].as_str().unwrap().contains("contributors"), "{problem}");
 }
 

@@ -163,6 +163,11 @@ fn check_against_schema(
             problems_of(file, files.get(file).map_or("", String::as_str), &detail)
         })
         .collect();
+    // That a rule as a whole can never apply follows from what is wrong inside it, which is what must be said.
+    let places: Vec<(String, (usize, usize))> = found.iter().map(|it| (it.file.clone(), it.span)).collect();
+    let inside =
+        |outer: (usize, usize), inner: (usize, usize)| outer.0 <= inner.0 && inner.1 <= outer.1 && outer != inner;
+    found.retain(|it| !places.iter().any(|(file, span)| *file == it.file && inside(it.span, *span)));
     found.sort_by(|a, b| (&a.file, a.span, &a.message).cmp(&(&b.file, b.span, &b.message)));
     problems.append(&mut found);
 }

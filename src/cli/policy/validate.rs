@@ -112,8 +112,7 @@ fn report(problem: &Problem, read: Option<&Read>) -> anyhow::Result<String> {
     shown.help.clone_from(&problem.help);
     let (from, to) = problem.span;
     if from < to {
-        let label = problem.label.clone().unwrap_or_else(|| "here".to_owned());
-        shown = shown.with_label(LabeledSpan::new(Some(label), from, to - from));
+        shown = shown.with_label(LabeledSpan::new(problem.label.clone(), from, to - from));
     }
     let mut text = String::new();
     let handler = GraphicalReportHandler::new();

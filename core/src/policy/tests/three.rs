@@ -141,3 +141,11 @@ fn the_author_is_who_opened_it_else_who_wrote_it_and_automation_only_where_nobod
     );
     assert_eq!(author(Pull::opened(1, &user("eve"), "e1").push(&user("ann"), "a1", &user("ann"))), "eve");
 }
+
+#[test]
+fn a_reviewer_who_deploys_is_the_deployer_and_another_one_the_reviewer() {
+    let pull = Pull::opened(1, &user("ann"), "a1").approved(&user("ben")).approved(&user("cat"));
+    let release = Release::of(&[Landed::Merge("m1", pull.merged(&user("ann")))]).by(&user("ben"));
+    let three = judge(&release.facts()).changes[0].three.clone().unwrap();
+    assert_eq!((three.reviewer, three.deployer), (user("cat"), user("ben")));
+}
