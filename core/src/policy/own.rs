@@ -120,7 +120,8 @@ impl Own {
             ("controls", "the repository's own".to_owned()),
         ];
         let missing = defaults.into_iter().filter(|(key, _)| rule.annotation(key).is_none());
-        let words: String = missing.map(|(key, text)| format!("@{key}({text:?})\n")).collect();
+        let words: Vec<String> = missing.map(|(key, text)| format!("@{key}({text:?})\n")).collect();
+        let words = words.concat();
         let this = |whole: String| Rule { added: whole.len() - text.len(), text: whole, file: file.clone(), at };
         let whole = format!("{words}{text}");
         let place = format!("repository/{id}.cedar");

@@ -18,6 +18,7 @@ mod own;
 mod packs;
 mod rules;
 mod three;
+mod unseen;
 mod words;
 mod world;
 

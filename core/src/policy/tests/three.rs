@@ -18,7 +18,7 @@ fn person(persons: &[Person], account: &Account) -> AccountId {
 }
 
 /// Every account whose work is in it, as the facts tell.
-fn worked<'a>(pr: &'a PullRequest) -> Vec<&'a Account> {
+fn worked(pr: &PullRequest) -> Vec<&Account> {
     let of_commits = pr.commits.iter().flat_map(|commit| {
         let committer = Some(&commit.committer).filter(|_| !commit.committed_by_github);
         [Some(&commit.author), committer].into_iter().flatten().chain(&commit.coauthors)

@@ -1,0 +1,85 @@
+//! Where somebody who takes part in a release is not shown, the verdict says which part it is that nobody can name.
+
+use super::world::{Landed, Pull, Release, account, bot, good_pull, judge, user};
+use crate::domain::{AccountKind, LandingKind, Outcome, TimelineEvent};
+
+/// What is not known of a release, in alphabetical order.
+fn unknown(release: Release) -> Vec<String> {
+    let verdict = judge(&release.facts());
+    assert_eq!(verdict.outcome, Outcome::Undetermined, "{:?}", verdict.reasons);
+    let details = verdict.reasons.iter().filter_map(|reason| reason.text.strip_prefix("Not known: "));
+    details.map(ToOwned::to_owned).collect()
+}
+
+/// Merged, with this in the timeline before, and deployed at once by the push.
+fn by_push(event: TimelineEvent, kind: LandingKind) -> Release {
+    let pull = Pull::opened(1, &user("ann"), "a1").approved(&user("ben")).event(event).merged(&user("cat"));
+    Release::of(&[Landed::Merge("m1", pull)]).by_push().with(|deployment| {
+        for landing in deployment.changes[0].landing.iter_mut().chain(&mut deployment.line.landings) {
+            landing.kind = kind;
+        }
+    })
+}
+
+#[test]
+fn whoever_takes_part_and_is_not_shown_is_missed_by_name_of_their_part() {
+    let merge = LandingKind::PullRequestMerge;
+    let ghost = account(10137, "ghost", AccountKind::User);
+    let started = Release::good().with_run(|run| run.this.actor = None);
+    assert_eq!(unknown(started), ["who started the run"]);
+    let triggered = Release::good().with_run(|run| run.first.triggering_actor = None);
+    assert_eq!(unknown(triggered), ["who started the run"]);
+    let approved = Release::good().approvals(&[]).with(|deployment| deployment.approval.given_by = vec![None]);
+    assert_eq!(unknown(approved), ["who approved the environment"]);
+    let created = Release::good().with(|deployment| {
+        deployment.run = None;
+        deployment.record.as_mut().unwrap().creator = None;
+    });
+    assert_eq!(unknown(created), ["who created the deployment"]);
+    let queued = by_push(TimelineEvent::Queued { by: None }, LandingKind::MergeQueueMerge);
+    let queued = queued.by(&bot("github-merge-queue"));
+    assert_eq!(unknown(queued), ["who queued the change that ends at the target"]);
+    let enabled = by_push(TimelineEvent::AutoMergeEnabled { by: None }, merge);
+    assert_eq!(unknown(enabled), ["who enabled auto-merge of the change that ends at the target"]);
+    let merged = Release::good().by_push().with(|deployment| {
+        for event in &mut deployment.changes[0].pull_request.as_mut().unwrap().timeline {
+            if let TimelineEvent::Merged { by, .. } = event {
+                *by = None;
+            }
+        }
+    });
+    assert_eq!(unknown(merged), ["who merged the change that ends at the target"]);
+    let pushed = Release::of(&[Landed::Merge("m1", good_pull(1, "a1")), Landed::Push("b0", ghost)]).by_push();
+    let verdict = judge(&pushed.facts());
+    assert!(verdict.reasons.iter().any(|reason| reason.text == "Not known: who pushed the target"), "{verdict:?}");
+    let runless = Release::good().approvals(&[&user("dee")]).with(|deployment| deployment.run = None);
+    assert_eq!(unknown(runless), ["which run the environment was approved for"]);
+    let asked = Release::good().with(|deployment| deployment.approval.asked = None);
+    assert_eq!(unknown(asked), ["whether the environment asks for an approval"]);
+}
+
+#[test]
+fn who_took_a_change_out_of_the_queue_or_off_auto_merge_leaves_it_to_who_merged() {
+    let deployers = |release: Release| {
+        let verdict = judge(&release.facts());
+        verdict.deployers.iter().map(|deployer| deployer.account.login.clone()).collect::<Vec<_>>()
+    };
+    let merge = LandingKind::PullRequestMerge;
+    let both = |first: TimelineEvent, second: TimelineEvent| {
+        let pull = Pull::opened(1, &user("ann"), "a1").approved(&user("ben")).event(first).event(second);
+        Release::of(&[Landed::Merge("m1", pull.merged(&user("cat")))]).by_push()
+    };
+    let queued = || TimelineEvent::Queued { by: Some(user("dee")) };
+    let enabled = || TimelineEvent::AutoMergeEnabled { by: Some(user("dee")) };
+    assert_eq!(deployers(by_push(queued(), merge)), ["cat", "dee"]);
+    assert_eq!(deployers(by_push(enabled(), merge)), ["cat", "dee"]);
+    assert_eq!(deployers(both(queued(), TimelineEvent::Dequeued)), ["cat"]);
+    assert_eq!(deployers(both(enabled(), TimelineEvent::AutoMergeDisabled)), ["cat"]);
+    // What comes after the merge says nothing of who merged.
+    let after = by_push(enabled(), merge).with(|deployment| {
+        let timeline = &mut deployment.changes[0].pull_request.as_mut().unwrap().timeline;
+        timeline.push(TimelineEvent::Queued { by: Some(user("eve")) });
+        timeline.push(TimelineEvent::AutoMergeDisabled);
+    });
+    assert_eq!(deployers(after), ["cat", "dee"]);
+}
