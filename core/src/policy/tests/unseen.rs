@@ -83,3 +83,28 @@ fn who_took_a_change_out_of_the_queue_or_off_auto_merge_leaves_it_to_who_merged(
     });
     assert_eq!(deployers(after), ["cat", "dee"]);
 }
+
+#[test]
+fn of_a_push_only_what_it_put_there_says_who_deploys() {
+    let deployers = |release: Release| {
+        let verdict = judge(&release.facts());
+        verdict.deployers.iter().map(|it| (it.account.login.clone(), it.because.clone())).collect::<Vec<_>>()
+    };
+    let how = |login: &str, how: &str| vec![(login.to_owned(), vec![how.to_owned()])];
+    // The change before was merged by somebody else, who deploys nothing now.
+    let first = Pull::opened(1, &user("ann"), "a1").approved(&user("ben")).merged(&user("dee"));
+    let second = Pull::opened(2, &user("ann"), "a2").approved(&user("ben")).merged(&user("cat"));
+    let two = Release::of(&[Landed::Merge("m1", first), Landed::Merge("m2", second)]).by_push();
+    assert_eq!(deployers(two), how("cat", "merged"));
+    // Whoever pushed it deploys it, whatever pull request it shows as merged, and whoever GitHub says merged that.
+    let pushed = Release::good().with(|deployment| {
+        for landing in deployment.changes[0].landing.iter_mut().chain(&mut deployment.line.landings) {
+            landing.kind = LandingKind::Push;
+            landing.by = Some(user("eve"));
+        }
+    });
+    assert_eq!(deployers(pushed.by_push()), how("eve", "pushed"));
+    // A merge whose pull request nobody could read was still somebody's.
+    let unread = Release::good().by_push().with(|deployment| deployment.changes[0].pull_request = None);
+    assert_eq!(deployers(unread), how("cat", "merged"));
+}
