@@ -13,7 +13,8 @@ use super::line::{Place, Position, landing_of};
 use super::packs::Deploying;
 use super::people::PersonKey;
 use crate::domain::{
-    ChangeVerdict, CommitSha, Deployment, Facts, Outcome, Reason, RepositoryId, ReviewId, Run, StartingPoint, Verdict,
+    Attempt, ChangeVerdict, CommitSha, Deployment, Facts, Outcome, Reason, RepositoryId, ReviewId, Run, StartingPoint,
+    Verdict,
 };
 use std::collections::BTreeSet;
 
@@ -275,11 +276,8 @@ impl Release<'_> {
         match &self.deployment.run {
             _ if alone => format!("only who approves {} does, and nobody has", self.deployment.environment),
             Some(run) if run.event == "schedule" => "a schedule started the run".to_owned(),
-            Some(run) => match &run.this.actor {
-                Some(actor) => format!("{} started the run", at(actor)),
-                None => "nobody is known to have started the run".to_owned(),
-            },
-            None => "neither a run nor a deployment names anybody".to_owned(),
+            Some(Run { this: Attempt { actor: Some(actor), .. }, .. }) => format!("{} started the run", at(actor)),
+            _ => "neither a run nor a deployment names anybody".to_owned(),
         }
     }
 

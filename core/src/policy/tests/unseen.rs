@@ -1,6 +1,7 @@
 //! Where somebody who takes part in a release is not shown, the verdict says which part it is that nobody can name.
 
-use super::world::{Landed, Pull, Release, account, bot, good_pull, judge, user};
+use super::deploy::asking;
+use super::world::{Landed, Pull, Release, account, bot, good_pull, judge, sha, under, user};
 use crate::domain::{AccountKind, LandingKind, Outcome, TimelineEvent};
 
 /// What is not known of a release, in alphabetical order.
@@ -107,4 +108,36 @@ fn of_a_push_only_what_it_put_there_says_who_deploys() {
     // A merge whose pull request nobody could read was still somebody's.
     let unread = Release::good().by_push().with(|deployment| deployment.changes[0].pull_request = None);
     assert_eq!(deployers(unread), how("cat", "merged"));
+}
+
+#[test]
+fn where_nobody_deploys_it_says_what_started_it_instead() {
+    let text = |facts: &crate::domain::Facts| {
+        let verdict = judge(facts);
+        let reason = verdict.reasons.iter().find(|reason| reason.code == "deployer-unknown");
+        reason.expect("nobody deploys").text.clone()
+    };
+    assert_eq!(text(&Release::good().by(&bot("codegen")).facts()), "No person deploys m1: @codegen started the run");
+    let scheduled = Release::good().by(&user("dee")).with_run(|run| "schedule".clone_into(&mut run.event));
+    assert_eq!(text(&scheduled.facts()), "No person deploys m1: a schedule started the run");
+    let neither = Release::good().with(|deployment| (deployment.run, deployment.record) = (None, None));
+    assert_eq!(text(&neither.facts()), "No person deploys m1: neither a run nor a deployment names anybody");
+    let alone = under(&["release-approver"], Release::good().facts());
+    assert_eq!(text(&alone), "No person deploys m1: only who approves production does, and nobody has");
+}
+
+#[test]
+fn where_commits_differ_it_says_who_names_which() {
+    let text = |release: Release| {
+        let verdict = judge(&release.facts());
+        let reason = verdict.reasons.iter().find(|reason| reason.code == "commit-mismatch");
+        reason.expect("a mismatch").text.clone()
+    };
+    let named = |what: &str| format!("Deployment, run and request must name one commit: {what}");
+    assert_eq!(
+        text(asking(|request| request.commits.clear())),
+        named("the deployment names m1, the run is for m1 and the job that asks names none")
+    );
+    let other = asking(|request| request.commits.push(sha("base"))).with(|deployment| deployment.record = None);
+    assert_eq!(text(other), named("the run is for m1 and the job that asks names m1 and base"));
 }
