@@ -9,13 +9,13 @@ use crate::domain::{
 use Outcome::{Allow, Deny, Pending, Undetermined};
 
 /// Two changes, ann's and then ben's, each reviewed by the other.
-fn two() -> Release {
+pub(super) fn two() -> Release {
     let second = Pull::opened(2, &user("ben"), "b1").approved(&user("ann")).merged(&user("cat"));
     Release::of(&[Landed::Merge("m1", good_pull(1, "a1")), Landed::Merge("m2", second)])
 }
 
 /// `m2` runs now, and the target is `m1`.
-fn back_to_m1() -> Release {
+pub(super) fn back_to_m1() -> Release {
     two().target("m1").with(|deployment| {
         deployment.start = Some(StartingPoint::Deployed { commit: sha("m2"), decision: "d2".to_owned() });
         deployment.line.commits = vec![sha("m2")];
@@ -159,7 +159,7 @@ pub(super) const CASES: &[Case] = &[
 ];
 
 /// A rebase that put `r1` and `r2` on main.
-fn inside_a_rebase() -> Release {
+pub(super) fn inside_a_rebase() -> Release {
     Release::good()
         .with(|deployment| {
             let landing = Landing {

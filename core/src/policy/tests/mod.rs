@@ -13,6 +13,7 @@ mod hidden;
 mod histories;
 mod identity;
 mod laws;
+mod line;
 mod merge;
 mod own;
 mod packs;
