@@ -7,6 +7,7 @@ mod attempt;
 mod bypass;
 pub mod exceptions;
 mod gates;
+mod installations;
 mod merge_group;
 mod policies;
 pub mod request;
@@ -26,6 +27,7 @@ use countersign_core::domain::{
     Terms, entry::ENTRY_VERSION, facts::FACTS_VERSION,
 };
 use countersign_core::policy::{self, OwnFile, Policies};
+use installations::Installations;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -72,6 +74,7 @@ pub struct Evaluator {
     /// Where people reach this service.
     pub public_url: String,
     turns: Turns,
+    installations: Installations,
     pins: OnceCell<Pinned>,
     policies: Mutex<BTreeMap<policies::Named, policies::InForce>>,
 }
@@ -86,6 +89,7 @@ impl Evaluator {
             settings,
             public_url,
             turns: Turns::default(),
+            installations: Installations::default(),
             pins: OnceCell::new(),
             policies: Mutex::new(BTreeMap::new()),
         }
@@ -96,6 +100,7 @@ impl Evaluator {
         if self.settings.scope_of(&asked.repository.full_name).is_none() {
             return Ok(Next::Done);
         }
+        self.installations.learn(&asked.repository.full_name, asked.installation);
         let client = self.client.for_installation(asked.installation);
         let pins = self.pins.get_or_try_init(|| pins::resolve(&client, &self.store, &self.settings)).await?;
         let look = Look {

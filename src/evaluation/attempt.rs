@@ -5,17 +5,27 @@
 use super::gates::{attempt_of, gates, with_others};
 use super::{Evaluation, EvaluationError, Next, bypass, entry};
 use crate::github::GitHubError;
-use crate::github::gather::{Look, deployment, outcome, run};
+use crate::github::gather::{self, Look, deployment, outcome, run};
 use crate::github::publish::{self, Gate, Shown};
 use crate::store::Recorded;
 use crate::store::deployments::AttemptDecision;
 use countersign_core::domain::{
-    Decision, DeploymentFinished, EntryBody, Observation, Outcome, RunAttempt, RunId, Subject,
+    Decision, Deployment, DeploymentFinished, EntryBody, Observation, Outcome, RunAttempt, RunId, Subject, Terms,
 };
+use countersign_core::policy::OwnFile;
 
 /// What a decision about an attempt to deploy is about.
 pub(super) fn subject_of(look: &Look<'_>, run: RunId, attempt: RunAttempt, environment: &str) -> String {
     format!("repository:{}/run:{run}/attempt:{attempt}/environment:{environment}", look.repository.id)
+}
+
+/// What is judged at a gate, under which terms, and the repository's own rules beside the packs.
+pub(super) struct AtGate {
+    pub(super) facts: Deployment,
+    pub(super) terms: Terms,
+    pub(super) own: Vec<OwnFile>,
+    /// Why it could not be read, where it could not.
+    pub(super) failed: Option<GitHubError>,
 }
 
 /// The gate that an attempt's deployment waits at.
@@ -80,29 +90,42 @@ impl Evaluation<'_> {
         Ok(asked.deployment.is_none() || saw.record.map(|record| record.id) == asked.deployment)
     }
 
+    /// What is judged at a gate.
+    pub(super) async fn at_gate(
+        &self,
+        gathered: &run::GatheredRun,
+        asked: &deployment::Asked,
+        observed: &[Observation],
+    ) -> Result<AtGate, EvaluationError> {
+        match deployment::gather(&self.look, gathered, asked, observed).await {
+            Ok(found) => {
+                let terms = gather::terms(&self.look, self.pins, &found.default_branch)?;
+                Ok(AtGate { facts: found.deployment, terms, own: found.own_rules, failed: None })
+            }
+            // Whoever waits is told so. Where time does not heal it, they are not left waiting for a month either.
+            Err(error) if self.last_try && !matches!(error, GitHubError::RateLimited { .. }) => {
+                let terms = self.terms().await?;
+                let facts = deployment::unread(&self.look, gathered, asked, &error).await?;
+                let own = self.own_rules_of(&facts).await?;
+                Ok(AtGate { facts, terms, own, failed: Some(error) })
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
     async fn gate(
         &self,
         gathered: &run::GatheredRun,
         asked: &deployment::Asked,
         observed: &[Observation],
     ) -> Result<Next, EvaluationError> {
-        let terms = self.terms().await?;
-        let read = deployment::gather(&self.look, &terms.production_branch, gathered, asked, observed).await;
-        let (mut facts, failed) = match read {
-            Ok(facts) => (facts, None),
-            // Whoever waits is told so. Where time does not heal it, they are not left waiting for a month either.
-            Err(error) if self.last_try && !matches!(error, GitHubError::RateLimited { .. }) => {
-                (deployment::unread(&self.look, gathered, asked, &error).await?, Some(error))
-            }
-            Err(error) => return Err(error.into()),
-        };
+        let AtGate { mut facts, terms, own, failed } = self.at_gate(gathered, asked, observed).await?;
         let passes = failed.filter(GitHubError::passes);
         let (run, attempt) = (gathered.run.id, gathered.run.this.number);
         let store = &self.evaluator.store;
         let asked_at = store.asked_at(self.look.repository.id, run, &asked.environment, asked.deployment).await?;
         self.with_exceptions(&mut facts, asked_at).await?;
         let subject = subject_of(&self.look, run, attempt, &asked.environment);
-        let own = self.own_rules_of(&facts).await?;
         let (decision, recorded) = self.decide(subject, terms, &own, Subject::Deployment(Box::new(facts))).await?;
         let last_try = self.last_try && passes.is_none();
         self.answer(&decision, &recorded, &Gate { last_try, ..gate_of(gathered, asked) }).await?;

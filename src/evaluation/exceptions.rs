@@ -14,7 +14,6 @@ use countersign_core::domain::{
     Account, AccountId, AccountKind, CommitSha, EntryBody, Exception, ExceptionOverdue, ExceptionReview, Person,
     Repository, RepositoryId,
 };
-use serde::Deserialize;
 use std::time::SystemTime;
 use time::OffsetDateTime;
 
@@ -70,11 +69,6 @@ impl From<crate::store::StoreError> for EvaluationErrorOf {
     fn from(error: crate::store::StoreError) -> Self {
         Self(error.into())
     }
-}
-
-#[derive(Deserialize)]
-struct Installation {
-    id: u64,
 }
 
 impl Evaluator {
@@ -221,8 +215,9 @@ impl Evaluator {
         if self.settings.scope_of(repository).is_none() {
             return Err(ExceptionError::Refused("the repository is outside of every scope"));
         }
-        let found: Installation = self.client.for_app().get(&format!("/repos/{repository}/installation")).await?;
-        Ok(found.id)
+        // Seldom enough to ask each time.
+        self.installations.forget(repository);
+        Ok(self.installation_of(repository).await?)
     }
 
     fn look<'l>(&'l self, client: &'l crate::github::Client, repository: &'l Repository) -> Look<'l> {

@@ -3,7 +3,7 @@
 //! Invariant: what is answered is on record. The run is read from GitHub as it is now, and whatever the token says
 //! otherwise makes it impossible to tell; a decision presented is used up before the judgement that it serves.
 
-use super::attempt::subject_of;
+use super::attempt::{AtGate, subject_of};
 use super::gates::with_others;
 use super::{Evaluation, EvaluationError, Evaluator};
 use crate::github::GitHubError;
@@ -15,7 +15,6 @@ use crate::store::grants::Grant;
 use countersign_core::domain::{
     AccountId, CommitSha, Decision, GateRequest, Outcome, Presented, Repository, Run, RunAttempt, RunId, Subject,
 };
-use serde::Deserialize;
 use std::time::SystemTime;
 
 /// How long an allowed decision may be presented, in seconds.
@@ -80,11 +79,6 @@ pub enum RequestError {
     Evaluation(#[from] EvaluationError),
 }
 
-#[derive(Deserialize)]
-struct Installation {
-    id: u64,
-}
-
 impl Evaluator {
     /// Decides, records, and says what is to be told. `presented` is `None` at first, and what became of the decision that
     /// the request presents when it is answered again.
@@ -93,9 +87,8 @@ impl Evaluator {
         if !scope.is_some_and(|scope| scope.covers(&request.environment)) {
             return Err(RequestError::NotForYou("the environment is outside of every scope"));
         }
-        let path = format!("/repos/{}/installation", request.repository.full_name);
-        let installation: Installation = theirs(self.client.for_app().get(&path).await)?;
-        let client = self.client.for_installation(installation.id);
+        let full_name = &request.repository.full_name;
+        let client = self.client.for_installation(theirs(self.installation_of(full_name).await)?);
         let resolve = || pins::resolve(&client, &self.store, &self.settings);
         let pins = self.pins.get_or_try_init(resolve).await.map_err(EvaluationError::from)?;
         let (repository, now) = (&request.repository, millis(SystemTime::now()));
@@ -107,7 +100,11 @@ impl Evaluator {
             objects: &self.objects,
             now,
         };
-        Evaluation { evaluator: self, look, pins, last_try: true }.answered(request, presented).await
+        let answered = Evaluation { evaluator: self, look, pins, last_try: true }.answered(request, presented).await;
+        if answered.is_err() {
+            self.installations.forget(full_name);
+        }
+        answered
     }
 
     /// How much was observed of a run: more of it is worth another look.
@@ -132,10 +129,6 @@ impl Request {
 impl Evaluation<'_> {
     async fn answered(self, request: &Request, presented: &mut Option<Presented>) -> Result<Answered, RequestError> {
         let store = &self.evaluator.store;
-        let terms = match self.terms().await {
-            Err(EvaluationError::GitHub(error)) => return Err(not_theirs(error)),
-            other => other?,
-        };
         // The rule's decision about this run and this one are made one after the other.
         let _turn = self.evaluator.turns.at(format!("{}/run:{}", self.look.repository.id, request.run)).await;
         let gathered = theirs(run::gather(&self.look, request.run).await)?;
@@ -155,14 +148,14 @@ impl Evaluation<'_> {
             }),
         };
         let asked = with_others(asked, &observed, request.attempt);
-        let mut facts =
-            match deployment::gather(&self.look, &terms.production_branch, &gathered, &asked, &observed).await {
-                Ok(facts) => facts,
-                Err(error) if error.passes() => return Err(EvaluationError::from(error).into()),
-                Err(error) => {
-                    deployment::unread(&self.look, &gathered, &asked, &error).await.map_err(EvaluationError::from)?
-                }
-            };
+        let AtGate { mut facts, terms, own, failed } = match self.at_gate(&gathered, &asked, &observed).await {
+            // Only a repository that is not the token's own is not there at all.
+            Err(EvaluationError::GitHub(error)) => return Err(not_theirs(error)),
+            other => other?,
+        };
+        if let Some(error) = failed.filter(GitHubError::passes) {
+            return Err(EvaluationError::from(error).into());
+        }
         let now = self.look.now / 1_000;
         if let (Some(decision), None) = (&request.decision, &presented) {
             let holds = store.present(decision.clone(), request.grant(), now).await.map_err(EvaluationError::from)?;
@@ -177,7 +170,6 @@ impl Evaluation<'_> {
         self.with_exceptions(&mut facts, asked_at).await?;
         facts.missing.extend(contradictions);
         let subject = subject_of(&self.look, request.run, request.attempt, &request.environment);
-        let own = self.own_rules_of(&facts).await?;
         let (decision, recorded) = self.decide(subject, terms, &own, Subject::Deployment(Box::new(facts))).await?;
         let ends = now + LASTS;
         if matches!(decision.verdict.outcome, Outcome::Allow | Outcome::Exception) && presented.is_none() {

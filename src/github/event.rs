@@ -133,6 +133,7 @@ struct JobPayload {
 #[derive(Deserialize)]
 struct DeploymentPayload {
     id: u64,
+    node_id: Option<String>,
     environment: Option<String>,
 }
 
@@ -310,8 +311,9 @@ impl Payload {
     fn asked(&self) -> (Option<What>, Vec<Observation>) {
         let run = self.deployment_callback_url.as_deref().and_then(run_of_callback);
         let (Some(run), Some(environment)) = (run, self.environment.clone()) else { return (None, Vec::new()) };
+        let node = self.deployment.as_ref().and_then(|deployment| deployment.node_id.clone());
         let deployment = self.deployment.as_ref().map(|deployment| DeploymentId(deployment.id));
-        (Some(What::Run(run)), vec![Observation::GateAsked { run, environment, deployment }])
+        (Some(What::Run(run)), vec![Observation::GateAsked { run, environment, deployment, node }])
     }
 
     fn deployed(&self) -> Option<Observation> {
@@ -322,6 +324,7 @@ impl Payload {
             run: RunId(run.id),
             attempt: RunAttempt(run.run_attempt?),
             environment: deployment.environment.clone()?,
+            node: deployment.node_id.clone(),
         })
     }
 

@@ -122,6 +122,8 @@ pub(super) struct CommitNode {
     pub(super) message: Option<String>,
     pub(super) check_suites: Option<Nodes<CheckSuiteNode>>,
     pub(super) associated_pull_requests: Option<Page<AssociatedPullRequest>>,
+    /// The commits before it, where they were asked for.
+    pub(super) history: Option<serde_json::Value>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -163,6 +165,11 @@ pub(super) struct DatabaseId {
 const WEB_FLOW: &str = "web-flow";
 
 impl CommitNode {
+    /// The parent that its branch was at; a root has none.
+    pub(super) fn first_parent(&self) -> Option<CommitSha> {
+        self.parents.nodes.first().map(|parent| CommitSha::new(parent.oid.clone()))
+    }
+
     /// Of a merge, the parent that was merged in.
     pub(super) fn second_parent(&self) -> Option<&str> {
         self.parents.nodes.get(1).map(|parent| parent.oid.as_str())

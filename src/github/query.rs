@@ -127,12 +127,57 @@ pub fn commits(oids: &[CommitSha]) -> String {
             fields,
             "c{place}: object(oid: \"{oid}\") {{ ... on Commit {{ ...CommitFacts associatedPullRequests(first: 20) {{ \
              pageInfo {{ hasNextPage }} nodes {{ number state baseRefName headRefOid mergeCommit {{ oid }} \
-             baseRepository {{ databaseId }} }} }} }} }} "
+             baseRepository {{ databaseId }} }} }} history(first: 12) {{ ...FirstParents }} }} }} "
         );
     }
     format!(
-        "query Commits($owner: String!, $name: String!, $ticketed: Boolean!) {{ repository(owner: $owner, name: $name) {{ {fields} }} }}{}",
+        "query Commits($owner: String!, $name: String!, $ticketed: Boolean!) {{ repository(owner: $owner, name: $name) {{ {fields} }} }}{FIRST_PARENTS}{}",
         parts(&["Named", "CommitFacts"])
+    )
+}
+
+/// Commits with their first parents.
+const FIRST_PARENTS: &str =
+    " fragment FirstParents on CommitHistoryConnection { nodes { oid parents(first: 1) { nodes { oid } } } }";
+
+/// Where a branch is, and the commits behind.
+pub const TIP: &str = "query Tip($owner: String!, $name: String!, $branch: String!) { \
+     repository(owner: $owner, name: $name) { ref(qualifiedName: $branch) { target { oid ... on Commit { \
+     history(first: 100) { nodes { oid parents(first: 1) { nodes { oid } } } } } } } } }";
+
+/// The histories of some commits, under the aliases `h0`, `h1`, …, whose ids are the variables `o0`, `o1`, …
+pub fn histories(count: usize) -> String {
+    let names = |each: fn(usize) -> String| (0..count).map(each).collect::<Vec<_>>().join(" ");
+    let variables = names(|place| format!("$o{place}: GitObjectID!"));
+    let fields = names(|place| {
+        format!("h{place}: object(oid: $o{place}) {{ ... on Commit {{ history(first: 100) {{ ...FirstParents }} }} }}")
+    });
+    format!(
+        "query Histories($owner: String!, $name: String!, {variables}) {{ repository(owner: $owner, name: $name) {{ \
+         {fields} }} }}{FIRST_PARENTS}"
+    )
+}
+
+/// Everything that a gate asks of GitHub but the run itself: the repository, where its branch is, what its environment asks
+/// for and who approved, the deployment, and the repository's own rules in two revisions.
+pub fn gate() -> String {
+    format!(
+        "query Gate($owner: String!, $name: String!, $run: ID!, $environment: String!, $branch: String!, $named: Boolean!, \
+         $deployment: ID!, $deployed: Boolean!, $now: String!, $nowRules: String!, $then: String!, $thenRules: String!) {{ \
+         repository(owner: $owner, name: $name) {{ databaseId \
+         defaultBranchRef {{ name ...Place @skip(if: $named) }} \
+         ref(qualifiedName: $branch) @include(if: $named) {{ ...Place }} \
+         environment(name: $environment) {{ protectionRules(first: 100) {{ pageInfo {{ hasNextPage }} nodes {{ type }} }} }} \
+         now: object(expression: $now) {{ __typename }} nowRules: object(expression: $nowRules) {{ ...Rules }} \
+         then: object(expression: $then) {{ __typename }} thenRules: object(expression: $thenRules) {{ ...Rules }} }} \
+         run: node(id: $run) {{ ... on WorkflowRun {{ databaseId deploymentReviews(first: 100) {{ \
+         pageInfo {{ hasNextPage }} nodes {{ state user {{ databaseId login }} \
+         environments(first: 100) {{ pageInfo {{ hasNextPage }} nodes {{ name }} }} }} }} }} }} \
+         deployment: node(id: $deployment) @include(if: $deployed) {{ ... on Deployment {{ databaseId commitOid creator {{ ...Who }} \
+         repository {{ databaseId }} }} }} }} \
+         fragment Place on Ref {{ target {{ oid ... on Commit {{ history(first: 100) {{ ...FirstParents }} }} }} }}\
+         {FIRST_PARENTS}{}",
+        parts(&["Who", "Rules"])
     )
 }
 

@@ -13,6 +13,7 @@ pub mod exceptions;
 pub mod extract;
 pub mod grants;
 pub mod inbox;
+pub mod kept;
 pub mod keys;
 pub mod ledger;
 pub mod observations;

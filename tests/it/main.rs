@@ -19,4 +19,5 @@ mod population;
 mod publishing;
 mod reading;
 mod rewriting;
+mod scale;
 mod scene;

@@ -73,7 +73,7 @@ async fn whoever_waits_while_github_cannot_be_read_is_told_so_and_let_through_af
     scene.play(json!({"merge": {"pr": 1, "by": "cat", "method": "squash"}})).await;
     scene.rest().await;
     // More often than a look is taken before somebody is told.
-    scene.play(json!({"fault": {"status": 502, "times": 8, "on": "/activity"}})).await;
+    scene.play(json!({"fault": {"status": 502, "times": 8, "on": "Gate"}})).await;
     scene.play(json!({"deploy": {"by": "dee"}})).await;
     scene.play(json!({"expect": {"gate": {"is": "allow"}, "ledger": "valid"}})).await;
     let world = scene.stage.world().lock();

@@ -112,6 +112,9 @@ pub enum Observation {
         attempt: RunAttempt,
         /// The environment.
         environment: String,
+        /// The deployment's GraphQL id, where the delivery named it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        node: Option<String>,
     },
     /// GitHub asked our rule about an environment of a run.
     GateAsked {
@@ -121,6 +124,9 @@ pub enum Observation {
         environment: String,
         /// The deployment, where the delivery named it.
         deployment: Option<DeploymentId>,
+        /// Its GraphQL id.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        node: Option<String>,
     },
     /// An environment was approved for a run's attempt.
     EnvironmentApproved {

@@ -11,7 +11,8 @@
 //! 4. `approvals` asks which approvals count, `change` whether the change is compliant.
 //! 5. `deployers` finds who deploys, `line` where the target lies, `release` judges the whole, `candidates` says who
 //!    could deploy instead.
-//! 6. `entities` is where Cedar is asked, by the page of `rulebook` that applies; [`explain`], [`summary`] and `page` put its answers into words.
+//! 6. [`settled`] says which merged pull requests need not be read again.
+//! 7. `entities` is where Cedar is asked, by the page of `rulebook` that applies; [`explain`], [`summary`] and `page` put its answers into words.
 //!
 //! The rules themselves are Cedar, under `policies/`, one per file.
 
@@ -22,6 +23,7 @@ pub mod own;
 pub mod pack;
 pub mod packs;
 pub mod pushes;
+pub mod settled;
 pub mod summary;
 pub mod validate;
 
@@ -49,6 +51,7 @@ pub use pack::{Policies, PolicyError, Sources};
 pub use packs::{PACKS, Pack};
 pub use page::summary_markdown;
 pub use pushes::push_gap;
+pub use settled::{adds_nothing, is_settled};
 pub use summary::{part, short_comment, title};
 pub use validate::{Problem, Words};
 

@@ -7,15 +7,13 @@ use super::runner::Context;
 use super::told::Told;
 use crate::cli::check::Scratch;
 use crate::github::client::millis;
-use crate::github::gather::{self, Look, deployment, own_rules, run};
+use crate::github::gather::{self, Look, deployment, run};
 use crate::github::{Client, pins};
 use crate::settings::Scope;
 use crate::store::Store;
 use anyhow::{Context as _, bail, ensure};
 use countersign_core::domain::facts::FACTS_VERSION;
-use countersign_core::domain::{
-    CommitSha, Facts, GateRequest, Repository, RepositoryId, RunId, StartingPoint, Subject,
-};
+use countersign_core::domain::{CommitSha, Facts, GateRequest, Repository, RepositoryId, RunId, Subject};
 use countersign_core::policy::{self, Policies};
 use serde::Deserialize;
 use std::path::Path;
@@ -76,12 +74,10 @@ pub(super) async fn judge(
         beside: Vec::new(),
         request: Some(GateRequest { commits, event: context.event.clone(), presented: None }),
     };
-    let gathered = deployment::gather(&look, &terms.production_branch, &gathered, &asked, &[]).await?;
-    let now = gathered.start.as_ref().map_or(&gathered.target, StartingPoint::commit);
-    let own = own_rules::gather(&look, [now.as_str(), gathered.target.as_str()]).await?;
-    let (policies, rules) = Policies::with_own(&terms.packs, &own)?;
+    let gathered = deployment::gather(&look, &gathered, &asked, &[]).await?;
+    let (policies, rules) = Policies::with_own(&terms.packs, &gathered.own_rules)?;
     terms.repository_rules = rules;
-    let subject = Subject::Deployment(Box::new(gathered));
+    let subject = Subject::Deployment(Box::new(gathered.deployment));
     let facts = Facts { version: FACTS_VERSION, repository: repository.clone(), terms, subject };
     let verdict = policy::decide(&facts, &policies);
     std::fs::create_dir_all(evidence).with_context(|| format!("`{}` cannot be made", evidence.display()))?;

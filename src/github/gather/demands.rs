@@ -6,7 +6,7 @@
 use super::Look;
 use crate::github::node::{PullRequestNode, RollupCommit, account};
 use crate::settings::ticket_pattern;
-use countersign_core::domain::{AccountKind, CheckResult, CommitSha, TimelineEvent};
+use countersign_core::domain::{AccountKind, CheckResult, CommitSha, PullRequest, TimelineEvent};
 use regex::Regex;
 
 /// So many references say what a change is about.
@@ -34,6 +34,22 @@ impl Demands {
 
     pub(super) fn tested(&self) -> bool {
         !self.checks.is_empty()
+    }
+
+    /// What is asked for, in one line that changes when it does.
+    pub(super) fn in_words(&self) -> String {
+        serde_json::json!([self.checks, self.ticket.as_ref().map(Regex::as_str)]).to_string()
+    }
+
+    /// Whether a pull request has all of it.
+    pub(super) fn are_met(&self, pull_request: &PullRequest) -> bool {
+        let results = pull_request.checks.as_deref().unwrap_or_default();
+        let succeeded = |name: &String| {
+            let mut of_it = results.iter().filter(|result| result.name == *name).peekable();
+            of_it.peek().is_some() && of_it.all(|result| result.succeeded)
+        };
+        let named = pull_request.tickets.as_ref().is_some_and(|tickets| !tickets.is_empty());
+        self.checks.iter().all(succeeded) && (self.ticket.is_none() || named)
     }
 
     /// The tickets that texts name, each once; `None` where none is asked for.

@@ -1,14 +1,16 @@
 //! A run at the gate of a production environment, as facts: who starts it, what it would put into production, and
 //! everyone behind each change in it. Next: `release.rs`.
 
-use super::{Look, chain, line, pushes::escaped, release, run::GatheredRun};
+use super::gate::{self, AtGate};
+use super::{Look, chain, line, production_branch, release, run::GatheredRun};
 use crate::github::client::GitHubError;
 use crate::github::event::AccountPayload;
 use crate::settings::same_environment;
 use countersign_core::domain::{
     Account, CommitSha, Deployment, DeploymentId, DeploymentRecord, EnvironmentApproval, GateRequest, Line,
-    Observation, StartingPoint,
+    Observation, Run, StartingPoint,
 };
+use countersign_core::policy::OwnFile;
 use serde::Deserialize;
 use std::time::Duration;
 
@@ -34,52 +36,45 @@ struct DeploymentPayload {
     creator: Option<AccountPayload>,
 }
 
-#[derive(Deserialize)]
-struct EnvironmentPayload {
-    #[serde(default)]
-    protection_rules: Vec<ProtectionRule>,
-}
-
-#[derive(Deserialize)]
-struct ProtectionRule {
-    #[serde(rename = "type")]
-    kind: String,
-}
-
-#[derive(Deserialize)]
-struct ApprovalPayload {
-    state: String,
-    user: Option<AccountPayload>,
-    environments: Vec<EnvironmentName>,
-}
-
-#[derive(Deserialize)]
-struct EnvironmentName {
-    name: String,
+/// An attempt to deploy, and what was read beside it.
+pub struct Gathered {
+    /// The attempt.
+    pub deployment: Deployment,
+    /// The repository's default branch.
+    pub default_branch: String,
+    /// The repository's own rules, of what runs now and of what would.
+    pub own_rules: Vec<OwnFile>,
 }
 
 /// Reads everything a decision may see of one attempt to deploy.
 pub async fn gather(
     look: &Look<'_>,
-    production_branch: &str,
     gathered: &GatheredRun,
     asked: &Asked,
     observed: &[Observation],
-) -> Result<Deployment, GitHubError> {
+) -> Result<Gathered, GitHubError> {
     let mut missing = Vec::new();
     let run = chain::complete(look, gathered, observed, &mut missing).await?;
     let target = run.head_commit.clone();
-    let record = if let Some(id) = asked.deployment {
-        Some(telling(look, id, &asked.beside, &target).await?)
-    } else {
-        // A job that asks itself names its environment in a token that GitHub signed; our rule must know what it lets go.
-        if asked.request.is_none() {
-            missing.push("the deployment itself".to_owned());
-        }
-        None
-    };
-    let approval = approval(look, gathered, &asked.environment, observed).await?;
     let start = starting_point(look, &asked.environment).await?;
+    let node = asked.deployment.and_then(|id| Some((id, node_of(observed, id)?)));
+    let question =
+        gate::Asked { environment: &asked.environment, deployment: node, start: start.as_ref(), target: &target };
+    let (said, writers) = tokio::try_join!(gate::read(look, gathered, &question), writers(look))?;
+    let approval = approval(&said, &run, &asked.environment, observed);
+    let AtGate { default_branch, own_rules, tip, record: shown, missing: unshown, .. } = said;
+    missing.extend(unshown);
+    let record = match asked.deployment {
+        Some(id) => Some(telling(look, (id, shown), &asked.beside, &target).await?),
+        None => None,
+    };
+    // A job that asks itself names its environment in a token that GitHub signed; our rule must know what it lets go.
+    if record.is_none() && asked.request.is_none() {
+        missing.push("the deployment itself".to_owned());
+    }
+    // Whose push it was matters, where one started the run.
+    let origin = run.origin();
+    let pushed_by = origin.first.actor.clone().filter(|_| origin.event == "push");
     let mut deployment = Deployment {
         environment: asked.environment.clone(),
         record,
@@ -88,7 +83,7 @@ pub async fn gather(
         line: Line::default(),
         allowed_before: allowed_before(look, &asked.environment, &target).await?,
         changes: Vec::new(),
-        writers: writers(look).await?,
+        writers,
         missing,
         history_unavailable: None,
         start,
@@ -97,17 +92,35 @@ pub async fn gather(
         overdue: Vec::new(),
         target,
     };
-    let Some(start) = deployment.start.as_ref().map(|start| start.commit().clone()) else { return Ok(deployment) };
-    match line::gather(look, production_branch, &start, &deployment.target).await {
-        Ok(line) => deployment.line = line,
-        Err(GitHubError::NotFound(what)) => {
-            deployment.history_unavailable = Some(format!("GitHub has no {what}"));
-            return Ok(deployment);
+    if let Some(start) = deployment.start.as_ref().map(|start| start.commit().clone()) {
+        let branch = production_branch(look, &default_branch);
+        let pushed_by = pushed_by.as_ref();
+        let wanted = line::Asked { branch: &branch, start: &start, target: &deployment.target, pushed_by };
+        let line = match tip {
+            Some(tip) => line::gather(look, &wanted, tip).await,
+            None => Err(GitHubError::NotFound(format!("branch {branch}"))),
+        };
+        match line {
+            Ok(line) => {
+                (deployment.line, deployment.changes) =
+                    release::changes(look, &branch, line, &deployment.target).await?;
+            }
+            Err(GitHubError::NotFound(what)) => {
+                deployment.history_unavailable = Some(format!("GitHub has no {what}"));
+            }
+            Err(error) => return Err(error),
         }
-        Err(error) => return Err(error),
     }
-    deployment.changes = release::changes(look, production_branch, &deployment.line, &deployment.target).await?;
-    Ok(deployment)
+    Ok(Gathered { deployment, default_branch, own_rules })
+}
+
+/// The GraphQL id of a deployment, where a delivery named it.
+fn node_of(observed: &[Observation], id: DeploymentId) -> Option<&str> {
+    observed.iter().find_map(|seen| match seen {
+        Observation::DeploymentCreated { deployment, node, .. } if *deployment == id => node.as_deref(),
+        Observation::GateAsked { deployment, node, .. } if *deployment == Some(id) => node.as_deref(),
+        _ => None,
+    })
 }
 
 /// What is known of an attempt to deploy that GitHub will not show: enough to say that nobody can tell.
@@ -139,11 +152,14 @@ pub async fn unread(
 /// The deployment that says most: one that names another commit than the run, else the one asked about.
 async fn telling(
     look: &Look<'_>,
-    asked: DeploymentId,
+    (asked, shown): (DeploymentId, Option<DeploymentRecord>),
     beside: &[DeploymentId],
     run_commit: &CommitSha,
 ) -> Result<DeploymentRecord, GitHubError> {
-    let asked = record(look, asked).await?;
+    let asked = match shown {
+        Some(shown) => shown,
+        None => record(look, asked).await?,
+    };
     for other in beside {
         if asked.commit != *run_commit {
             break;
@@ -165,26 +181,10 @@ async fn record(look: &Look<'_>, id: DeploymentId) -> Result<DeploymentRecord, G
     })
 }
 
-async fn approval(
-    look: &Look<'_>,
-    gathered: &GatheredRun,
-    environment: &str,
-    observed: &[Observation],
-) -> Result<EnvironmentApproval, GitHubError> {
-    let run = &gathered.run;
-    let escaped = escaped(environment).replace('/', "%2F");
-    let asked: EnvironmentPayload = look.client.get(&look.path(&format!("/environments/{escaped}"))).await?;
-    let asked = asked.protection_rules.iter().any(|rule| rule.kind == "required_reviewers");
-    let mut given_by: Vec<Option<Account>> = Vec::new();
-    if asked && run.this.number == run.first.number {
-        let path = look.path(&format!("/actions/runs/{}/approvals", run.id));
-        for approval in look.client.get::<Vec<ApprovalPayload>>(&path).await? {
-            let here = approval.environments.iter().any(|named| same_environment(&named.name, environment));
-            if here && approval.state == "approved" {
-                given_by.push(approval.user.map(AccountPayload::account));
-            }
-        }
-    }
+fn approval(said: &AtGate, run: &Run, environment: &str, observed: &[Observation]) -> EnvironmentApproval {
+    let asked = said.approval_asked;
+    let in_this_attempt = asked && run.this.number == run.first.number;
+    let mut given_by = if in_this_attempt { said.approved_by.clone() } else { Vec::new() };
     // GitHub's list does not say which attempt an approval was given for, and is not asked once the environment asks for
     // no approval any more; the deliveries tell.
     for seen in observed {
@@ -196,7 +196,7 @@ async fn approval(
             given_by.push(Some(by.clone()));
         }
     }
-    Ok(EnvironmentApproval { asked: Some(asked), given_by })
+    EnvironmentApproval { asked: Some(asked), given_by }
 }
 
 /// What allowed this very commit here before: a decision, or the settings, since the baseline counts as allowed.

@@ -1,19 +1,154 @@
 //! The first-parent line of the production branch, from its tip down to what runs in production.
 //!
-//! Invariant: only the branch of this very repository is walked. A commit of a fork, which GitHub also answers for, is
-//! never on the line.
+//! Invariant: only the branch of this very repository is walked, from where GitHub says it is now. A commit of a fork,
+//! which GitHub also answers for, is never on the line. What is on record saves calls and nothing else: a commit's first
+//! parent can never change, and a merge that GitHub did stays done. Next: `landings.rs`, `walk.rs`.
 
 use super::Look;
-use super::pushes::{Activity, activity_path, escaped};
+use super::landings::Movements;
+use super::walk::Walk;
 use crate::github::client::GitHubError;
-use countersign_core::domain::{CommitSha, Landing, Line};
+use crate::github::node::CommitNode;
+use crate::github::query;
+use countersign_core::domain::{Account, CommitSha, Line, PullRequestNumber};
 use serde::Deserialize;
-use std::collections::HashMap;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, HashMap};
+
+/// Where the branch is, and the commits behind.
+pub struct Tip {
+    /// The commit it points at.
+    pub(super) commit: CommitSha,
+    /// First parents, as far as they were read; `None` for a root.
+    pub(super) first_parents: HashMap<CommitSha, Option<CommitSha>>,
+}
+
+/// The line, and what was learned on the way.
+pub(super) struct Gathered {
+    pub(super) line: Line,
+    /// Pull requests that are on record as landed, by the commit that their merge left.
+    pub(super) landed: HashMap<CommitSha, PullRequestNumber>,
+    /// Commits that were read whole.
+    pub(super) commits: BTreeMap<CommitSha, (CommitNode, Vec<String>)>,
+}
+
+/// What the line is asked for.
+pub(super) struct Asked<'a> {
+    /// The production branch.
+    pub(super) branch: &'a str,
+    /// What runs now.
+    pub(super) start: &'a CommitSha,
+    /// What would.
+    pub(super) target: &'a CommitSha,
+    /// Whose push started the run, where one did: then their movement of the branch matters, too.
+    pub(super) pushed_by: Option<&'a Account>,
+}
+
+#[derive(Deserialize)]
+struct RefNode {
+    target: Option<Target>,
+}
+
+#[derive(Deserialize)]
+struct Target {
+    oid: String,
+    history: Option<Value>,
+}
+
+/// The tip as a ref of a GraphQL answer tells it; `None` where there is no such branch.
+pub(super) fn tip_of(reference: Value) -> Result<Option<Tip>, GitHubError> {
+    let unreadable = |error: serde_json::Error| GitHubError::Unreadable(error.to_string());
+    let Some(reference) = serde_json::from_value::<Option<RefNode>>(reference).map_err(unreadable)? else {
+        return Ok(None);
+    };
+    let Some(target) = reference.target else { return Ok(None) };
+    let mut first_parents = HashMap::new();
+    if let Some(history) = target.history {
+        super::walk::learn(&mut first_parents, history)?;
+    }
+    Ok(Some(Tip { commit: CommitSha::new(target.oid), first_parents }))
+}
+
+/// Reads where a branch is.
+pub(super) async fn tip(look: &Look<'_>, branch: &str) -> Result<Tip, GitHubError> {
+    // Compared by id: a tag may bear the branch's name.
+    let variables = look.variables([("branch", json!(format!("refs/heads/{branch}")))]);
+    let mut data = look.client.graphql(query::TIP, variables).await?;
+    let reference = data.pointer_mut("/repository/ref").map(Value::take).unwrap_or_default();
+    tip_of(reference)?.ok_or_else(|| GitHubError::NotFound(format!("branch {branch}")))
+}
+
+/// Reads the line from the tip down to `start`; where `target` is not on it, also back from `start`.
+pub(super) async fn gather(look: &Look<'_>, asked: &Asked<'_>, tip: Tip) -> Result<Gathered, GitHubError> {
+    let start = asked.start;
+    let mut walk = Walk::new(look, tip, start).await?;
+    let mut movements = Movements::new(look, asked.branch);
+    let mut line = match walk.to_start() {
+        Some(commits) => Line { commits, reaches_start: true, ..Line::default() },
+        None => further(look, &mut walk, &mut movements, start).await?,
+    };
+    if line.reaches_start && !line.commits.contains(asked.target) {
+        let back = match between(look, asked.target.as_str(), start.as_str()).await {
+            Ok(back) => Some(back),
+            // No common history: the target is elsewhere, which is an answer.
+            Err(GitHubError::NotFound(_)) => None,
+            Err(error) => return Err(error),
+        };
+        if let Some(back) = back.filter(|back| back.first_parents.contains_key(start)) {
+            let (behind, reached) = back.walk(start, asked.target);
+            if reached {
+                line.behind = behind;
+            }
+        }
+    }
+    line.landings = movements.over(&line, asked).await?;
+    if line.reaches_start {
+        walk.keep(&line.commits).await?;
+    }
+    Ok(Gathered { line, landed: walk.landed, commits: walk.commits })
+}
+
+/// Reads on where neither the tip's history nor the record leads to `start`.
+async fn further(
+    look: &Look<'_>,
+    walk: &mut Walk<'_>,
+    movements: &mut Movements<'_>,
+    start: &CommitSha,
+) -> Result<Line, GitHubError> {
+    if walk.may_go_on() {
+        movements.read_down_to(start).await?;
+        let mut found = walk.by_landings(&movements.ends()).await?;
+        if found.is_none() && walk.may_go_on() {
+            // Commit by commit, no further than the two are apart.
+            if let Some(apart) = distance(look, start, &walk.tip).await? {
+                found = walk.by_history(&movements.ends(), apart).await?;
+            }
+        }
+        if let Some(commits) = found {
+            return Ok(Line { commits, reaches_start: true, ..Line::default() });
+        }
+    }
+    let tip = walk.tip.clone();
+    let ahead = between(look, start.as_str(), tip.as_str()).await?;
+    // Where nothing is ahead the tip lies behind the starting point.
+    let (commits, reaches_start) =
+        if ahead.first_parents.contains_key(&tip) { ahead.walk(&tip, start) } else { (vec![tip], false) };
+    Ok(Line { commits, reaches_start, ..Line::default() })
+}
+
+/// How many commits lie between; `None` where the one is not behind the other.
+async fn distance(look: &Look<'_>, behind: &CommitSha, ahead: &CommitSha) -> Result<Option<usize>, GitHubError> {
+    let path = look.path(&format!("/compare/{behind}...{ahead}?per_page=1"));
+    let compared: Page = look.client.get(&path).await?;
+    let is_behind = CommitSha::new(compared.merge_base_commit.sha) == *behind;
+    Ok(is_behind.then(|| usize::try_from(compared.total_commits).unwrap_or(usize::MAX)))
+}
 
 #[derive(Deserialize)]
 struct Page {
     commits: Vec<CommitPayload>,
     total_commits: u64,
+    merge_base_commit: Parent,
 }
 
 #[derive(Deserialize)]
@@ -72,71 +207,4 @@ impl Between {
         }
         (line, false)
     }
-}
-
-/// Reads the line from the tip of `branch` down to `start`; where `target` is not on it, also back from `start`.
-pub async fn gather(look: &Look<'_>, branch: &str, start: &CommitSha, target: &CommitSha) -> Result<Line, GitHubError> {
-    // Compared by id: a tag may bear the branch's name.
-    let tip = tip(look, branch).await?;
-    let (commits, reaches_start) = if tip == *start {
-        (vec![tip], true)
-    } else {
-        let ahead = between(look, start.as_str(), tip.as_str()).await?;
-        // Where nothing is ahead the tip lies behind the starting point.
-        if ahead.first_parents.contains_key(&tip) { ahead.walk(&tip, start) } else { (vec![tip], false) }
-    };
-    let mut line = Line { commits, reaches_start, behind: Vec::new(), landings: Vec::new() };
-    if reaches_start && !line.commits.contains(target) {
-        let back = match between(look, target.as_str(), start.as_str()).await {
-            Ok(back) => back,
-            // No common history: the target is elsewhere, which is an answer.
-            Err(GitHubError::NotFound(_)) => return finish(look, branch, line).await,
-            Err(error) => return Err(error),
-        };
-        if back.first_parents.contains_key(start) {
-            let (behind, reached) = back.walk(start, target);
-            if reached {
-                line.behind = behind;
-            }
-        }
-    }
-    finish(look, branch, line).await
-}
-
-/// Adds how the branch moved over the line.
-async fn finish(look: &Look<'_>, branch: &str, mut line: Line) -> Result<Line, GitHubError> {
-    line.landings = landings(look, branch, &line).await?;
-    Ok(line)
-}
-
-#[derive(Deserialize)]
-struct Branch {
-    commit: Parent,
-}
-
-async fn tip(look: &Look<'_>, branch: &str) -> Result<CommitSha, GitHubError> {
-    let found: Branch = look.client.get(&look.path(&format!("/branches/{}", escaped(branch)))).await?;
-    Ok(CommitSha::new(found.commit.sha))
-}
-
-/// The movements of the branch that put the line's commits there, newest first. Read until one starts at or behind the
-/// end of the line.
-async fn landings(look: &Look<'_>, branch: &str, line: &Line) -> Result<Vec<Landing>, GitHubError> {
-    let end = line.behind.last().or(line.commits.last()).cloned();
-    let on_line = |sha: &CommitSha| line.commits.contains(sha) || line.behind.contains(sha);
-    let mut landings = Vec::new();
-    let mut reached = false;
-    look.client
-        .get_pages::<Vec<Activity>>(&activity_path(look, branch), |page| {
-            for activity in page {
-                let landing = activity.landing();
-                reached |= Some(&landing.after) == end.as_ref();
-                if on_line(&landing.after) {
-                    landings.push(landing);
-                }
-            }
-            !reached
-        })
-        .await?;
-    Ok(landings)
 }

@@ -4,11 +4,13 @@
 //! unread is ever taken for nothing there.
 //!
 //! [`pull_request`] reads pull requests, [`pushes`] who moved their branches, `observed` what only we know of them,
-//! [`deployment`] a run at a gate, `chain` the run that it followed, [`release`] what it would put into production, [`mod@line`] the production branch it deploys from, [`outcome`] how a deployment ended.
+//! [`deployment`] a run at a [`gate`], `chain` the run that it followed, [`release`] what it would put into production, [`mod@line`] the production branch it deploys from, [`outcome`] how a deployment ended.
 
 mod chain;
 mod demands;
 pub mod deployment;
+pub mod gate;
+mod landings;
 pub mod line;
 pub mod merge_group;
 mod merges;
@@ -20,6 +22,8 @@ pub mod pushes;
 pub mod release;
 pub mod run;
 mod runs;
+mod settled;
+mod walk;
 
 use super::client::{Client, GitHubError};
 use crate::git::Objects;
@@ -58,6 +62,13 @@ impl Look<'_> {
     }
 }
 
+/// The production branch: as the settings name it, else the repository's default branch.
+fn production_branch(look: &Look<'_>, default_branch: &str) -> String {
+    let scope = look.settings.scope_of(&look.repository.full_name);
+    let named = scope.and_then(|scope| scope.production_branch.clone());
+    named.unwrap_or_else(|| default_branch.to_owned())
+}
+
 /// The terms of a decision in this repository.
 pub fn terms(look: &Look<'_>, pins: &super::pins::Pinned, default_branch: &str) -> Result<Terms, GitHubError> {
     let scope = look
@@ -65,7 +76,7 @@ pub fn terms(look: &Look<'_>, pins: &super::pins::Pinned, default_branch: &str) 
         .scope_of(&look.repository.full_name)
         .ok_or_else(|| GitHubError::NotFound(format!("scope for {}", look.repository.full_name)))?;
     Ok(Terms {
-        production_branch: scope.production_branch.clone().unwrap_or_else(|| default_branch.to_owned()),
+        production_branch: production_branch(look, default_branch),
         packs: scope.policies.clone(),
         checks: scope.checks_asked().to_vec(),
         repository_rules: RepositoryRules::default(),

@@ -2,17 +2,35 @@
 //!
 //! Invariant: what was observed first wins, and nothing GitHub shows later takes it away. Next: `pushes.rs`.
 
-use super::Look;
-use crate::github::client::GitHubError;
 use countersign_core::domain::{
-    AccountKind, CommitSha, Observation, PullRequest, PullRequestNumber, Push, PushSource, TimelineEvent,
+    Account, AccountId, AccountKind, CommitSha, Observation, PullRequest, PullRequestNumber, Push, PushSource,
+    TimelineEvent,
 };
 use std::collections::BTreeSet;
+
+/// What observations about a pull request itself, and about its branches, are kept under.
+pub(super) fn topics(number: PullRequestNumber, head_branch: &str, base_branch: &str) -> [String; 3] {
+    [format!("pull_request:{number}"), format!("branch:{head_branch}"), format!("branch:{base_branch}")]
+}
+
+/// What observations about its commits and its reviewers are kept under.
+pub(super) fn topics_of_others(pull_request: &PullRequest) -> Vec<String> {
+    let commits = pull_request.commits.iter().map(|commit| format!("commit:{}", commit.oid));
+    commits.chain(reviewers(pull_request).iter().map(|id| format!("account:{id}"))).collect()
+}
+
+fn reviewers(pull_request: &PullRequest) -> BTreeSet<AccountId> {
+    let reviewers = pull_request.timeline.iter().filter_map(|event| match event {
+        TimelineEvent::Reviewed(review) => review.by.as_ref().map(|by| by.id),
+        _ => None,
+    });
+    reviewers.collect()
+}
 
 /// What was observed when it happened wins; what is seen for the first time is kept.
 pub(super) fn of_pull_request(
     pull_request: &mut PullRequest,
-    observed: &[Observation],
+    observed: &[&Observation],
     learned: &mut Vec<Observation>,
 ) {
     let number = pull_request.number;
@@ -77,51 +95,41 @@ pub(super) fn of_pull_request(
     }
 }
 
-/// What was observed of its commits wherever they were pushed, and of its reviewers.
-pub(super) async fn of_others(
-    look: &Look<'_>,
-    pull_request: &mut PullRequest,
-    observed: &[Observation],
-) -> Result<(), GitHubError> {
-    let reviewers = pull_request.timeline.iter().filter_map(|event| match event {
-        TimelineEvent::Reviewed(review) => review.by.as_ref().map(|by| by.id),
-        _ => None,
-    });
-    let reviewers: BTreeSet<_> = reviewers.collect();
-    let commits = pull_request.commits.iter().map(|commit| format!("commit:{}", commit.oid));
-    let topics: Vec<String> = commits.chain(reviewers.iter().map(|id| format!("account:{id}"))).collect();
+/// What was observed of its commits wherever they were pushed, and of its reviewers. `observed` is all that is known of it.
+pub(super) fn of_others(pull_request: &mut PullRequest, observed: &[&Observation]) {
     let opened = observed.iter().find_map(|seen| match seen {
         Observation::Opened { number, arrival, .. } if *number == pull_request.number => *arrival,
         _ => None,
     });
-    for seen in look.store.observed(look.repository.id, &topics).await? {
+    let mut given: Vec<(AccountId, &Account)> = Vec::new();
+    for seen in observed {
         match seen {
             Observation::CommitListed { commit, by } => pull_request.pushes.push(Push {
                 before: commit.clone(),
-                after: commit,
-                by,
+                after: commit.clone(),
+                by: by.clone(),
                 source: PushSource::CommitListed,
             }),
             // Where it is not known which came first, it is taken for the worse.
             Observation::WriteGiven { to, by, arrival }
-                if opened.is_none() || arrival.is_none() || arrival > opened =>
+                if opened.is_none() || arrival.is_none() || *arrival > opened =>
             {
-                for event in &mut pull_request.timeline {
-                    if let TimelineEvent::Reviewed(review) = event
-                        && review.by.as_ref().is_some_and(|reviewer| reviewer.id == to)
-                    {
-                        review.write_given_by.push(by.clone());
-                    }
-                }
+                given.push((*to, by));
             }
             _ => {}
         }
     }
-    Ok(())
+    for event in &mut pull_request.timeline {
+        if let TimelineEvent::Reviewed(review) = event {
+            let reviewer = review.by.as_ref().map(|by| by.id);
+            let by = given.iter().filter(|(to, _)| Some(*to) == reviewer).map(|(_, by)| (*by).clone());
+            review.write_given_by = by.collect();
+        }
+    }
 }
 
 /// The push that a fork's pull request starts with, as its `opened` delivery named the head.
-pub(super) fn opened(observed: &[Observation], number: PullRequestNumber) -> Option<Push> {
+pub(super) fn opened(observed: &[&Observation], number: PullRequestNumber) -> Option<Push> {
     observed.iter().find_map(|seen| match seen {
         Observation::Opened { number: of, head, by, .. } if *of == number => Some(Push {
             before: CommitSha::new("0".repeat(40)),

@@ -67,13 +67,16 @@ pub async fn gather(look: &Look<'_>, revisions: [&str; 2]) -> Result<Vec<OwnFile
     };
     let mut files = Vec::new();
     for (revision, rules) in [("now", "nowRules"), ("then", "thenRules")] {
-        // A commit that GitHub no longer has shows no folder either: that is not the same as no rules.
-        if part(revision)?.is_null() {
-            files.push(unreadable(FOLDER, "its commit cannot be read"));
-        }
-        files.extend(read(part(rules)?));
+        files.extend(of_revision(&part(revision)?, part(rules)?));
     }
     Ok(files)
+}
+
+/// The rules in one revision, of which `commit` shows whether GitHub has it.
+pub(super) fn of_revision(commit: &Value, folder: Value) -> Vec<OwnFile> {
+    // A commit that GitHub no longer has shows no folder either: that is not the same as no rules.
+    let gone = commit.is_null().then(|| unreadable(FOLDER, "its commit cannot be read"));
+    gone.into_iter().chain(read(folder)).collect()
 }
 
 /// The files of a folder; one that cannot be read becomes a fault.

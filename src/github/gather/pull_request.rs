@@ -4,19 +4,19 @@
 //! GitHub shows now.
 
 use super::demands::Demands;
-use super::{Look, merges, observed, own_rules, pushes, runs};
+use super::{Look, merges, observed, own_rules, pushes, runs, settled};
 use crate::github::client::GitHubError;
 use crate::github::node::{BigInt, Page, PullRequestCommit, PullRequestNode, ReviewCommit, TimelineNode, account};
 use crate::github::query;
 use crate::store::observations::Seen;
 use countersign_core::domain::{
-    CommitSha, PullRequest, PullRequestNumber, PullRequestState, RepositoryId, Review, ReviewId, ReviewState,
-    TimelineEvent,
+    CommitSha, Observation, PullRequest, PullRequestNumber, PullRequestState, RepositoryId, Review, ReviewId,
+    ReviewState, TimelineEvent,
 };
 use countersign_core::policy::OwnFile;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// GitHub cuts heavier queries short.
 const TOGETHER: usize = 25;
@@ -46,6 +46,20 @@ struct Named {
     name: String,
 }
 
+/// Merged pull requests of a release by number: from the record where it stands, else read.
+pub(super) async fn of_release(
+    look: &Look<'_>,
+    numbers: &[PullRequestNumber],
+    production_branch: &str,
+) -> Result<BTreeMap<PullRequestNumber, PullRequest>, GitHubError> {
+    let mut found = settled::standing(look, &Demands::of(look), numbers, production_branch).await?;
+    let rest: Vec<PullRequestNumber> = numbers.iter().filter(|number| !found.contains_key(number)).copied().collect();
+    if !rest.is_empty() {
+        found.extend(gather(look, &rest).await?.pull_requests.into_iter().map(|pr| (pr.number, pr)));
+    }
+    Ok(found)
+}
+
 /// Reads some pull requests, 25 a call.
 pub async fn gather(look: &Look<'_>, numbers: &[PullRequestNumber]) -> Result<Gathered, GitHubError> {
     let mut gathered = Gathered {
@@ -63,8 +77,8 @@ pub async fn gather(look: &Look<'_>, numbers: &[PullRequestNumber]) -> Result<Ga
             ("rules", json!(own_rules::on_production_branch(look))),
         ]);
         let query = query::pull_requests(&some.iter().map(|number| number.0).collect::<Vec<_>>());
-        let data = look.client.graphql(&query, variables).await?;
-        let mut repository: RepositoryNode = read(data.get("repository").cloned().unwrap_or_default())?;
+        let mut data = look.client.graphql(&query, variables).await?;
+        let mut repository: RepositoryNode = read(data.get_mut("repository").map(Value::take).unwrap_or_default())?;
         if repository.database_id != Some(look.repository.id.0) {
             return Err(GitHubError::NotFound(format!("repository {} under this name", look.repository.id)));
         }
@@ -77,6 +91,8 @@ pub async fn gather(look: &Look<'_>, numbers: &[PullRequestNumber]) -> Result<Ga
             }
             gathered.pull_requests.push(complete(look, &demands, read(node)?).await?);
         }
+        let just_read = gathered.pull_requests.len().saturating_sub(some.len());
+        settled::keep(look, &demands, gathered.pull_requests.get(just_read..).unwrap_or_default()).await?;
     }
     Ok(gathered)
 }
@@ -87,12 +103,9 @@ fn read<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, GitHubError> 
 
 async fn complete(look: &Look<'_>, demands: &Demands, node: PullRequestNode) -> Result<PullRequest, GitHubError> {
     let number = PullRequestNumber(node.number);
-    let topics = [
-        format!("pull_request:{number}"),
-        format!("branch:{}", node.head_ref_name),
-        format!("branch:{}", node.base_ref_name),
-    ];
-    let seen = look.store.observed(look.repository.id, &topics).await?;
+    let topics = observed::topics(number, &node.head_ref_name, &node.base_ref_name);
+    let observed_of_it = look.store.observed(look.repository.id, &topics).await?;
+    let mut seen: Vec<&Observation> = observed_of_it.iter().collect();
 
     let mut missing = Vec::new();
     let mut commits = Vec::new();
@@ -149,11 +162,13 @@ async fn complete(look: &Look<'_>, demands: &Demands, node: PullRequestNode) -> 
     }
     pull_request.checks = demands.results(&node, &pull_request.timeline, &mut pull_request.missing);
     observed::of_pull_request(&mut pull_request, &seen, &mut learned);
-    observed::of_others(look, &mut pull_request, &seen).await?;
+    let others = look.store.observed(look.repository.id, &observed::topics_of_others(&pull_request)).await?;
+    seen.extend(&others);
+    observed::of_others(&mut pull_request, &seen);
     let learned = learned.into_iter().map(|observation| Seen { repository: look.repository.id, observation }).collect();
     look.store.observe(learned, look.now).await?;
     pushes::complete(look, &mut pull_request, &seen).await?;
-    runs::complete(look, &mut pull_request, node.created_at.as_deref(), &seen).await?;
+    runs::complete(look, &mut pull_request, node.created_at.as_deref(), &observed_of_it).await?;
     merges::complete(look, &mut pull_request).await?;
     merge_bases(look, &mut pull_request, &reviewed, &node.base_ref_oid).await?;
     Ok(pull_request)

@@ -8,7 +8,9 @@ use crate::github::client::GitHubError;
 use crate::github::event::AccountPayload;
 use crate::github::node::{PushNode, account};
 use crate::store::observations::Seen;
-use countersign_core::domain::{CommitSha, Landing, LandingKind, Observation, PullRequest, Push, PushSource};
+use countersign_core::domain::{
+    CommitSha, Landing, LandingKind, Observation, PullRequest, Push, PushSource, RepositoryId,
+};
 use countersign_core::policy;
 use serde::Deserialize;
 use std::collections::BTreeSet;
@@ -79,18 +81,9 @@ pub(super) fn of_check_suite(push: &PushNode) -> Option<Push> {
 pub(super) async fn complete(
     look: &Look<'_>,
     pull_request: &mut PullRequest,
-    observed: &[Observation],
+    observed: &[&Observation],
 ) -> Result<(), GitHubError> {
-    let from_fork = pull_request.head_repository != Some(look.repository.id);
-    if from_fork {
-        // Deliveries about a branch of that name here are about another branch.
-        pull_request
-            .pushes
-            .retain(|push| [PushSource::SynchronizeDelivery, PushSource::CommitListed].contains(&push.source));
-        pull_request.pushes.extend(opened(observed, pull_request.number));
-    }
-    on_base(pull_request, observed);
-    tidy(&mut pull_request.pushes);
+    let from_fork = join(pull_request, look.repository.id, observed);
     if from_fork || policy::push_gap(pull_request).is_none() {
         return Ok(());
     }
@@ -112,8 +105,23 @@ pub(super) async fn complete(
     Ok(())
 }
 
+/// Joins what was observed of the pushes to those that GitHub showed; says whether the head is in another repository.
+pub(super) fn join(pull_request: &mut PullRequest, here: RepositoryId, observed: &[&Observation]) -> bool {
+    let from_fork = pull_request.head_repository != Some(here);
+    if from_fork {
+        // Deliveries about a branch of that name here are about another branch.
+        pull_request
+            .pushes
+            .retain(|push| [PushSource::SynchronizeDelivery, PushSource::CommitListed].contains(&push.source));
+        pull_request.pushes.extend(opened(observed, pull_request.number));
+    }
+    on_base(pull_request, observed);
+    tidy(&mut pull_request.pushes);
+    from_fork
+}
+
 /// Commits that the base branch is known to have pointed at, where a push to the head starts or ends at one.
-fn on_base(pull_request: &mut PullRequest, observed: &[Observation]) {
+fn on_base(pull_request: &mut PullRequest, observed: &[&Observation]) {
     let touched: BTreeSet<&CommitSha> =
         pull_request.pushes.iter().flat_map(|push| [&push.before, &push.after]).filter(|sha| !sha.is_zero()).collect();
     let known = observed.iter().filter_map(|seen| match seen {

@@ -9,67 +9,70 @@ use super::{Look, line, merges, pull_request};
 use crate::github::client::GitHubError;
 use crate::github::node::{AssociatedPullRequest, CommitNode};
 use crate::github::query;
+use crate::store::kept::LineCommit;
 use countersign_core::domain::{ChangeInRelease, CommitSha, Landing, LandingKind, Line, PullRequestNumber};
-use countersign_core::policy;
 use serde_json::json;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// How many commits one query asks about.
-const TOGETHER: usize = 50;
+const TOGETHER: usize = 100;
 
 /// Cuts the line between the starting point and the target into changes, and reads everyone behind each.
 pub(super) async fn changes(
     look: &Look<'_>,
     production_branch: &str,
-    line: &Line,
+    gathered: line::Gathered,
     target: &CommitSha,
-) -> Result<Vec<ChangeInRelease>, GitHubError> {
-    let Some(from) = line.commits.iter().position(|commit| commit == target) else { return Ok(Vec::new()) };
-    let ahead: Vec<&CommitSha> = line.commits.iter().skip(from).collect();
-    let (start, ahead) = match ahead.split_last() {
-        Some((start, rest)) if line.reaches_start => (Some(*start), rest),
-        _ => (None, ahead.as_slice()),
-    };
-    let mut changes = cut(ahead, &line.landings, start);
+) -> Result<(Line, Vec<ChangeInRelease>), GitHubError> {
+    let line::Gathered { line, landed, commits: mut tied } = gathered;
+    let mut changes = cut(&line, target);
     let ends: Vec<CommitSha> = changes.iter().filter_map(|change| change.commits.last().cloned()).collect();
-    let tied = commits(look, &ends).await?;
-    let mut numbers = BTreeMap::new();
+    let merged =
+        |change: &ChangeInRelease| change.landing.as_ref().is_some_and(|landing| landing.kind != LandingKind::Push);
+    let is_told = |change: &ChangeInRelease, end: &CommitSha| {
+        tied.contains_key(end) || (merged(change) && landed.contains_key(end))
+    };
+    let untold = changes.iter().zip(&ends).filter(|(change, end)| !is_told(change, end));
+    let untold: Vec<CommitSha> = untold.map(|(_, end)| end.clone()).collect();
+    tied.extend(commits(look, &untold).await?);
+    let (mut numbers, mut settled) = (BTreeMap::new(), Vec::new());
     for (change, end) in changes.iter_mut().zip(&ends) {
+        let merge = merged(change);
+        if let Some(number) = landed.get(end).filter(|_| merge) {
+            numbers.insert(end.clone(), *number);
+            continue;
+        }
         let Some((node, gaps)) = tied.get(end) else {
             change.missing.push(format!("commit {}", end.short()));
             continue;
         };
-        let merged_here = |number: &AssociatedPullRequest| {
-            number.state == "MERGED"
-                && number.base_repository.as_ref().and_then(|r| r.database_id) == Some(look.repository.id.0)
-                && number.base_ref_name == production_branch
-        };
-        let associated = node.associated_pull_requests.iter().flat_map(|page| &page.nodes);
-        let merge = change.landing.as_ref().is_some_and(|landing| landing.kind != LandingKind::Push);
-        let here: Vec<&AssociatedPullRequest> = associated
-            .filter(|pr| merged_here(pr) && (!merge || pr.merge_commit.as_ref().is_some_and(|c| c.oid == end.as_str())))
-            .collect();
-        let mut here = merged_itself(node, here);
-        here.sort_unstable();
+        let here = tie(look, production_branch, node, merge);
         match (merge, here.as_slice()) {
-            (true, [number]) => {
-                numbers.insert(end.clone(), PullRequestNumber(*number));
+            (true, [one]) => {
+                numbers.insert(end.clone(), PullRequestNumber(one.number));
+                // Of a merge, the parent says which one it was; else another one may be shown later that held this one.
+                if gaps.is_empty() && node.second_parent().is_none_or(|second| second == one.head_ref_oid) {
+                    let number = Some(PullRequestNumber(one.number));
+                    settled.push(LineCommit { commit: end.clone(), parent: node.first_parent(), number });
+                }
             }
             (true, []) => change.missing.push(format!("the pull request that landed {}", end.short())),
             (true, _) => change.missing.push(format!("which pull request landed {}", end.short())),
             (false, _) => {
-                change.shown_as_merged = here.into_iter().map(PullRequestNumber).collect();
+                change.shown_as_merged = here.into_iter().map(|one| PullRequestNumber(one.number)).collect();
                 change.missing.extend(gaps.iter().cloned());
             }
         }
     }
+    if line.reaches_start {
+        look.store.keep_line(look.repository.id, settled).await?;
+    }
     let wanted: Vec<PullRequestNumber> = numbers.values().copied().collect();
-    let mut read =
-        if wanted.is_empty() { Vec::new() } else { pull_request::gather(look, &wanted).await?.pull_requests };
+    let mut read = pull_request::of_release(look, &wanted, production_branch).await?;
     for change in &mut changes {
         let Some(end) = change.commits.last() else { continue };
         if let Some(number) = numbers.get(end) {
-            change.pull_request = read.iter().position(|pr| pr.number == *number).map(|place| read.swap_remove(place));
+            change.pull_request = read.remove(number);
         } else if let Some((node, _)) = tied.get(end)
             && change.landing.as_ref().is_none_or(|landing| landing.kind == LandingKind::Push)
         {
@@ -81,67 +84,95 @@ pub(super) async fn changes(
             change.bare_commits = vec![commit];
         }
     }
-    Ok(changes)
+    Ok((line, changes))
+}
+
+/// The pull requests that this commit shows as merged into the branch, by number.
+fn tie<'n>(
+    look: &Look<'_>,
+    production_branch: &str,
+    node: &'n CommitNode,
+    merge: bool,
+) -> Vec<&'n AssociatedPullRequest> {
+    let merged_here = |one: &&AssociatedPullRequest| {
+        one.state == "MERGED"
+            && one.base_repository.as_ref().and_then(|r| r.database_id) == Some(look.repository.id.0)
+            && one.base_ref_name == production_branch
+            && (!merge || one.merge_commit.as_ref().is_some_and(|c| c.oid == node.oid))
+    };
+    let associated = node.associated_pull_requests.iter().flat_map(|page| &page.nodes);
+    let mut here = merged_itself(node, associated.filter(merged_here).collect());
+    here.sort_by_key(|one| one.number);
+    here
 }
 
 /// Where one merge shows several pull requests as merged, because one contained the others, the merge is of the one whose
 /// head is the merge commit's second parent.
-fn merged_itself(node: &CommitNode, candidates: Vec<&AssociatedPullRequest>) -> Vec<u64> {
+fn merged_itself<'n>(node: &CommitNode, candidates: Vec<&'n AssociatedPullRequest>) -> Vec<&'n AssociatedPullRequest> {
     let second = node.second_parent();
-    let of_merge: Vec<u64> =
-        candidates.iter().filter(|pr| Some(pr.head_ref_oid.as_str()) == second).map(|pr| pr.number).collect();
-    if candidates.len() > 1 && of_merge.len() == 1 {
-        return of_merge;
-    }
-    candidates.into_iter().map(|pr| pr.number).collect()
+    let of_merge: Vec<_> = candidates.iter().copied().filter(|one| Some(one.head_ref_oid.as_str()) == second).collect();
+    if candidates.len() > 1 && of_merge.len() == 1 { of_merge } else { candidates }
 }
 
-/// The runs of commits that one merge put there; every other commit is a change of its own. Oldest first.
-fn cut(newest_first: &[&CommitSha], landings: &[Landing], start: Option<&CommitSha>) -> Vec<ChangeInRelease> {
+/// The line between the starting point and the target, oldest first: the runs of commits that one merge put there; every
+/// other commit is a change of its own.
+fn cut(line: &Line, target: &CommitSha) -> Vec<ChangeInRelease> {
+    let Some(from) = line.commits.iter().position(|commit| commit == target) else { return Vec::new() };
+    let ahead = line.commits.get(from..).unwrap_or_default();
+    let (start, ahead) = match ahead.split_last() {
+        Some((start, rest)) if line.reaches_start => (Some(start), rest),
+        _ => (None, ahead),
+    };
+    let places: HashMap<&CommitSha, usize> = ahead.iter().enumerate().map(|(place, sha)| (sha, place)).collect();
+    let landings = by_end(&line.landings);
     let mut changes = Vec::new();
-    let mut rest = newest_first;
-    while let Some((end, _)) = rest.split_first() {
-        let landing = policy::landing_at(landings, end).cloned();
+    let mut newer: Option<&Landing> = None;
+    let mut at = 0;
+    while let Some(end) = ahead.get(at) {
+        let landing = landings.get(end).copied();
         let mut missing = Vec::new();
-        let length = match &landing {
-            Some(landing) if landing.kind != LandingKind::Push => {
-                let before = rest.iter().position(|commit| **commit == landing.before);
-                if before.is_none() && start != Some(&landing.before) {
-                    // What runs now lies inside this merge, or older changes would be taken for a part of it.
-                    missing.push(format!("where the merge that ends at {} began", end.short()));
-                }
-                before.unwrap_or(rest.len())
+        let mut next = at + 1;
+        if let Some(merge) = landing.filter(|landing| landing.kind != LandingKind::Push) {
+            let before = places.get(&merge.before).filter(|before| **before > at);
+            if before.is_none() && start != Some(&merge.before) {
+                // What runs now lies inside this merge, or older changes would be taken for a part of it.
+                missing.push(format!("where the merge that ends at {} began", end.short()));
             }
-            _ => 1,
-        };
-        let (run, older) = rest.split_at(length.clamp(1, rest.len()));
+            next = before.copied().unwrap_or(ahead.len());
+        }
         // A push of several commits shows its pusher only at the last; the others were put there by it as well.
-        let landing = landing.or_else(|| covering(run, newest_first, landings));
+        let covering = newer.filter(|landing| landing.kind == LandingKind::Push);
+        let run = ahead.get(at..next).unwrap_or_default();
+        newer = run.iter().rev().find_map(|commit| landings.get(commit)).copied().or(newer);
         changes.push(ChangeInRelease {
-            commits: run.iter().rev().map(|commit| (*commit).clone()).collect(),
-            landing,
+            commits: run.iter().rev().cloned().collect(),
+            landing: landing.or(covering).cloned(),
             pull_request: None,
             bare_commits: Vec::new(),
             shown_as_merged: Vec::new(),
             tickets: None,
             missing,
         });
-        rest = older;
+        at = next;
     }
     changes.reverse();
     changes
 }
 
-/// The push whose range holds a commit that is not its last.
-fn covering(run: &[&CommitSha], line: &[&CommitSha], landings: &[Landing]) -> Option<Landing> {
-    let place = line.iter().position(|commit| Some(commit) == run.first())?;
-    let newer = line.get(..place)?;
-    let later = newer.iter().rev().find_map(|commit| policy::landing_at(landings, commit))?;
-    (later.kind == LandingKind::Push).then(|| later.clone())
+/// The movements of a branch by where they left it, a merge before a push that put it there again.
+fn by_end(landings: &[Landing]) -> HashMap<&CommitSha, &Landing> {
+    let mut found: HashMap<&CommitSha, &Landing> = HashMap::with_capacity(landings.len());
+    for landing in landings {
+        let known = found.entry(&landing.after).or_insert(landing);
+        if known.kind == LandingKind::Push && landing.kind != LandingKind::Push {
+            *known = landing;
+        }
+    }
+    found
 }
 
 /// Commits by id, with the pull requests GitHub ties to them.
-async fn commits(
+pub(super) async fn commits(
     look: &Look<'_>,
     oids: &[CommitSha],
 ) -> Result<BTreeMap<CommitSha, (CommitNode, Vec<String>)>, GitHubError> {
@@ -173,22 +204,26 @@ pub async fn landed(
     before: &CommitSha,
     after: &CommitSha,
 ) -> Result<Vec<ChangeInRelease>, GitHubError> {
-    let mut line = line::gather(look, production_branch, before, after).await?;
-    let Some(from) = line.commits.iter().position(|commit| commit == after) else { return Ok(Vec::new()) };
-    if line.landings.iter().any(|landing| landing.after == *after && landing.kind != LandingKind::Push) {
+    let asked = line::Asked { branch: production_branch, start: before, target: after, pushed_by: None };
+    let tip = line::tip(look, production_branch).await?;
+    let gathered = line::gather(look, &asked, tip).await?;
+    let landings = &gathered.line.landings;
+    if !gathered.line.commits.contains(after) {
         return Ok(Vec::new());
     }
-    if !line.landings.iter().any(|landing| landing.after == *after) {
+    if landings.iter().any(|landing| landing.after == *after && landing.kind != LandingKind::Push) {
+        return Ok(Vec::new());
+    }
+    if !landings.iter().any(|landing| landing.after == *after) {
         return Err(GitHubError::Unavailable("the activity list does not show the push yet".to_owned()));
     }
-    line.commits.drain(..from);
-    let changes = changes(look, production_branch, &line, after).await?;
+    let (_, changes) = changes(look, production_branch, gathered, after).await?;
     Ok(changes.into_iter().filter(|change| change.pull_request.is_none()).collect())
 }
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::indexing_slicing)]
+    #![allow(clippy::indexing_slicing, clippy::unwrap_used)]
     use super::*;
 
     fn landing(before: &str, after: &str, kind: LandingKind) -> Landing {
@@ -199,34 +234,50 @@ mod tests {
         changes.iter().map(|change| change.commits.iter().map(CommitSha::as_str).collect()).collect()
     }
 
+    /// A line with the newest commit first, cut from its tip.
+    fn cut_at<const N: usize>(commits: [&str; N], landings: &[Landing], start: Option<&str>) -> Vec<ChangeInRelease> {
+        let line = Line {
+            commits: commits.into_iter().chain(start).map(CommitSha::from).collect(),
+            reaches_start: start.is_some(),
+            landings: landings.to_vec(),
+            ..Line::default()
+        };
+        cut(&line, &line.commits[0])
+    }
+
     #[test]
     fn a_rebase_lands_several_commits_as_one_change_and_a_push_each_as_its_own() {
-        let line: Vec<CommitSha> = ["a5", "a4", "a3", "a2", "a1"].map(CommitSha::from).to_vec();
-        let line: Vec<&CommitSha> = line.iter().collect();
         let landings = [
             landing("a3", "a5", LandingKind::Push),
             landing("a1", "a3", LandingKind::PullRequestMerge),
             landing("a0", "a1", LandingKind::PullRequestMerge),
         ];
-        let changes = cut(&line, &landings, Some(&"a0".into()));
+        let changes = cut_at(["a5", "a4", "a3", "a2", "a1"], &landings, Some("a0"));
         assert_eq!(shape(&changes), [vec!["a1"], vec!["a2", "a3"], vec!["a4"], vec!["a5"]]);
         assert!(changes.iter().all(|change| change.landing.is_some()));
     }
 
     #[test]
     fn a_merge_that_began_out_of_sight_is_said_to() {
-        let line: Vec<CommitSha> = ["a3", "a2"].map(CommitSha::from).to_vec();
-        let line: Vec<&CommitSha> = line.iter().collect();
         let landings = [landing("a0", "a3", LandingKind::PullRequestMerge)];
-        let changes = cut(&line, &landings, Some(&"a1".into()));
+        let changes = cut_at(["a3", "a2"], &landings, Some("a1"));
         assert_eq!(changes[0].missing, ["where the merge that ends at a3 began"]);
-        assert!(cut(&line, &landings, Some(&"a0".into()))[0].missing.is_empty());
+        assert!(cut_at(["a3", "a2"], &landings, Some("a0"))[0].missing.is_empty());
     }
 
     #[test]
     fn a_commit_that_no_movement_explains_is_a_change_of_its_own() {
-        let line: Vec<CommitSha> = ["b2", "b1"].map(CommitSha::from).to_vec();
-        let line: Vec<&CommitSha> = line.iter().collect();
-        assert_eq!(shape(&cut(&line, &[], None)), [vec!["b1"], vec!["b2"]]);
+        assert_eq!(shape(&cut_at(["b2", "b1"], &[], None)), [vec!["b1"], vec!["b2"]]);
+    }
+
+    #[test]
+    fn a_merge_goes_before_the_push_that_brought_it_back() {
+        let landings = [
+            landing("a2", "a1", LandingKind::Push),
+            landing("a0", "a1", LandingKind::PullRequestMerge),
+            landing("a1", "a2", LandingKind::Push),
+        ];
+        let changes = cut_at(["a1"], &landings, Some("a0"));
+        assert_eq!(changes[0].landing.as_ref().unwrap().kind, LandingKind::PullRequestMerge);
     }
 }

@@ -31,6 +31,7 @@ pub(super) struct RunPayload {
     pub(super) run_started_at: Option<OffsetDateTime>,
     #[serde(with = "time::serde::rfc3339")]
     pub(super) updated_at: OffsetDateTime,
+    node_id: String,
 }
 
 #[derive(Clone, Deserialize)]
@@ -46,13 +47,16 @@ pub struct GatheredRun {
     pub check_suite: Option<String>,
     /// When it was created, by GitHub's clock.
     pub created_at: OffsetDateTime,
+    /// The run's own GraphQL id.
+    pub node: String,
 }
 
 /// Reads the latest attempt of a run, and the first one where there were several.
 pub async fn gather(look: &Look<'_>, run: RunId) -> Result<GatheredRun, GitHubError> {
     let latest: RunPayload = look.client.get(&look.path(&format!("/actions/runs/{run}"))).await?;
     let (check_suite, created_at) = (latest.check_suite_node_id.clone(), latest.created_at);
-    Ok(GatheredRun { run: of(look, latest).await?, check_suite, created_at })
+    let node = latest.node_id.clone();
+    Ok(GatheredRun { run: of(look, latest).await?, check_suite, created_at, node })
 }
 
 /// A run as of one of its attempts, with the first one beside it.

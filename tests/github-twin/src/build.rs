@@ -75,6 +75,7 @@ impl World {
             repositories: BTreeMap::from([(UPSTREAM, upstream(clock))]),
             names: BTreeMap::new(),
             signed_by_github: BTreeSet::new(),
+            pushed: BTreeSet::new(),
             pulls: BTreeMap::new(),
             merge_groups: Vec::new(),
             activity: Vec::new(),

@@ -16,6 +16,16 @@ pub(crate) fn workflow(name: &str) -> String {
     format!("name: {name}\non:\n  workflow_dispatch:\n{follows}jobs: {{}}\n")
 }
 
+/// The files of commits that have no name begin so.
+const SMALL: &str = "small-";
+
+/// The file of a commit that changes nothing in particular. Where there may be thousands of them, each hundred has a folder:
+/// git writes a whole folder anew for every change in it.
+fn small_file(label: &str) -> String {
+    let number: Option<u64> = label.strip_prefix(SMALL).and_then(|number| number.parse().ok());
+    number.map_or_else(|| format!("{label}.txt"), |number| format!("small/{}/{label}.txt", number / 100))
+}
+
 impl World {
     /// The commit that a story means: a name, a branch, a tag or an id, with `~n` for first parents.
     pub fn resolve(&self, name: &str) -> Result<Sha, StepError> {
@@ -73,7 +83,7 @@ impl World {
         let label = match (&spec.id, number) {
             (Some(id), None) => id.clone(),
             (Some(id), Some(number)) => format!("{id}-{number}"),
-            (None, _) => format!("small-{}", self.next_id()),
+            (None, _) => format!("{SMALL}{}", self.next_id()),
         };
         let tree = match &spec.tree {
             Some(name) => Some(self.git.info(&self.resolve(name)?)?.tree),
@@ -82,7 +92,7 @@ impl World {
         let files = match (&spec.files, &spec.tree) {
             (Some(files), _) => files.clone(),
             (None, Some(_)) => BTreeMap::new(),
-            (None, None) => BTreeMap::from([(format!("{label}.txt"), format!("{label}\n"))]),
+            (None, None) => BTreeMap::from([(small_file(&label), format!("{label}\n"))]),
         };
         let (author, committer) = self.identities(spec)?;
         let commit = self.git.commit(&NewCommit {

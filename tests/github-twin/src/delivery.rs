@@ -26,6 +26,11 @@ impl World {
     /// Renders an event and queues its delivery, where the App is subscribed to it.
     pub fn emit(&mut self, event: &Event) {
         let (name, action, payload) = crate::payload::render(self, event);
+        if name == "push" {
+            let commits = payload.get("commits").and_then(serde_json::Value::as_array);
+            let ids = commits.into_iter().flatten().filter_map(|commit| commit.get("id")?.as_str().map(str::to_owned));
+            self.pushed.extend(ids);
+        }
         if !self.installation.events.iter().any(|known| known == name) {
             return;
         }

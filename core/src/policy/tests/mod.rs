@@ -18,6 +18,7 @@ mod merge;
 mod own;
 mod packs;
 mod rules;
+mod settled;
 mod three;
 mod unseen;
 mod words;

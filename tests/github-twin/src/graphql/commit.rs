@@ -33,11 +33,7 @@ pub(crate) fn commit<'w>(
             let named = named("parents", "CommitConnection", "CommitEdge");
             connection(named, &info.parents, arguments, |sha| found(world, sha))
         }
-        "history" => {
-            let named = named("history", "CommitHistoryConnection", "CommitEdge");
-            let all = world.git.history(&info.sha, usize::MAX).unwrap_or_default();
-            connection(named, &all, arguments, |sha| found(world, sha))
-        }
+        "history" => history(world, &info.sha, arguments),
         "associatedPullRequests" => context.needs("pull_requests").and_then(|()| {
             let all = associated(world, &info.sha);
             pull::connection_of(all, arguments)
@@ -49,6 +45,24 @@ pub(crate) fn commit<'w>(
             context.needs("deployments").and_then(|()| checks::deployments(context, Some(&info.sha), arguments))
         }
         _ => return None,
+    })
+}
+
+/// The commits before. To count them all takes a walk to the root, so the first page of a list does not know its total.
+fn history<'w>(world: &'w World, sha: &str, arguments: Arguments<'_>) -> Resolved<'w> {
+    let named = named("history", "CommitHistoryConnection", "CommitEdge");
+    let first = arguments.number("first").and_then(|first| usize::try_from(first).ok());
+    let first = first.filter(|_| ["after", "before", "last"].iter().all(|other| arguments.text(other).is_none()));
+    let limit = first.map_or(usize::MAX, |first| first.saturating_add(1));
+    let some = world.git.history(sha, limit).unwrap_or_default();
+    let whole = some.len() < limit;
+    let page = connection(named, &some, arguments, |sha| found(world, sha))?;
+    Ok(match page {
+        Part::One(Some(Node::Record(record))) if !whole => {
+            let known = record.fields.iter().filter(|(field, _)| *field != "totalCount").cloned().collect();
+            Part::One(Some(Node::record(record.kind, known)))
+        }
+        page => page,
     })
 }
 

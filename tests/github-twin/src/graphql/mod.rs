@@ -7,9 +7,11 @@ mod actor;
 mod checks;
 mod commit;
 mod connection;
+mod environments;
 mod object;
 mod pull;
 mod repository;
+mod runs;
 mod timeline;
 
 use crate::model::World;

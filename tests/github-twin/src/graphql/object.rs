@@ -2,12 +2,12 @@
 //!
 //! Invariant: a resolver never changes the world; a field it does not know is an error, never a silent null.
 
-use super::{MARK, actor, checks, commit, pull, repository};
+use super::{MARK, actor, checks, commit, environments, pull, repository, runs};
 use crate::auth::Caller;
 use crate::git::CommitInfo;
 use crate::model::{
-    self, Account, CheckRun, CheckSuite, Comment, Deployment, DeploymentStatus, PermissionLevel, PullRequest, Review,
-    Run, World,
+    self, Account, Approval, CheckRun, CheckSuite, Comment, Deployment, DeploymentStatus, PermissionLevel, PullRequest,
+    Review, Run, World,
 };
 use apollo_compiler::resolvers::{FieldError, ObjectValue, ResolveInfo, ResolvedValue};
 use apollo_compiler::response::JsonMap;
@@ -44,6 +44,8 @@ pub(crate) enum Node<'w> {
     Deployment(&'w Deployment),
     DeploymentStatus(&'w Deployment, &'w DeploymentStatus),
     WorkflowRun(&'w Run),
+    Environment(&'w model::Environment),
+    DeploymentReview(&'w Run, &'w Approval),
     Ref(&'w model::Repository, String, String),
     /// Anything small enough to be written down at once.
     Record(Rc<Record<'w>>),
@@ -167,7 +169,9 @@ impl<'w> Object<'w> {
             Node::CheckRun(one) => checks::run(context, one, name),
             Node::Deployment(one) => checks::deployment(context, one, name, arguments),
             Node::DeploymentStatus(of, one) => checks::deployment_status(context, of, one, name),
-            Node::WorkflowRun(one) => checks::workflow_run(context, one, name),
+            Node::WorkflowRun(one) => runs::workflow_run(context, one, name, arguments),
+            Node::Environment(one) => environments::field(one, name, arguments),
+            Node::DeploymentReview(of, one) => environments::review(context, of, one, name, arguments),
             Node::MergeQueue => pull::queue(context.world, name, arguments),
             Node::Record(record) => {
                 record.fields.iter().find(|(field, _)| *field == name).map(|(_, part)| Ok(part.clone()))
@@ -194,6 +198,8 @@ impl ObjectValue for Object<'_> {
             Node::Deployment(_) => "Deployment",
             Node::DeploymentStatus(..) => "DeploymentStatus",
             Node::WorkflowRun(_) => "WorkflowRun",
+            Node::Environment(_) => "Environment",
+            Node::DeploymentReview(..) => "DeploymentReview",
             Node::Ref(..) => "Ref",
             Node::Record(record) => record.kind,
         }

@@ -2,7 +2,7 @@
 
 use super::connection::{connection, connection_with, named};
 use super::object::{Arguments, Context, Node, Part, Resolved, error};
-use super::{actor, checks, commit, pull};
+use super::{actor, checks, commit, environments, pull};
 use crate::model::{self, AccountKind, Permission, PullRequest, Repository, UPSTREAM, World, node_id, rfc3339};
 
 /// The fields of `Query`.
@@ -128,8 +128,8 @@ pub(crate) fn repository<'w>(
     Some(match name {
         "collaborators" => collaborators(context, arguments),
         "deployments" => context.needs("deployments").and_then(|()| checks::deployments(context, None, arguments)),
-        "environment" => Ok(environment(context.world, arguments.text("name").unwrap_or_default())),
-        "environments" => environments(context.world, arguments),
+        "environment" => environments::environment(context, arguments.text("name").unwrap_or_default()),
+        "environments" => environments::environments(context, arguments),
         "object" => context.needs("contents").and_then(|()| object(context.world, one, arguments)),
         "mergeQueue" => context.needs("merge_queues").map(|()| {
             let branch = arguments.text("branch").unwrap_or(&one.default_branch);
@@ -203,31 +203,6 @@ fn collaborators<'w>(context: Context<'w>, arguments: Arguments<'_>) -> Resolved
             vec![("permission", Part::leaf(permission)), ("permissionSources", Part::null())]
         },
     )
-}
-
-fn environment<'w>(world: &'w World, name: &str) -> Part<'w> {
-    let found = world.environments.values().find(|one| one.name.eq_ignore_ascii_case(name));
-    Part::One(found.map(environment_node))
-}
-
-fn environment_node(one: &model::Environment) -> Node<'_> {
-    Node::record(
-        "Environment",
-        vec![
-            ("id", Part::leaf(node_id("EN", one.id))),
-            ("databaseId", Part::int(one.id)),
-            ("name", Part::leaf(one.name.clone())),
-            ("isPinned", Part::leaf(false)),
-        ],
-    )
-}
-
-fn environments<'w>(world: &'w World, arguments: Arguments<'_>) -> Resolved<'w> {
-    let names = arguments.list("names").unwrap_or_default();
-    let all: Vec<&model::Environment> =
-        world.environments.values().filter(|one| names.is_empty() || names.contains(&one.name)).collect();
-    let spelt = named("environments", "EnvironmentConnection", "EnvironmentEdge");
-    connection(spelt, &all, arguments, |one| Some(environment_node(one)))
 }
 
 /// A commit, tree or blob by id, or by `ref`, `ref:path`, or a commit id with `:path`.

@@ -82,6 +82,8 @@ pub struct World {
     pub names: BTreeMap<String, Sha>,
     /// Commits that GitHub itself made and signed (`signature.wasSignedByGitHub`, REST `verification.verified`).
     pub signed_by_github: BTreeSet<Sha>,
+    /// Commits that some push brought to a branch.
+    pub pushed: BTreeSet<Sha>,
     /// Pull requests of the upstream repository by number.
     pub pulls: BTreeMap<u64, PullRequest>,
     /// Merge groups, oldest first.

@@ -17,6 +17,19 @@ pub(super) struct Moved<'a> {
     pub(super) forced: bool,
 }
 
+/// The commits of a push that no other branch holds.
+fn new_here(world: &World, moved: &Moved<'_>, brought: &[String]) -> Vec<String> {
+    // What no push ever brought before is on no other branch, and the other branches may be many.
+    if brought.iter().all(|sha| !world.pushed.contains(sha)) {
+        return brought.to_vec();
+    }
+    let elsewhere = world.upstream().into_iter().flat_map(|upstream| &upstream.branches);
+    let elsewhere =
+        elsewhere.filter(|(branch, _)| moved.reference.strip_prefix("refs/heads/") != Some(branch.as_str()));
+    let elsewhere: Vec<&str> = elsewhere.map(|(_, tip)| tip.as_str()).collect();
+    world.git.reachable(moved.after, &elsewhere).unwrap_or_default()
+}
+
 /// `push`
 pub(super) fn push(world: &World, moved: &Moved<'_>, sender: AccountId) -> Rendered {
     let (created, deleted) = (moved.before == ZERO, moved.after == ZERO);
@@ -28,12 +41,7 @@ pub(super) fn push(world: &World, moved: &Moved<'_>, sender: AccountId) -> Rende
         let not: Vec<&str> = known.into_iter().collect();
         world.git.reachable(moved.after, &not).unwrap_or_default()
     };
-    let elsewhere = world.upstream().into_iter().flat_map(|upstream| &upstream.branches);
-    let elsewhere =
-        elsewhere.filter(|(branch, _)| moved.reference.strip_prefix("refs/heads/") != Some(branch.as_str()));
-    let elsewhere: Vec<&str> = elsewhere.map(|(_, tip)| tip.as_str()).collect();
-    let new =
-        if brought.is_empty() { Vec::new() } else { world.git.reachable(moved.after, &elsewhere).unwrap_or_default() };
+    let new = new_here(world, moved, &brought);
     let listed = brought.iter().take(MOST_COMMITS);
     let commits: Vec<Value> = listed.filter_map(|sha| commit(world, sha, new.contains(sha))).collect();
     let full_name = world.upstream().map(crate::model::Repository::full_name).unwrap_or_default();

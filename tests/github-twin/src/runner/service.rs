@@ -90,6 +90,11 @@ impl Service {
         self.child.wait().await
     }
 
+    /// Its process.
+    pub(super) fn process(&self) -> Option<u32> {
+        self.child.id()
+    }
+
     /// How it ended, where it ended by itself.
     pub(super) fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().ok().flatten()

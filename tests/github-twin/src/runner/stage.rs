@@ -73,6 +73,11 @@ impl Stage {
         self.service.as_ref().map(|service| service.url.as_str())
     }
 
+    /// The service's process, while it runs.
+    pub fn service_process(&self) -> Option<u32> {
+        self.service.as_ref().and_then(Service::process)
+    }
+
     /// Where the settings, the database, the keys and the log lie.
     pub fn directory(&self) -> &Path {
         self.directory.path()
