@@ -159,13 +159,11 @@ impl<'a> Walk<'a> {
         for end in ends.iter().filter(|end| !end.is_zero()) {
             let mut next = Some(end);
             while let Some(at) = next.filter(|at| *at != self.start && seen.insert(*at)) {
-                match self.first_parents.get(at) {
-                    Some(parent) => next = parent.as_ref(),
-                    None => {
-                        unknown.insert(at.clone());
-                        next = None;
-                    }
+                let parent = self.first_parents.get(at);
+                if parent.is_none() {
+                    unknown.insert(at.clone());
                 }
+                next = parent.and_then(Option::as_ref);
             }
         }
         unknown
