@@ -4,10 +4,13 @@
 
 mod architecture;
 mod archive;
+mod audit;
+mod backfill;
 mod cli;
 mod cost;
 mod crash;
 mod debts;
+mod doctor;
 mod door;
 mod evidence;
 mod examples;
