@@ -14,6 +14,7 @@ pub mod gate;
 mod healthcheck;
 mod policy;
 mod progress;
+mod reconcile;
 mod serve;
 
 use crate::settings::{Settings, SettingsError};

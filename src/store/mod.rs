@@ -7,6 +7,7 @@
 //! decision into the ledger ([`entries`]) and closes the rows it answers.
 
 pub mod alerts;
+pub mod alive;
 pub mod backfill;
 pub mod deployments;
 pub mod entries;
@@ -14,8 +15,11 @@ pub mod exceptions;
 pub mod extract;
 pub mod grants;
 pub mod inbox;
+pub mod installations;
 pub mod keys;
 pub mod ledger;
+pub mod listed;
+pub mod missed;
 pub mod observations;
 pub mod pins;
 pub mod reading;

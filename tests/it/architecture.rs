@@ -17,8 +17,9 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("witness", &["github", "settings", "store"]),
     ("retrospective", &["github"]),
     ("doctor", &["github", "settings", "store"]),
-    ("evidence", &["store"]),
     ("http", &["evaluation", "evidence", "github", "metrics", "settings", "store", "sweep", "witness"]),
+    ("heartbeat", &["evaluation", "settings", "store"]),
+    ("evidence", &["git", "store"]),
     (
         "cli",
         &[
@@ -27,6 +28,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "evidence",
             "git",
             "github",
+            "heartbeat",
             "http",
             "metrics",
             "retrospective",

@@ -13,6 +13,7 @@ mod demands;
 pub mod deployed;
 pub mod deployment;
 pub mod line;
+pub mod listed;
 pub mod merge_group;
 mod merges;
 mod observed;

@@ -180,6 +180,7 @@ mod tests {
             after: after.into(),
             kind: LandingKind::PullRequestMerge,
             by: None,
+            at: None,
         };
         Line {
             commits: ["a6", "a5", "a4", "a3", "a2", "a1"].map(CommitSha::from).to_vec(),
