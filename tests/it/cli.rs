@@ -323,7 +323,7 @@ async fn what_is_wrong_with_rules_is_shown_at_its_place_with_what_was_probably_m
     for text in &broken {
         let said = validated(text, &[]).await;
         assert_eq!((said.code, said.out.as_str()), (3, ""), "{text}");
-        page.extend([text, "\n", said.err.trim_end(), "\n", &"-".repeat(60), "\n"]);
+        page.extend([text.as_str(), "\n", said.err.trim_end(), "\n", &"-".repeat(60), "\n"]);
     }
     insta::with_settings!({omit_expression => true, prepend_module_to_snapshot => false}, {
         insta::assert_snapshot!("policy-validate", page);
