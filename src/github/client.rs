@@ -3,6 +3,7 @@
 //! Invariant: nothing is retried here. An error says when it makes sense to try again, and the worker is the one place
 //! that does. Lists are read to their end or the answer is an error: there is no "first page".
 
+use super::allowance::Told;
 use super::app::App;
 use super::transport::{Answer, Transport, limited_until, reset};
 use crate::settings::GitHub;
@@ -123,6 +124,11 @@ impl Client {
             Caller::App(app) | Caller::Installation { app, .. } => app.id(),
             Caller::Bearer(_) => ACTIONS_APP,
         }
+    }
+
+    /// What GitHub said beside its answers: how many calls are left, and what its clock shows.
+    pub fn told(&self) -> &Told {
+        &self.transport.told
     }
 
     /// The token this caller asks with, for what is not asked over the API: git.

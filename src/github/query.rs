@@ -160,6 +160,13 @@ pub const DEPLOYING_JOBS: &str = "query DeployingJobs($suite: ID!, $after: Strin
      node(id: $suite) { ... on CheckSuite { \
      checkRuns(first: 100, after: $after, filterBy: {checkType: ALL}) { pageInfo { hasNextPage endCursor } nodes { databaseId deployment { databaseId } } } } } }";
 
+/// The runs at a commit, by their check suites, with the jobs of all attempts and the deployment each belongs to.
+pub const DEPLOYING_RUNS: &str = "query DeployingRuns($owner: String!, $name: String!, $oid: GitObjectID!, \
+     $after: String) { repository(owner: $owner, name: $name) { object(oid: $oid) { ... on Commit { \
+     checkSuites(first: 50, after: $after) { pageInfo { hasNextPage endCursor } nodes { id \
+     workflowRun { databaseId } checkRuns(first: 100, filterBy: {checkType: ALL}) { pageInfo { hasNextPage } \
+     nodes { databaseId deployment { databaseId } } } } } } } } }";
+
 /// Some of the fragments above: GraphQL refuses fragments that are not used.
 fn parts(names: &[&str]) -> String {
     PULL_REQUEST

@@ -56,6 +56,9 @@ pub enum StoreError {
     Unreadable(String),
 }
 
+/// What a trial is ended with.
+const TAKEN_BACK: &str = "taken back";
+
 /// Tells workers that there may be work.
 pub type Wake = Arc<Notify>;
 
@@ -93,6 +96,24 @@ impl Store {
     /// What workers wait on.
     pub fn wake(&self) -> Wake {
         self.wake.clone()
+    }
+
+    /// Writes, and takes it back: whether the database can be written at all.
+    pub async fn try_writing(&self) -> Result<(), StoreError> {
+        let tried: Result<(), StoreError> = self
+            .writer
+            .write(|connection| {
+                Box::pin(async move {
+                    sqlx::query("CREATE TABLE tried (id INTEGER)").execute(&mut *connection).await?;
+                    // An error takes back what this unit did.
+                    Err(StoreError::Unreadable(TAKEN_BACK.to_owned()))
+                })
+            })
+            .await;
+        match tried {
+            Err(StoreError::Unreadable(what)) if what == TAKEN_BACK => Ok(()),
+            other => other,
+        }
     }
 
     /// Whether the database can be written, for readiness.

@@ -4,9 +4,11 @@
 
 mod architecture;
 mod archive;
+mod audit;
 mod cli;
 mod cost;
 mod crash;
+mod doctor;
 mod door;
 mod evidence;
 mod examples;

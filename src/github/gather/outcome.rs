@@ -72,6 +72,15 @@ async fn check_runs(
     suite: &str,
     deployments: &[DeploymentId],
 ) -> Result<BTreeMap<DeploymentId, u64>, GitHubError> {
+    tied(look, suite, |found| deployments.iter().all(|deployment| found.contains_key(deployment))).await
+}
+
+/// The check runs of a suite by the deployments that GitHub ties to them, read until there are enough.
+pub(super) async fn tied(
+    look: &Look<'_>,
+    suite: &str,
+    enough: impl Fn(&BTreeMap<DeploymentId, u64>) -> bool,
+) -> Result<BTreeMap<DeploymentId, u64>, GitHubError> {
     let mut found = BTreeMap::new();
     let mut after = Value::Null;
     loop {
@@ -79,15 +88,14 @@ async fn check_runs(
         let checks = data.pointer("/node/checkRuns/nodes").and_then(Value::as_array);
         for check in checks.into_iter().flatten() {
             let of = check.pointer("/deployment/databaseId").and_then(Value::as_u64).map(DeploymentId);
-            let id = check.get("databaseId").and_then(Value::as_u64);
-            if let (Some(of), Some(id)) = (of.filter(|of| deployments.contains(of)), id) {
+            if let (Some(of), Some(id)) = (of, check.get("databaseId").and_then(Value::as_u64)) {
                 found.insert(of, id);
             }
         }
         let more = data.pointer("/node/checkRuns/pageInfo/hasNextPage").and_then(Value::as_bool) == Some(true);
         let cursor = data.pointer("/node/checkRuns/pageInfo/endCursor").filter(|cursor| cursor.is_string());
         match cursor {
-            Some(cursor) if more && found.len() < deployments.len() && *cursor != after => after = cursor.clone(),
+            Some(cursor) if more && !enough(&found) && *cursor != after => after = cursor.clone(),
             _ => return Ok(found),
         }
     }

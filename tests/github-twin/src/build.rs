@@ -94,6 +94,8 @@ impl World {
             calls: Vec::new(),
             writes: Vec::new(),
             faults: crate::faults::Faults::default(),
+            hourly: 5_000,
+            clock_ahead: 0,
             webhooks: crate::delivery::WebhookPlan::default(),
             wake: Arc::new(tokio::sync::Notify::new()),
             directory: directory.to_owned(),
@@ -135,6 +137,8 @@ impl World {
             reviewers: Vec::new(),
             rule_enabled: false,
             rule_id,
+            admins_bypass: true,
+            named_branches_only: false,
             created_at,
         })
     }

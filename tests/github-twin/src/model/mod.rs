@@ -120,6 +120,10 @@ pub struct World {
     pub writes: Vec<Write>,
     /// What goes wrong on demand.
     pub faults: Faults,
+    /// How many calls the headers say there are in an hour.
+    pub hourly: u64,
+    /// How far the clock of the API is ahead of the real one, in seconds (the header `date`).
+    pub clock_ahead: i64,
     /// What a story does to deliveries.
     pub webhooks: WebhookPlan,
     /// Rings when there is something to deliver.

@@ -4,7 +4,7 @@
 
 use super::answer::Answer;
 use super::paging::by_cursor;
-use super::{Call, HOURLY, shape};
+use super::{Call, shape};
 use crate::auth::{self, Permissions};
 use crate::model::{APP_COUNTERSIGN, PermissionLevel, World, rfc3339};
 use serde_json::{Value, json};
@@ -109,6 +109,11 @@ pub(super) fn repositories(world: &mut World, call: &Call) -> Answered {
     ))
 }
 
+/// `GET /app/hook/config`
+pub(super) fn hook_config(world: &mut World, _: &Call) -> Answered {
+    Ok(Answer::ok(shape::hook_config(world)))
+}
+
 /// `GET /app/hook/deliveries`
 pub(super) fn deliveries(world: &mut World, call: &Call) -> Answered {
     let all: Vec<Value> = world.deliveries.iter().rev().map(|one| shape::hook_delivery_item(world, one)).collect();
@@ -137,8 +142,9 @@ pub(super) fn redeliver(world: &mut World, call: &Call) -> Answered {
 
 /// `GET /rate_limit`
 pub(super) fn rate_limit(world: &mut World, call: &Call) -> Answered {
-    let used = world.calls.len() as u64 % HOURLY;
-    let one = json!({"limit": HOURLY, "remaining": HOURLY - used, "reset": call.now + 3600, "used": used});
+    let hourly = world.hourly.max(1);
+    let used = world.calls.len() as u64 % hourly;
+    let one = json!({"limit": hourly, "remaining": hourly - used, "reset": call.now + 3600, "used": used});
     Ok(Answer::ok(json!({
         "resources": {"core": one, "graphql": one, "search": {"limit": 30, "remaining": 30, "reset": call.now + 60, "used": 0}},
         "rate": one

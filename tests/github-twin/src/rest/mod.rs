@@ -31,9 +31,6 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Calls an hour, as the headers say.
-const HOURLY: u64 = 5000;
-
 /// What a call needs.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Needs {
@@ -141,6 +138,15 @@ impl Call {
             now: now(),
         }
     }
+}
+
+/// A moment as HTTP spells it.
+fn http_date(at: i64) -> String {
+    let format = time::macros::format_description!(
+        "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT"
+    );
+    let moment = time::OffsetDateTime::from_unix_timestamp(at).ok();
+    moment.and_then(|moment| moment.format(format).ok()).unwrap_or_default()
 }
 
 /// Seconds since 1970, by the real clock.
@@ -252,7 +258,7 @@ fn finish(world: &Shared, record: &Record<'_>, call: &Call, answer: &Answer, hea
         status,
         shown.as_ref(),
     );
-    let used = {
+    let (used, hourly, clock_ahead) = {
         let mut world = world.lock();
         let path = path_and_query(record.uri);
         world.calls.push(model::Call {
@@ -263,7 +269,7 @@ fn finish(world: &Shared, record: &Record<'_>, call: &Call, answer: &Answer, hea
             request: None,
             response: None,
         });
-        world.calls.len() as u64
+        (world.calls.len() as u64, world.hourly.max(1), world.clock_ahead)
     };
     let mut response = Response::new(match (unchanged, text) {
         (false, Some(text)) => Body::from(Bytes::from(text)),
@@ -278,9 +284,10 @@ fn finish(world: &Shared, record: &Record<'_>, call: &Call, answer: &Answer, hea
     set("content-type", "application/json; charset=utf-8");
     set("x-github-request-id", &format!("{used:04X}:{:X}", call.now));
     set("x-github-media-type", "github.v3; format=json");
-    set("x-ratelimit-limit", &HOURLY.to_string());
-    set("x-ratelimit-remaining", &HOURLY.saturating_sub(used % HOURLY).to_string());
-    set("x-ratelimit-used", &(used % HOURLY).to_string());
+    set("date", &http_date(call.now + clock_ahead));
+    set("x-ratelimit-limit", &hourly.to_string());
+    set("x-ratelimit-remaining", &hourly.saturating_sub(used % hourly).to_string());
+    set("x-ratelimit-used", &(used % hourly).to_string());
     set("x-ratelimit-reset", &(call.now + 3600).to_string());
     set("x-ratelimit-resource", if graphql { "graphql" } else { "core" });
     if let (Some(tag), true) = (&tag, record.method == Method::GET) {

@@ -31,6 +31,7 @@ pub(super) const ROUTES: &[Route] = routes! {
     GET "/app/installations" App => app::installations;
     GET "/app/installations/{installation_id}" App => app::installation;
     POST "/app/installations/{installation_id}/access_tokens" App => app::access_token;
+    GET "/app/hook/config" App => app::hook_config;
     GET "/app/hook/deliveries" App => app::deliveries;
     GET "/app/hook/deliveries/{delivery_id}" App => app::delivery;
     POST "/app/hook/deliveries/{delivery_id}/attempts" App => app::redeliver;

@@ -22,7 +22,7 @@ pub use checks::{check_run, check_suite, combined_status, status};
 pub(crate) use checks::{deployment_of, suite_state};
 pub use commit::{Compared, branch_with_protection, commit, commit_comparison, nullable_simple_commit, short_branch};
 pub(crate) use commit::{commit_node_id, size_of_change};
-pub use hook::{hook_delivery, hook_delivery_item};
+pub use hook::{hook_config, hook_delivery, hook_delivery_item};
 pub use pull::{
     author_association, issue_comment, label, lower_case, pull_request, pull_request_minimal, pull_request_review,
     pull_request_simple, pulls_of_head,
