@@ -4,6 +4,7 @@
 //! what is recorded, and the next one finishes it.
 
 mod attempt;
+mod backfilled;
 mod bypass;
 pub mod exceptions;
 mod gates;
@@ -32,6 +33,8 @@ use std::sync::{Arc, Mutex};
 use time::OffsetDateTime;
 use tokio::sync::OnceCell;
 use turns::Turns;
+
+pub use backfilled::{Afterwards, backfilled};
 
 /// The name and version of this program, as entries carry it.
 pub const TOOL: &str = concat!("countersign ", env!("CARGO_PKG_VERSION"));

@@ -7,14 +7,12 @@ mod human;
 mod table;
 
 use super::Exit;
-use super::afar::{Afar, Asked};
-use crate::retrospective::pace::{self, Paced, Until};
-use crate::retrospective::{Inquiry, Journal, Judged, Plan, Retrospective, Step, Tally};
+use super::afar::{Afar, As, Asked, walk};
+use crate::retrospective::{Inquiry, Journal, Judged, Plan, Retrospective, Tally};
 use anyhow::{Context as _, ensure};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use time::format_description::well_known::Rfc3339;
@@ -87,10 +85,10 @@ async fn look_back(audit: &Audit) -> anyhow::Result<Exit> {
     let asked = Asked {
         repository: &audit.repo,
         environment: &audit.environment,
-        token: &audit.token,
+        as_whom: As::Token(&audit.token),
         config: audit.config.as_deref(),
     };
-    let afar = Afar::open(&asked).await?;
+    let afar = Afar::open(asked).await?;
     let look = afar.look();
     let terms = afar.terms(&look)?;
     let packs = terms.packs.clone();
@@ -108,31 +106,19 @@ async fn look_back(audit: &Audit) -> anyhow::Result<Exit> {
     if audit.plan {
         return Ok(Exit::Done);
     }
-    let bar = Bar::new();
-    loop {
-        let waiting = |wait: Duration| {
-            eprintln!("GitHub allows no more calls now: going on in {} s", wait.as_secs() + 1);
-        };
-        match pace::step(&mut work, &afar.client, Duration::from_secs(audit.max_wait * 60), waiting).await {
-            Ok(Paced::Made(Step::Done)) => break,
-            Ok(Paced::Made(Step::Found)) => {}
-            Ok(Paced::Made(Step::Judged(judgement))) => work.keep(&judgement)?,
-            Ok(Paced::Later(Until(until))) => {
-                bar.clear();
-                let until = OffsetDateTime::from(until).replace_nanosecond(0)?.format(&Rfc3339)?;
-                eprintln!("GitHub allows no more calls before {until}.");
-                eprintln!("What was done is kept in `{}`: run the same again then.", work.journal().path().display());
-                return Ok(Exit::Pending);
-            }
-            Err(error) => {
-                bar.clear();
-                eprintln!("What was done is kept in `{}`: run the same again.", work.journal().path().display());
-                return Err(error.into());
-            }
+    let kept = work.journal().path().display().to_string();
+    match walk(&mut work, &afar.client, Duration::from_secs(audit.max_wait * 60), async |_| Ok(())).await {
+        Ok(None) => {}
+        Ok(Some(until)) => {
+            eprintln!("GitHub allows no more calls before {until}.");
+            eprintln!("What was done is kept in `{kept}`: run the same again then.");
+            return Ok(Exit::Pending);
         }
-        bar.show(&work);
+        Err(error) => {
+            eprintln!("What was done is kept in `{kept}`: run the same again.");
+            return Err(error);
+        }
     }
-    bar.clear();
     let inquiry = work.plan().inquiry.clone();
     let (judged, tally) = work.finish()?;
     match audit.format {
@@ -158,7 +144,7 @@ fn worst(tally: &Tally) -> Exit {
     }
 }
 
-fn planned(plan: &Plan, done: Option<(usize, usize)>) -> String {
+pub(super) fn planned(plan: &Plan, done: Option<(usize, usize)>) -> String {
     let (deployments, calls) = (plan.of_period(), plan.calls());
     let spellings: Vec<&str> = plan.spellings.iter().map(|spelling| spelling.name.as_str()).collect();
     let went_on = done.map_or_else(String::new, |(found, judged)| {
@@ -193,43 +179,6 @@ fn file(folder: &Path, of: &str) -> PathBuf {
     folder.join(format!("audit-{}.jsonl", of.get(..16).unwrap_or(of)))
 }
 
-/// How far it is, on a terminal only.
-struct Bar {
-    shown: bool,
-}
-
-impl Bar {
-    fn new() -> Self {
-        Self { shown: std::io::stderr().is_terminal() }
-    }
-
-    fn show(&self, work: &Retrospective<'_>) {
-        if !self.shown {
-            return;
-        }
-        let (found, judged) = work.done();
-        let text = match work.to_judge() {
-            Some(all) => format!("judged {judged} of {all} {}", drawn(judged, all)),
-            None => {
-                format!("found {found} of about {} {}", work.plan().of_period(), drawn(found, work.plan().of_period()))
-            }
-        };
-        eprint!("\r\x1b[2K{text}");
-    }
-
-    fn clear(&self) {
-        if self.shown {
-            eprint!("\r\x1b[2K");
-        }
-    }
-}
-
-fn drawn(done: usize, all: usize) -> String {
-    const WIDTH: usize = 30;
-    let filled = if all == 0 { WIDTH } else { (done * WIDTH / all).min(WIDTH) };
-    format!("[{}{}]", "#".repeat(filled), ".".repeat(WIDTH - filled))
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -239,11 +188,5 @@ mod tests {
     fn a_day_is_its_beginning() {
         assert_eq!(moment("2026-01-31").unwrap(), moment("2026-01-31T00:00:00Z").unwrap());
         assert!(moment("last week").is_err());
-    }
-
-    #[test]
-    fn a_bar_is_never_wider_than_it_is() {
-        assert_eq!(drawn(0, 0).len(), 32);
-        assert_eq!(drawn(9, 3).len(), 32);
     }
 }

@@ -3,11 +3,10 @@
 //! Invariant: only a deployment whose own job succeeded is proposed, with the evidence for it; the operator decides.
 
 use super::Exit;
-use super::afar::{Afar, Asked};
+use super::afar::{Afar, As, Asked, walk};
 use super::evidence::Format;
 use crate::github::gather::line;
-use crate::retrospective::pace::{self, Paced};
-use crate::retrospective::{Found, Inquiry, Journal, Retrospective, Step};
+use crate::retrospective::{Found, Inquiry, Journal, Retrospective};
 use anyhow::Context as _;
 use clap::Args;
 use countersign_core::domain::CommitSha;
@@ -67,10 +66,10 @@ async fn propose(baseline: &Baseline) -> anyhow::Result<Exit> {
     let asked = Asked {
         repository: &baseline.repo,
         environment: &baseline.environment,
-        token: &baseline.token,
+        as_whom: As::Token(&baseline.token),
         config: baseline.config.as_deref(),
     };
-    let afar = Afar::open(&asked).await?;
+    let afar = Afar::open(asked).await?;
     let look = afar.look();
     let terms = afar.terms(&look)?;
     let branch = terms.production_branch.clone();
@@ -83,14 +82,8 @@ async fn propose(baseline: &Baseline) -> anyhow::Result<Exit> {
     };
     let journal = Journal::open(&afar.scratch_file("baseline.jsonl"), "baseline")?;
     let mut work = Retrospective::begin(&look, terms, &inquiry, journal).await?;
-    loop {
-        let waiting =
-            |wait: Duration| eprintln!("GitHub allows no more calls now: going on in {} s", wait.as_secs() + 1);
-        match pace::step(&mut work, &afar.client, PATIENCE, waiting).await? {
-            Paced::Made(Step::Done) => break,
-            Paced::Made(_) => {}
-            Paced::Later(_) => anyhow::bail!("GitHub allows no more calls for longer than an hour"),
-        }
+    if walk(&mut work, &afar.client, PATIENCE, async |_| Ok(())).await?.is_some() {
+        anyhow::bail!("GitHub allows no more calls for longer than an hour");
     }
     let Some(found) = work.ran_first() else {
         eprintln!(

@@ -4,6 +4,7 @@
 
 mod afar;
 mod audit;
+mod backfill;
 mod baseline;
 mod check;
 mod doctor;
@@ -70,6 +71,11 @@ enum Verb {
         after_help = "Example: GITHUB_TOKEN=… countersign audit --repo acme/shop --environment production --since 2026-01-01\n\nExit codes: 0 all of it would have gone out, 2 something would have been blocked, 4 something cannot be told, 5 stopped\nbefore GitHub's rate limit with what was done kept: run the same again"
     )]
     Audit(Box<audit::Audit>),
+    /// Put the deployments of a time before the service was there on its ledger, marked as judged afterwards.
+    #[command(
+        after_help = "Example: countersign backfill --config countersign.toml --repo acme/shop --since 2026-01-01"
+    )]
+    Backfill(Box<backfill::Backfill>),
     /// Propose the `[[baseline]]` of the settings: what runs in an environment now.
     #[command(after_help = "Example: GITHUB_TOKEN=… countersign baseline --repo acme/shop --environment production")]
     Baseline(baseline::Baseline),
@@ -100,6 +106,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Verb::Serve { config } => serve::serve(config.as_deref()),
         Verb::Check(check) => check::check(&check),
         Verb::Audit(audit) => audit::audit(&audit),
+        Verb::Backfill(backfill) => backfill::backfill(&backfill),
         Verb::Baseline(baseline) => baseline::baseline(&baseline),
         Verb::Gate(gate) => gate::gate(&gate),
         Verb::Doctor(doctor) => doctor::doctor(&doctor),

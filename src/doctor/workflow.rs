@@ -16,7 +16,8 @@ use std::path::Path;
 /// Which environments are deployed to by jobs, and whether each of these asks.
 #[derive(Default)]
 pub(super) struct Gates {
-    jobs: Vec<(String, bool)>,
+    /// The environment, where it is named plainly, and whether the job asks so that it blocks.
+    jobs: Vec<(Option<String>, bool)>,
     /// Not all of it could be read.
     partly: bool,
 }
@@ -24,7 +25,8 @@ pub(super) struct Gates {
 impl Gates {
     /// Whether at least one job names the environment, and every one that does asks so that it blocks.
     pub(super) fn everywhere(&self, environment: &str) -> bool {
-        let mut here = self.jobs.iter().filter(|(name, _)| same_environment(name, environment)).peekable();
+        let here = |name: &Option<String>| name.as_deref().is_none_or(|name| same_environment(name, environment));
+        let mut here = self.jobs.iter().filter(|(name, _)| here(name)).peekable();
         !self.partly && here.peek().is_some() && here.all(|(_, asks)| *asks)
     }
 }
@@ -129,19 +131,16 @@ fn of_workflow(
                         false
                     }
                 };
-                gates.jobs.push((named.clone(), asks));
+                gates.jobs.push((Some(named.clone()), asks));
             }
-            (Named::ByExpression(named), gate) => {
-                gates.partly |= gate.is_none();
-                if gate.is_none() {
-                    here.unknown(
-                        "environment-computed",
-                        format!(
-                            "{at} names its environment by `{named}`: whether it deploys to production is not known"
-                        ),
-                        "Name it plainly, or ask through the Action in that job",
-                    );
-                }
+            (Named::ByExpression(named), Some(gate)) => {
+                let asks = of_gate(&at, job, gate, named, here);
+                gates.jobs.push((None, asks));
+            }
+            (Named::ByExpression(named), None) => {
+                gates.partly = true;
+                let what = format!("{at} names its environment by `{named}`: whether that is production is not known");
+                here.unknown("environment-computed", what, "Name it plainly, or ask through the Action in that job");
             }
             (Named::None, Some(_)) => here.broken(
                 "environment-not-named",
@@ -211,7 +210,8 @@ fn of_gate(at: &str, job: &Job, gate: &Gate, environment: &str, here: &mut Findi
     if gate.is_conditional {
         faults.push(("gate-conditional", format!("{at} may skip the gate"), "Take the gate's `if` away"));
     }
-    if let Some(asked) = gate.environment.as_deref().filter(|asked| !same_environment(asked, environment)) {
+    let plain = !environment.contains("${{");
+    if let Some(asked) = gate.environment.as_deref().filter(|asked| plain && !same_environment(asked, environment)) {
         faults.push((
             "environment-differs",
             format!("{at} runs in `{environment}` and asks for `{asked}`"),

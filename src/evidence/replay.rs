@@ -86,11 +86,13 @@ impl Replay {
         }
         if beginning.kind != "decision" {
             let entry: Entry = serde_json::from_slice(line).map_err(|error| error.to_string())?;
-            return Ok(match entry.body {
-                EntryBody::KeyRotated { note } => Seen::Rotation(note),
-                EntryBody::ServiceStarted { ledger_key: Some(key), .. } => Seen::Key(key),
-                _ => Seen::Other,
-            });
+            match entry.body {
+                // What was judged afterwards is made again like a decision.
+                EntryBody::Backfilled(_) => {}
+                EntryBody::KeyRotated { note } => return Ok(Seen::Rotation(note)),
+                EntryBody::ServiceStarted { ledger_key: Some(key), .. } => return Ok(Seen::Key(key)),
+                _ => return Ok(Seen::Other),
+            }
         }
         let decision: Decision = serde_json::from_slice(line).map_err(|error| error.to_string())?;
         if !self.settings.contains(&decision.settings_digest) {

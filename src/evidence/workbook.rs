@@ -112,7 +112,19 @@ impl Book {
 
     fn summary(&mut self, totals: &Totals, about: &About<'_>) -> Result<(), XlsxError> {
         let count = |sheets: &Sheets, column: &str, value: &str| sheets.count(column, value);
-        let outcomes = ["allow", "exception", "deny", "undetermined", "pending", "none"];
+        // Those that begin with "would" were judged afterwards and allowed nothing.
+        let outcomes = [
+            "allow",
+            "exception",
+            "deny",
+            "undetermined",
+            "pending",
+            "none",
+            "would-allow",
+            "would-deny",
+            "would-undetermined",
+            "would-pending",
+        ];
         let mut lines: Vec<(String, String, u64)> =
             vec![("Changes that reached production".to_owned(), self.changes.rows_formula(), totals.changes)];
         for outcome in outcomes {

@@ -62,6 +62,7 @@ impl NewEntry {
     pub fn of(entry: &Entry) -> Result<Self, EntriesError> {
         let (kind, subject) = match &entry.body {
             EntryBody::Decision(decision) => ("decision", decision.subject.clone()),
+            EntryBody::Backfilled(backfilled) => ("backfilled", backfilled.decision.subject.clone()),
             EntryBody::DeploymentFinished(finished) => (
                 "deployment_finished",
                 format!(

@@ -7,6 +7,7 @@
 //! decision into the ledger ([`entries`]) and closes the rows it answers.
 
 pub mod alerts;
+pub mod backfill;
 pub mod deployments;
 pub mod entries;
 pub mod exceptions;

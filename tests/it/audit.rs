@@ -48,9 +48,10 @@ impl Afar {
 
 /// A quarter without the rule: one release by three people, one that breaks rules twice, one that failed, one by its only
 /// reviewer, one that nobody can tell of, and a way back.
-async fn a_quarter() -> (Scene, Afar) {
+pub async fn a_quarter() -> (Scene, Afar) {
     let accounts = json!({"ann": "admin", "ben": "write", "cat": "maintain", "dee": "write", "eve": "write"});
-    let mut scene = Scene::set(json!({"accounts": accounts})).await;
+    let settings = json!({"server": {"sweep_minutes": 0}});
+    let mut scene = Scene::set(json!({"accounts": accounts, "settings": settings})).await;
     let afar = Afar::of(&scene.stage.world().lock());
     scene.play(json!({"protection": {"by": "ann", "environment_rule": "removed"}})).await;
     for step in [

@@ -5,6 +5,7 @@
 mod architecture;
 mod archive;
 mod audit;
+mod backfill;
 mod cli;
 mod cost;
 mod crash;

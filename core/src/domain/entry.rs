@@ -31,6 +31,8 @@ pub struct Entry {
 pub enum EntryBody {
     /// A verdict on record, with all it was based on.
     Decision(Box<Decision>),
+    /// A deployment from before anybody watched, judged afterwards. It is no decision: it allows nothing.
+    Backfilled(Box<Backfilled>),
     /// A deployment's own job ended, as read from the attempt's jobs.
     DeploymentFinished(DeploymentFinished),
     /// Something was found afterwards that should not have been.
@@ -71,6 +73,21 @@ pub struct Decision {
     pub policy_digest: String,
     /// Digest of the settings, hexadecimal SHA-256.
     pub settings_digest: String,
+}
+
+/// What would have been said of a deployment, had anybody watched: judged afterwards, from what GitHub showed then, without
+/// observations.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Backfilled {
+    /// What would have been said, with all it was based on.
+    #[serde(flatten)]
+    pub decision: Decision,
+    /// The deployment.
+    pub deployment: DeploymentId,
+    /// How its job ended, as GitHub names it; `unknown` where GitHub ties no job to it.
+    pub conclusion: String,
+    /// When, RFC 3339 in UTC with milliseconds, by GitHub's clock; when it was created where no end is known.
+    pub ended_at: String,
 }
 
 /// How a deployment ended.

@@ -18,7 +18,7 @@ pub use change::{
     CheckResult, Commit, CommitIdentity, DrivingRun, Landing, LandingKind, MergeProof, PullRequest, PullRequestState,
     Push, PushSource, Review, ReviewState, TimelineEvent,
 };
-pub use entry::{Alert, Decision, DeploymentFinished, Entry, EntryBody};
+pub use entry::{Alert, Backfilled, Decision, DeploymentFinished, Entry, EntryBody};
 pub use exception::{Exception, ExceptionOverdue, ExceptionReview};
 pub use facts::{Facts, MergeGroup, Repository, RepositoryRules, Subject, Terms};
 pub use id::{AccountId, CommitSha, DeploymentId, PullRequestNumber, RepositoryId, ReviewId, RunAttempt, RunId};

@@ -55,8 +55,7 @@ fn head(text: &mut String, inquiry: &Inquiry, packs: &[String], judged: &[Judged
         }
     }
     if tally.not_succeeded > 0 {
-        let others = some(tally.not_succeeded, "deployment");
-        let _ = writeln!(text, "{others} more did not succeed, and are not judged.");
+        let _ = writeln!(text, "{:>6}  did not succeed, and put nothing on record: not judged", tally.not_succeeded);
     }
 }
 

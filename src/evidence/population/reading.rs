@@ -23,6 +23,8 @@ pub struct Reading<'a> {
     period: Option<&'a Period>,
     /// Every commit that went to production, by repository and environment.
     deployed: HashMap<(u64, String), HashSet<String>>,
+    /// The same, of what went there before anybody watched.
+    deployed_before: HashMap<(u64, String), HashSet<String>>,
     /// The time of the entry before.
     last_time: Option<String>,
 }
@@ -30,7 +32,7 @@ pub struct Reading<'a> {
 impl<'a> Reading<'a> {
     /// Begins at the first entry.
     pub fn new(survey: &'a Survey, period: Option<&'a Period>) -> Self {
-        Self { survey, period, deployed: HashMap::new(), last_time: None }
+        Self { survey, period, deployed: HashMap::new(), deployed_before: HashMap::new(), last_time: None }
     }
 
     /// The rows that an entry gives.
@@ -39,6 +41,9 @@ impl<'a> Reading<'a> {
         let mut rows = Vec::new();
         match &entry.body {
             EntryBody::Decision(decision) => self.of_decision(&place, &entry.time, decision, &mut rows),
+            EntryBody::Backfilled(backfilled) => {
+                self.of_backfilled(&place, &entry.time, &backfilled.decision, &mut rows);
+            }
             EntryBody::DeploymentFinished(finished) if finished.decision.is_none() => {
                 self.of_end_alone(&place, &entry.time, finished, &mut rows);
             }
@@ -86,6 +91,15 @@ impl<'a> Reading<'a> {
         }
     }
 
+    /// What was judged afterwards: rows like those of a decision, marked, and with outcomes that no count takes for one.
+    fn of_backfilled(&mut self, place: &Place, time: &str, judged: &Decision, rows: &mut Vec<Row>) {
+        // It is recorded after what came later: each is followed by itself.
+        std::mem::swap(&mut self.deployed, &mut self.deployed_before);
+        self.of_decision(place, time, judged, rows);
+        std::mem::swap(&mut self.deployed, &mut self.deployed_before);
+        rows.iter_mut().for_each(Row::mark_backfilled);
+    }
+
     /// Whether a deployment began where an earlier one had ended.
     fn follow(&mut self, place: &Place, time: &str, decision: &Decision, deployment: &Deployment, rows: &mut Vec<Row>) {
         let facts = &decision.facts;
@@ -124,6 +138,7 @@ impl<'a> Reading<'a> {
             ended_at: Cell::Time(time.to_owned()),
             policy: String::new(),
             decision: String::new(),
+            basis: "none",
             place: place.clone(),
         })));
         let commit = finished.commit.short();
@@ -236,6 +251,7 @@ fn deployment_row(
         ended_at: end.map_or(Cell::Empty, |end| Cell::Time(end.time.clone())),
         policy: decision.policy_digest.clone(),
         decision: decision.id.clone(),
+        basis: "decision",
         place: place.clone(),
     }
 }
@@ -285,6 +301,7 @@ impl Of<'_> {
             reasons: codes(wrong),
             policy: self.decision.policy_digest.clone(),
             decision: self.decision.id.clone(),
+            basis: "decision",
             place: self.place.clone(),
         }
     }

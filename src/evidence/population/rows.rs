@@ -34,6 +34,22 @@ pub enum Row {
     Gap(Box<GapRow>),
 }
 
+impl Row {
+    /// Says that it was judged afterwards: what would have been said is no decision, and no count takes it for one.
+    pub(super) fn mark_backfilled(&mut self) {
+        let (outcome, basis) = match self {
+            Self::Change(row) => (&mut row.outcome, &mut row.basis),
+            Self::Deployment(row) => (&mut row.outcome, &mut row.basis),
+            Self::Commit(_) | Self::Exception(_) | Self::Gap(_) => return,
+        };
+        *outcome = format!("would-{outcome}");
+        *basis = BACKFILLED;
+    }
+}
+
+/// The basis of what was judged afterwards.
+pub(super) const BACKFILLED: &str = "backfilled";
+
 /// Where a row stands in the record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
@@ -94,6 +110,8 @@ pub struct ChangeRow {
     pub policy: String,
     /// The decision.
     pub decision: String,
+    /// `decision`, or `backfilled`: judged afterwards.
+    pub basis: &'static str,
     /// Where the decision stands in the record.
     pub place: Place,
 }
@@ -128,6 +146,10 @@ impl ChangeRow {
         column("reasons", "Codes of what is wrong with the change, or with who deployed it"),
         column("policy", "SHA-256 of the policies that decided"),
         column("decision", "The decision's id"),
+        column(
+            "basis",
+            "decision: made when it was asked for; backfilled: judged afterwards, of a time before the service was there, which allowed nothing; none: neither",
+        ),
         column("entry", "The position of the decision in the ledger, from 0"),
         column("entry_hash", "The hash of that entry as a leaf of the ledger's tree"),
     ];
@@ -159,6 +181,7 @@ impl ChangeRow {
             Cell::text(&self.reasons),
             Cell::text(&self.policy),
             Cell::text(&self.decision),
+            Cell::text(self.basis),
             Cell::Number(self.place.position),
             Cell::text(self.place.leaf.to_string()),
         ]
@@ -263,6 +286,8 @@ pub struct DeploymentRow {
     pub policy: String,
     /// The decision.
     pub decision: String,
+    /// `decision`, `backfilled` (judged afterwards), or `none`.
+    pub basis: &'static str,
     /// Where it stands in the record.
     pub place: Place,
 }
@@ -287,6 +312,10 @@ impl DeploymentRow {
         column("ended_at", "When the end was seen, UTC"),
         column("policy", "SHA-256 of the policies that decided"),
         column("decision", "The decision's id"),
+        column(
+            "basis",
+            "decision: made when it was asked for; backfilled: judged afterwards, of a time before the service was there, which allowed nothing; none: neither",
+        ),
         column("entry", "The position in the ledger, from 0: of the decision, or of the end where there was none"),
         column("entry_hash", "The hash of that entry as a leaf of the ledger's tree"),
     ];
@@ -311,6 +340,7 @@ impl DeploymentRow {
             self.ended_at.clone(),
             Cell::text(&self.policy),
             Cell::text(&self.decision),
+            Cell::text(self.basis),
             Cell::Number(self.place.position),
             Cell::text(self.place.leaf.to_string()),
         ]

@@ -68,6 +68,7 @@ struct Glance {
     exception: Option<String>,
     by: Option<Value>,
     justified: Option<bool>,
+    ended_at: Option<String>,
     verdict: Option<GlanceVerdict>,
     facts: Option<GlanceFacts>,
 }
@@ -110,6 +111,13 @@ impl Survey {
                 let (deployment, conclusion) = (glance.deployment.unwrap_or_default(), glance.conclusion);
                 let conclusion = conclusion.unwrap_or_default();
                 self.ended.insert(decision, Ended { time: glance.time, position, deployment, conclusion });
+            }
+            // It tells of its own end.
+            ("backfilled", ..) => {
+                let time = glance.ended_at.unwrap_or_default();
+                let (deployment, conclusion) = (glance.deployment.unwrap_or_default(), glance.conclusion);
+                let conclusion = conclusion.unwrap_or_default();
+                self.ended.insert(glance.id.unwrap_or_default(), Ended { time, position, deployment, conclusion });
             }
             ("exception_reviewed", ..) => {
                 let by = glance.by.and_then(|by| serde_json::from_value::<By>(by).ok());

@@ -3,7 +3,7 @@
 //! Invariant: every row is counted once, and memory grows with kinds, persons and deviations, not with changes.
 
 use super::Cell;
-use super::rows::{ChangeRow, DeploymentRow, Row};
+use super::rows::{BACKFILLED, ChangeRow, DeploymentRow, Row};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How many deviations are kept by name; all are counted.
@@ -88,15 +88,19 @@ impl Totals {
         for code in row.reasons.split("; ").filter(|code| !code.is_empty()) {
             count(&mut self.reasons, code);
         }
+        if !row.policy.is_empty() {
+            self.policies.insert(row.policy.clone());
+        }
+        if row.basis == BACKFILLED {
+            // Nobody let it through and nobody held it back.
+            return;
+        }
         let time = [&row.decided_at, &row.ended_at].into_iter().find_map(|cell| match cell {
             Cell::Time(time) => time.get(..7),
             _ => None,
         });
         let [through, held] = self.months.entry(time.unwrap_or("unknown").to_owned()).or_default();
         *(if row.let_through() { through } else { held }) += 1;
-        if !row.policy.is_empty() {
-            self.policies.insert(row.policy.clone());
-        }
     }
 }
 
