@@ -241,6 +241,73 @@ async fn what_cannot_be_known_from_afar_is_undetermined() {
     assert!(never.code == 1 && never.err.contains("`soon` is no date"), "{}", never.err);
 }
 
+/// What would have been said of each deployment, in order, after these steps without the rule.
+async fn outcomes(world: Value, steps: &[Value]) -> Vec<(String, String)> {
+    let mut scene = Scene::set(world).await;
+    let afar = Afar::of(&scene.stage.world().lock());
+    scene.play(json!({"protection": {"by": "cat", "environment_rule": "removed"}})).await;
+    for step in steps {
+        scene.play(step.clone()).await;
+    }
+    scene.rest().await;
+    let state = scene.stage.directory().join("state");
+    let said = afar.audit(state.to_str().unwrap(), &["--format", "json"]).await;
+    let whole: Value = serde_json::from_str(&said.out).unwrap_or_else(|_| panic!("{}{}", said.out, said.err));
+    let told = |one: &Value| {
+        let reasons = one["verdict"]["reasons"].as_array().unwrap().iter();
+        let texts: Vec<&str> = reasons.map(|reason| reason["text"].as_str().unwrap()).collect();
+        (one["verdict"]["outcome"].as_str().unwrap().to_owned(), texts.join("; "))
+    };
+    whole["deployments"].as_array().unwrap().iter().map(told).collect()
+}
+
+fn one_change() -> Vec<Value> {
+    vec![
+        json!({"open": {"pr": 1, "by": "ann", "commits": [{"id": "a1", "by": "ann"}]}}),
+        json!({"review": {"pr": 1, "by": "ben", "state": "approved"}}),
+        json!({"merge": {"pr": 1, "by": "cat"}}),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_release_that_was_not_allowed_is_the_same_release_once_more() {
+    let accounts = json!({"ann": "write", "ben": "write", "cat": "admin", "dee": "write"});
+    let mut steps = one_change();
+    for by in ["ann", "dee", "ann"] {
+        steps.extend([json!({"deploy": {"by": by}}), json!({"finish": {"state": "success"}})]);
+    }
+    let said = outcomes(json!({"accounts": accounts}), &steps).await;
+    let said: Vec<&str> = said.iter().map(|(outcome, _)| outcome.as_str()).collect();
+    // The third is a repeat of what was allowed: any person may do it.
+    assert_eq!(said, ["deny", "allow", "allow"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_approval_of_the_environment_tells_who_deployed_while_there_was_one_attempt() {
+    let accounts = json!({"ann": "write", "ben": "write", "cat": "admin", "dee": "write"});
+    let world = json!({"accounts": accounts, "environment": {"reviewers": ["dee"]}});
+    let mut steps = one_change();
+    steps.extend([
+        json!({"deploy": {"via": "push"}}),
+        json!({"approve_environment": {"by": "dee"}}),
+        json!({"finish": {"state": "success"}}),
+    ]);
+    let said = outcomes(world.clone(), &steps).await;
+    assert_eq!(said.len(), 1);
+    assert_eq!(said[0].0, "allow", "{said:?}");
+    let (first, last) = (steps.len() - 1, json!({"finish": {"state": "failure"}}));
+    steps[first] = last;
+    steps.extend([
+        json!({"rerun": {"by": "cat", "jobs": "all"}}),
+        json!({"approve_environment": {"by": "dee"}}),
+        json!({"finish": {"state": "success"}}),
+    ]);
+    let said = outcomes(world, &steps).await;
+    assert_eq!(said.len(), 1);
+    assert_eq!(said[0].0, "undetermined", "{said:?}");
+    assert!(said[0].1.contains("for which attempt of the run the environment was approved"), "{said:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_baseline_is_proposed_with_the_evidence_for_it() {
     let (mut scene, afar) = a_quarter().await;

@@ -114,7 +114,12 @@ async fn what_was_judged_afterwards_lets_no_attempt_through() {
     let (mut scene, afar) = installed_afterwards().await;
     let said = backfill(&scene, &afar.since).await;
     assert_eq!(said.code, 0, "{}{}", said.out, said.err);
-    // The last deployment would have been allowed. That it went out is heard of only now: nobody had let it through.
+    // The last deployment would have been allowed. That it was made is heard of only now: nobody had let it through.
+    {
+        let mut world = scene.stage.world().lock();
+        let made = world.deliveries.iter().rev().find(|delivery| delivery.event == "deployment").unwrap().id;
+        assert!(world.redeliver(made));
+    }
     scene.play(json!({"status": {"by": "ben", "state": "success"}})).await;
     scene.play(json!({"expect": {"alerts": ["gate-bypassed"], "decisions": 0}})).await;
 }
