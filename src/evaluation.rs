@@ -8,6 +8,7 @@ mod bypass;
 pub mod exceptions;
 mod gates;
 mod merge_group;
+mod outside;
 mod policies;
 pub mod request;
 mod turns;
@@ -110,6 +111,7 @@ impl Evaluator {
         match &asked.what {
             What::PullRequest(number) => evaluation.pull_request(*number).await,
             What::Run(run) => evaluation.run(*run).await,
+            What::Deployment(id) => evaluation.deployment_alone(*id).await,
             What::MergeGroup { base, head } => evaluation.merge_group(base, head).await,
             What::Branch { name, after } => evaluation.branch(name, after, &asked.default_branch).await,
         }

@@ -14,6 +14,7 @@
 //!
 //! [`git`] proves on real objects that a merge changed nothing of its own, for 6;
 //! [`sweep`] puts into the inbox what webhooks did not bring, [`witness`] shows the ledger's head to those who watch it,
+//! [`heartbeat`] keeps since when we are alive,
 //! [`evidence`] is what an auditor takes away, [`cli`] what a person types.
 
 pub mod cli;
@@ -21,6 +22,7 @@ pub mod evaluation;
 pub mod evidence;
 pub mod git;
 pub mod github;
+pub mod heartbeat;
 pub mod http;
 pub mod metrics;
 pub mod settings;

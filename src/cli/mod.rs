@@ -8,6 +8,7 @@ mod exception;
 pub mod gate;
 mod policy;
 mod progress;
+mod reconcile;
 mod serve;
 
 use crate::settings::{Settings, SettingsError};

@@ -54,7 +54,7 @@ fragment Rules on GitObject {
   __typename ... on Tree { entries { name type object { ... on Blob { text isTruncated } } } }
 }
 fragment PullRequestFacts on PullRequest {
-  number state createdAt baseRefName baseRefOid headRefName headRefOid isCrossRepository
+  number state createdAt mergedAt baseRefName baseRefOid headRefName headRefOid isCrossRepository
   headRepository { databaseId }
   author { ...Who }
   title @include(if: $ticketed) body @include(if: $ticketed)

@@ -7,14 +7,18 @@
 //! decision into the ledger ([`entries`]) and closes the rows it answers.
 
 pub mod alerts;
+pub mod alive;
 pub mod deployments;
 pub mod entries;
 pub mod exceptions;
 pub mod extract;
 pub mod grants;
 pub mod inbox;
+pub mod installations;
 pub mod keys;
 pub mod ledger;
+pub mod listed;
+pub mod missed;
 pub mod observations;
 pub mod pins;
 pub mod reading;

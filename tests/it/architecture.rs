@@ -15,8 +15,9 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("worker", &["evaluation", "github", "metrics", "store"]),
     ("sweep", &["evaluation", "github", "settings", "store"]),
     ("witness", &["github", "settings", "store"]),
-    ("evidence", &["store"]),
     ("http", &["evaluation", "evidence", "github", "metrics", "settings", "store", "sweep", "witness"]),
+    ("heartbeat", &["evaluation", "settings", "store"]),
+    ("evidence", &["git", "store"]),
     (
         "cli",
         &[
@@ -24,6 +25,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "evidence",
             "git",
             "github",
+            "heartbeat",
             "http",
             "metrics",
             "settings",

@@ -5,6 +5,7 @@
 mod architecture;
 mod archive;
 mod cli;
+mod continuity;
 mod cost;
 mod crash;
 mod door;
@@ -18,5 +19,6 @@ mod oracle;
 mod population;
 mod publishing;
 mod reading;
+mod reconcile;
 mod rewriting;
 mod scene;

@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod change;
+pub mod continuity;
 pub mod entry;
 pub mod exception;
 pub mod facts;
@@ -17,6 +18,10 @@ pub use account::{Account, AccountKind, Automation, Person, same_login};
 pub use change::{
     CheckResult, Commit, CommitIdentity, DrivingRun, Landing, LandingKind, MergeProof, PullRequest, PullRequestState,
     Push, PushSource, Review, ReviewState, TimelineEvent,
+};
+pub use continuity::{
+    Away, DeliveriesMissed, DeliveriesSettled, DeploymentsListed, InstallationChange, InstallationChanged,
+    ListedDeployment, Outage, OutageKind,
 };
 pub use entry::{Alert, Decision, DeploymentFinished, Entry, EntryBody};
 pub use exception::{Exception, ExceptionOverdue, ExceptionReview};

@@ -2,8 +2,8 @@
 //!
 //! Invariant: every row is counted once, and memory grows with kinds, persons and deviations, not with changes.
 
-use super::Cell;
 use super::rows::{ChangeRow, DeploymentRow, Row};
+use super::{Cell, GapRow};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How many deviations are kept by name; all are counted.
@@ -28,8 +28,12 @@ pub struct Totals {
     pub reasons: BTreeMap<String, u64>,
     /// Exceptions, by what their review says.
     pub exceptions: BTreeMap<String, u64>,
-    /// What is missing, by kind.
+    /// What is missing, by kind: how many rows.
     pub gaps: BTreeMap<String, u64>,
+    /// What is missing, by name; the first ten thousand.
+    pub missing: Vec<GapRow>,
+    /// When something was not there, those that began first first; the first ten thousand.
+    pub windows: Vec<GapRow>,
     /// Attempts by month: let through, and not.
     pub months: BTreeMap<String, [u64; 2]>,
     /// Changes by whose approvals counted.
@@ -54,7 +58,7 @@ impl Totals {
             Row::Commit(_) => self.commits += 1,
             Row::Deployment(row) => self.add_deployment(row),
             Row::Exception(row) => count(&mut self.exceptions, row.review),
-            Row::Gap(row) => count(&mut self.gaps, row.kind),
+            Row::Gap(row) => self.add_gap(row),
         }
     }
 
@@ -77,6 +81,14 @@ impl Totals {
             if self.deviations.len() < NAMED {
                 self.deviations.push(row.clone());
             }
+        }
+    }
+
+    fn add_gap(&mut self, row: &GapRow) {
+        count(&mut self.gaps, row.kind);
+        let named = if row.is_window() { &mut self.windows } else { &mut self.missing };
+        if named.len() < NAMED {
+            named.push(row.clone());
         }
     }
 

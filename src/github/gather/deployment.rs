@@ -207,7 +207,8 @@ async fn allowed_before(look: &Look<'_>, environment: &str, target: &CommitSha) 
     Ok(decision.or_else(|| is_baseline.then(|| "baseline".to_owned())))
 }
 
-async fn starting_point(look: &Look<'_>, environment: &str) -> Result<Option<StartingPoint>, GitHubError> {
+/// What runs in an environment now.
+pub async fn starting_point(look: &Look<'_>, environment: &str) -> Result<Option<StartingPoint>, GitHubError> {
     if let Some((commit, decision)) = look.store.in_production(look.repository.id, environment).await? {
         return Ok(Some(StartingPoint::Deployed { commit, decision }));
     }

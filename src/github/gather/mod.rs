@@ -10,6 +10,7 @@ mod chain;
 mod demands;
 pub mod deployment;
 pub mod line;
+pub mod listed;
 pub mod merge_group;
 mod merges;
 mod observed;

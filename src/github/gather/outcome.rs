@@ -6,6 +6,7 @@ use super::Look;
 use super::run::GatheredRun;
 use crate::github::client::GitHubError;
 use crate::github::query;
+use crate::store::record::respelled;
 use countersign_core::domain::{DeploymentId, RunAttempt};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -23,12 +24,19 @@ pub struct DeployingJob {
     status: String,
     conclusion: Option<String>,
     runner_id: Option<u64>,
+    #[serde(default)]
+    completed_at: Option<String>,
 }
 
 impl DeployingJob {
     /// How it ended, as GitHub names it; `None` while it has not.
     pub fn conclusion(&self) -> Option<&str> {
         self.conclusion.as_deref().filter(|_| self.status == "completed")
+    }
+
+    /// When it ended, by GitHub's clock.
+    pub fn ended_at(&self) -> Option<String> {
+        self.completed_at.as_deref().and_then(respelled)
     }
 
     /// Whether it runs or has succeeded: nothing holds it back any more.
@@ -67,7 +75,7 @@ pub async fn gather(
 }
 
 /// The check runs that GitHub ties to deployments, in all pages of the suite: the id of each is the job's.
-async fn check_runs(
+pub(super) async fn check_runs(
     look: &Look<'_>,
     suite: &str,
     deployments: &[DeploymentId],

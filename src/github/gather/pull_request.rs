@@ -9,6 +9,7 @@ use crate::github::client::GitHubError;
 use crate::github::node::{BigInt, Page, PullRequestCommit, PullRequestNode, ReviewCommit, TimelineNode, account};
 use crate::github::query;
 use crate::store::observations::Seen;
+use crate::store::record::respelled;
 use countersign_core::domain::{
     CommitSha, PullRequest, PullRequestNumber, PullRequestState, RepositoryId, Review, ReviewId, ReviewState,
     TimelineEvent,
@@ -120,6 +121,7 @@ async fn complete(look: &Look<'_>, demands: &Demands, node: PullRequestNode) -> 
             "MERGED" => PullRequestState::Merged,
             _ => PullRequestState::Closed,
         },
+        merged_at: node.merged_at.as_deref().and_then(respelled),
         opener: account(node.author.as_ref()),
         head: CommitSha::new(node.head_ref_oid.clone()),
         head_tree: CommitSha::new(String::new()),

@@ -8,6 +8,7 @@ use crate::github::client::GitHubError;
 use crate::github::event::AccountPayload;
 use crate::github::node::{PushNode, account};
 use crate::store::observations::Seen;
+use crate::store::record::respelled;
 use countersign_core::domain::{CommitSha, Landing, LandingKind, Observation, PullRequest, Push, PushSource};
 use countersign_core::policy;
 use serde::Deserialize;
@@ -44,6 +45,7 @@ impl Activity {
                 _ => LandingKind::Push,
             },
             by: self.actor.map(AccountPayload::account),
+            at: self.timestamp.as_deref().and_then(respelled),
         }
     }
 }

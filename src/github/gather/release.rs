@@ -192,7 +192,7 @@ mod tests {
     use super::*;
 
     fn landing(before: &str, after: &str, kind: LandingKind) -> Landing {
-        Landing { before: before.into(), after: after.into(), kind, by: None }
+        Landing { before: before.into(), after: after.into(), kind, by: None, at: None }
     }
 
     fn shape(changes: &[ChangeInRelease]) -> Vec<Vec<&str>> {

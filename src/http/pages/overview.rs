@@ -154,7 +154,10 @@ fn attempt_card(attempt: &Attempt) -> Markup {
 fn alert_card(doors: &Doors, raised: &RaisedAlert) -> Markup {
     let alert = &raised.alert;
     let links = Links::new(doors, &alert.repository.full_name);
-    let run = format!("actions/runs/{}/attempts/{}", alert.run, alert.attempt);
+    let run = match (alert.run, alert.attempt) {
+        (Some(run), Some(attempt)) => format!("actions/runs/{run}/attempts/{attempt}"),
+        _ => format!("deployments/{}", alert.environment),
+    };
     html! {
         li.card.deny {
             div.top {

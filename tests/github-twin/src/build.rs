@@ -270,5 +270,8 @@ fn installation() -> Installation {
         webhook_secret: String::new(),
         permissions: PERMISSIONS.map(|(name, level)| (name.to_owned(), level)).into(),
         events: EVENTS.map(str::to_owned).to_vec(),
+        suspended: None,
+        installed: true,
+        reaches: true,
     }
 }

@@ -26,7 +26,10 @@ impl World {
     /// Renders an event and queues its delivery, where the App is subscribed to it.
     pub fn emit(&mut self, event: &Event) {
         let (name, action, payload) = crate::payload::render(self, event);
-        if !self.installation.events.iter().any(|known| known == name) {
+        // What becomes of the installation is told in any case; all else only while it is there, awake and in reach.
+        let ours = &self.installation;
+        let heard = ours.events.iter().any(|known| known == name);
+        if !name.starts_with("installation") && !(heard && ours.installed && ours.suspended.is_none() && ours.reaches) {
             return;
         }
         let outcome = if self.webhooks.dropping {

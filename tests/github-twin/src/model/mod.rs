@@ -19,7 +19,7 @@ pub use account::{
 pub use actions::{
     Approval, Attempt, Deployment, DeploymentStatus, Environment, Job, Release, RuleRequest, RuleState, Run, RunStatus,
 };
-pub use app::{Call, Delivery, DeliveryOutcome, Installation, PermissionLevel, Write};
+pub use app::{Call, Delivery, DeliveryOutcome, Installation, InstallationAction, PermissionLevel, Write};
 pub use checks::{APP_CI, APP_COUNTERSIGN, APP_GITHUB_ACTIONS, CheckRun, CheckSuite, CommitStatus};
 pub use event::{
     CheckRunAction, DeploymentReviewAction, Event, MergeGroupAction, PullRequestAction, ReviewAction, RulesetAction,

@@ -27,7 +27,8 @@ pub(super) fn installations(world: &mut World, call: &Call) -> Answered {
         let more = json!({"name": login, "slug": login, "created_at": since, "updated_at": since});
         *account = shape::merged(account.take(), more);
     }
-    Ok(call.page(world, vec![one]))
+    let listed = world.installation.installed.then_some(one);
+    Ok(call.page(world, listed.into_iter().collect()))
 }
 
 /// `GET /app/installations/{installation_id}`
@@ -46,8 +47,11 @@ pub(super) fn of_repository(world: &mut World, call: &Call) -> Answered {
 
 /// `POST /app/installations/{installation_id}/access_tokens`
 pub(super) fn access_token(world: &mut World, call: &Call) -> Answered {
-    if call.id("installation_id")? != world.installation.id {
+    if call.id("installation_id")? != world.installation.id || !world.installation.installed {
         return Err(Answer::not_found());
+    }
+    if world.installation.suspended.is_some() {
+        return Err(Answer::error(403, "This installation has been suspended"));
     }
     let permissions = match call.body.get("permissions") {
         None | Some(Value::Null) => world.installation.permissions.clone(),
@@ -101,7 +105,8 @@ fn selected(world: &World, call: &Call) -> Result<bool, Answer> {
 
 /// `GET /installation/repositories`
 pub(super) fn repositories(world: &mut World, call: &Call) -> Answered {
-    let all = world.upstream().map(|upstream| shape::repository(world, upstream));
+    let reached = world.upstream().filter(|_| world.installation.reaches);
+    let all = reached.map(|upstream| shape::repository(world, upstream));
     Ok(call.page_in(
         world,
         all.into_iter().collect(),

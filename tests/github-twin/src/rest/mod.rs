@@ -189,7 +189,23 @@ fn answered(world: &Shared, route: &Route, call: &mut Call, headers: &HeaderMap)
     call.caller =
         auth::caller(&world.installation, header, call.now).map_err(|error| Answer::error(401, &error.to_string()))?;
     permit(route.needs, &call.caller)?;
+    in_reach(&world.installation, route, &call.caller)?;
     (route.answer)(&mut world, call)
+}
+
+/// What an installation that is gone, suspended or not given the repository may reach: nothing of it.
+fn in_reach(ours: &model::Installation, route: &Route, caller: &Caller) -> Result<(), Answer> {
+    if !matches!(caller, Caller::Installation(_)) {
+        return Ok(());
+    }
+    if !ours.installed {
+        return Err(Answer::error(401, "Bad credentials"));
+    }
+    if ours.suspended.is_some() {
+        return Err(Answer::error(403, "This installation has been suspended"));
+    }
+    let of_repository = route.path.starts_with("/repos/") || route.path == "/graphql";
+    if of_repository && !ours.reaches { Err(Answer::not_found()) } else { Ok(()) }
 }
 
 fn permit(needs: Needs, caller: &Caller) -> Result<(), Answer> {

@@ -4,10 +4,10 @@
 
 use super::{Result, StepError, refused};
 use crate::model::{
-    AccountId, Activity, Event, GITHUB_ACTIONS, OWNER, Permission, Release, Run, RunStatus, Sha, UPSTREAM,
+    AccountId, Activity, Deployment, Event, GITHUB_ACTIONS, OWNER, Permission, Release, Run, RunStatus, Sha, UPSTREAM,
     WorkflowAction, World,
 };
-use crate::story::{Chain, Deploy, Finish, Rerun, RerunJobs, Status, Via};
+use crate::story::{Chain, Deploy, Finish, OutsideDeployment, Rerun, RerunJobs, Status, Via};
 
 /// A run to be started.
 pub(super) struct NewRun {
@@ -190,6 +190,34 @@ impl World {
             return Err(refused("there is no deployment"));
         };
         self.add_deployment_status(deployment, &it.state, by);
+        Ok(())
+    }
+
+    /// A program that is no run creates a deployment by the API, and says how it goes.
+    pub(super) fn outside_deployment(&mut self, it: &OutsideDeployment) -> Result<()> {
+        let by = self.allowed(&it.by, Permission::Write)?;
+        let name = it.reference.clone().unwrap_or_else(|| "main".to_owned());
+        let sha = self.tip(&name).map_or_else(|| self.resolve(&name), Ok)?;
+        let (deployment, at) = (self.next_id(), self.tick());
+        self.deployments.insert(
+            deployment,
+            Deployment {
+                id: deployment,
+                sha,
+                reference: name,
+                environment: it.environment.clone().unwrap_or_else(|| "production".to_owned()),
+                creator: by,
+                run: None,
+                attempt: 0,
+                job: None,
+                statuses: Vec::new(),
+                created_at: at,
+            },
+        );
+        self.emit(&Event::Deployment { deployment, sender: by });
+        for state in &it.states {
+            self.add_deployment_status(deployment, state, by);
+        }
         Ok(())
     }
 

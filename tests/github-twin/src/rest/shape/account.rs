@@ -167,7 +167,7 @@ pub fn installation(world: &World) -> Value {
         "single_file_name": null,
         "has_multiple_single_files": false,
         "single_file_paths": [],
-        "suspended_by": null,
-        "suspended_at": null
+        "suspended_by": ours.suspended.map(|(_, by)| simple_user(world, by)),
+        "suspended_at": ours.suspended.map(|(at, _)| rfc3339(at))
     })
 }
