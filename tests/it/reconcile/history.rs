@@ -1,5 +1,6 @@
 //! A generated history: real commits by git fast-import, and the ledger of its deployments through the store's own way.
 
+use countersign::evidence::progress::Watched;
 use countersign::evidence::{Request, export};
 use countersign::store::{Recording, Store};
 use countersign_core::domain::entry::ENTRY_VERSION;
@@ -253,7 +254,15 @@ impl Ledger {
         }
         let bundle = directory.join("bundle");
         let key = key();
-        let request = Request { range: None, period: None, repositories: None, older: None, key: &key };
+        let request = Request {
+            range: None,
+            period: None,
+            repositories: None,
+            older: None,
+            size: None,
+            key: &key,
+            progress: Watched::default(),
+        };
         export(&store, &request, &bundle).await.unwrap();
         bundle
     }
