@@ -6,6 +6,7 @@ mod check;
 mod evidence;
 mod exception;
 pub mod gate;
+mod healthcheck;
 mod policy;
 mod progress;
 mod serve;
@@ -58,6 +59,13 @@ enum Verb {
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
     },
+    /// Ask the service on this machine whether it is ready.
+    #[command(after_help = "Example: countersign healthcheck --config countersign.toml")]
+    Healthcheck {
+        /// The settings that the service was started with.
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
     /// Judge one pull request now, with a token, and explain.
     #[command(after_help = "Example: GITHUB_TOKEN=… countersign check --repo acme/shop --pr 7")]
     Check(check::Check),
@@ -81,6 +89,7 @@ enum Verb {
 pub fn run(arguments: Arguments) -> ExitCode {
     let result = match arguments.verb {
         Verb::Serve { config } => serve::serve(config.as_deref()),
+        Verb::Healthcheck { config } => healthcheck::healthcheck(config.as_deref()),
         Verb::Check(check) => check::check(&check),
         Verb::Gate(gate) => gate::gate(&gate),
         Verb::Policy(verb) => policy::run(&verb),

@@ -15,6 +15,7 @@ mod gate;
 mod hostile;
 mod independent;
 mod oracle;
+mod pins;
 mod population;
 mod publishing;
 mod reading;

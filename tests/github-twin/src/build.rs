@@ -85,6 +85,7 @@ impl World {
             rulesets: vec![ruleset(spec.queue, clock)],
             environments: BTreeMap::new(),
             runs: BTreeMap::new(),
+            runs_of_forks: BTreeMap::new(),
             deployments: BTreeMap::new(),
             rule_requests: Vec::new(),
             releases: Vec::new(),

@@ -102,6 +102,8 @@ pub struct World {
     pub environments: BTreeMap<String, Environment>,
     /// Workflow runs by id.
     pub runs: BTreeMap<u64, Run>,
+    /// Runs of forks (`head_repository`): nothing but their tokens is seen of them.
+    pub runs_of_forks: BTreeMap<u64, Run>,
     /// Deployments by id.
     pub deployments: BTreeMap<u64, Deployment>,
     /// Times that our deployment protection rule was asked, oldest first.

@@ -117,7 +117,7 @@ impl World {
     }
 
     /// The fork that belongs to this account; made where there is none yet.
-    fn fork_of(&mut self, owner: AccountId) -> Result<u64> {
+    pub(super) fn fork_of(&mut self, owner: AccountId) -> Result<u64> {
         if let Some(fork) = self.repositories.values().find(|place| place.owner_id == owner) {
             return Ok(fork.id);
         }
