@@ -5,6 +5,7 @@
 
 mod attempt;
 mod bypass;
+mod debts;
 pub mod exceptions;
 mod gates;
 mod merge_group;
@@ -113,6 +114,19 @@ impl Evaluator {
             What::MergeGroup { base, head } => evaluation.merge_group(base, head).await,
             What::Branch { name, after } => evaluation.branch(name, after, &asked.default_branch).await,
         }
+    }
+}
+
+#[derive(Deserialize)]
+struct InstallationPayload {
+    id: u64,
+}
+
+impl Evaluator {
+    /// The installation that reaches a repository.
+    async fn installation_of(&self, full_name: &str) -> Result<u64, GitHubError> {
+        let path = format!("/repos/{full_name}/installation");
+        Ok(self.client.for_app().get::<InstallationPayload>(&path).await?.id)
     }
 }
 

@@ -135,6 +135,9 @@ impl Sweep {
         if let Err(error) = self.evaluator.report_overdue(millis(SystemTime::now())).await {
             tracing::error!(%error, "overdue exceptions could not be reported");
         }
+        if let Err(error) = self.evaluator.show_debts().await {
+            tracing::error!(%error, "what exceptions owe could not be shown");
+        }
         tracing::info!(swept.redelivered, swept.subjects, swept.unanswered, "swept");
         Ok(swept)
     }

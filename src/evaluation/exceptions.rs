@@ -14,7 +14,6 @@ use countersign_core::domain::{
     Account, AccountId, AccountKind, CommitSha, EntryBody, Exception, ExceptionOverdue, ExceptionReview, Person,
     Repository, RepositoryId,
 };
-use serde::Deserialize;
 use std::time::SystemTime;
 use time::OffsetDateTime;
 
@@ -72,11 +71,6 @@ impl From<crate::store::StoreError> for EvaluationErrorOf {
     }
 }
 
-#[derive(Deserialize)]
-struct Installation {
-    id: u64,
-}
-
 impl Evaluator {
     /// The account that a token of the settings acts for.
     pub async fn acting(&self, repository: &str, login: &str) -> Result<Account, ExceptionError> {
@@ -122,6 +116,7 @@ impl Evaluator {
         };
         self.store.open_exception(entry(EntryBody::ExceptionOpened(exception.clone())), times).await?;
         tracing::warn!(exception = exception.id, by = exception.opened_by.login, "the glass was broken");
+        self.show_debt_of(&exception.id).await;
         Ok(exception)
     }
 
@@ -163,6 +158,7 @@ impl Evaluator {
             justified,
         };
         if self.store.review_exception(entry(EntryBody::ExceptionReviewed(review))).await? {
+            self.show_debt_of(&exception.id).await;
             Ok(())
         } else {
             Err(ExceptionError::Refused("it was reviewed already"))
@@ -210,7 +206,12 @@ impl Evaluator {
             return Ok(writers.iter().any(|writer| writer.id == by.id));
         }
         for opener in openers {
-            if pins::account(look.client, &self.store, opener).await?.is_some_and(|account| account.id == by.id) {
+            let named = if opener.contains('/') {
+                pins::team(look.client, &self.store, opener).await?
+            } else {
+                pins::account(look.client, &self.store, opener).await?.into_iter().map(|account| account.id).collect()
+            };
+            if named.contains(&by.id) {
                 return Ok(true);
             }
         }
@@ -221,8 +222,7 @@ impl Evaluator {
         if self.settings.scope_of(repository).is_none() {
             return Err(ExceptionError::Refused("the repository is outside of every scope"));
         }
-        let found: Installation = self.client.for_app().get(&format!("/repos/{repository}/installation")).await?;
-        Ok(found.id)
+        Ok(self.installation_of(repository).await?)
     }
 
     fn look<'l>(&'l self, client: &'l crate::github::Client, repository: &'l Repository) -> Look<'l> {

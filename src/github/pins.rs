@@ -7,7 +7,9 @@ use super::event::AccountPayload;
 use crate::settings::Settings;
 use crate::store::Store;
 use countersign_core::domain::{Account, AccountId, AccountKind, Automation, Person};
+use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// The people and automation of the settings, by id.
 #[derive(Debug, Clone, Default)]
@@ -44,6 +46,48 @@ pub async fn resolve(client: &Client, store: &Store, settings: &Settings) -> Res
 pub async fn account(client: &Client, store: &Store, name: &str) -> Result<Option<Account>, GitHubError> {
     let mut names = Names { client, store, pins: store.pins().await? };
     names.account(&name.trim().to_ascii_lowercase()).await
+}
+
+/// How long the members of a team are used without asking again.
+const MEMBERS_FRESH: Duration = Duration::from_mins(1);
+
+#[derive(Deserialize)]
+struct TeamPayload {
+    id: u64,
+    slug: String,
+}
+
+/// The members of `organisation/team`: nobody where GitHub does not show it, or where another team bears the name now.
+pub async fn team(client: &Client, store: &Store, name: &str) -> Result<Vec<AccountId>, GitHubError> {
+    let name = name.trim().to_ascii_lowercase();
+    let Some((organisation, slug)) = name.split_once('/') else { return Ok(Vec::new()) };
+    let path = format!("/orgs/{organisation}/teams/{slug}");
+    let read = async {
+        let team: TeamPayload = client.get(&path).await?;
+        let members = format!("{path}/members?per_page=100");
+        Ok::<_, GitHubError>((team, client.get_kept::<AccountPayload>(store, &members, MEMBERS_FRESH).await?))
+    };
+    let (team, members) = match read.await {
+        Ok(read) => read,
+        Err(error) if error.passes() => return Err(error),
+        Err(error) => {
+            tracing::warn!(team = name, %error, "a team of the settings cannot be read and admits nobody");
+            return Ok(Vec::new());
+        }
+    };
+    let key = format!("team:{name}");
+    match store.pins().await?.remove(&key).flatten() {
+        Some(pinned) if pinned.id.0 != team.id => {
+            tracing::warn!(team = name, "another team bears this name now: it admits nobody");
+            return Ok(Vec::new());
+        }
+        Some(_) => {}
+        None => {
+            let pinned = Account { id: AccountId(team.id), login: team.slug, kind: AccountKind::Other };
+            store.pin(key, Some(pinned)).await?;
+        }
+    }
+    Ok(members.into_iter().map(|member| member.account().id).collect())
 }
 
 struct Names<'a> {

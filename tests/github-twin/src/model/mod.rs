@@ -60,6 +60,36 @@ impl Shared {
     }
 }
 
+/// An issue.
+#[derive(Debug, Clone)]
+pub struct Issue {
+    /// Its id; node id prefix `I`.
+    pub id: u64,
+    /// Its number.
+    pub number: u64,
+    /// The title.
+    pub title: String,
+    /// The body.
+    pub body: Option<String>,
+    /// Who opened it.
+    pub by: AccountId,
+    /// Whether it is open.
+    pub open: bool,
+    /// When it was opened.
+    pub created_at: Time,
+    /// When it was changed last.
+    pub updated_at: Time,
+}
+
+/// A team.
+#[derive(Debug, Clone)]
+pub struct Team {
+    /// Its id.
+    pub id: u64,
+    /// Its members.
+    pub members: Vec<AccountId>,
+}
+
 /// Everything this GitHub knows.
 #[derive(Debug)]
 pub struct World {
@@ -102,6 +132,10 @@ pub struct World {
     pub environments: BTreeMap<String, Environment>,
     /// Workflow runs by id.
     pub runs: BTreeMap<u64, Run>,
+    /// Issues of the upstream repository by number. They begin far from the pull requests, whose numbers stories choose.
+    pub issues: BTreeMap<u64, Issue>,
+    /// Teams of the organisation by slug.
+    pub teams: BTreeMap<String, Team>,
     /// Runs of forks (`head_repository`): nothing but their tokens is seen of them.
     pub runs_of_forks: BTreeMap<u64, Run>,
     /// Deployments by id.

@@ -7,6 +7,7 @@ mod actions;
 pub mod answer;
 mod app;
 mod checks;
+mod issues;
 pub mod paging;
 mod pulls;
 pub mod recording;

@@ -115,6 +115,9 @@ pub struct WorldSpec {
     /// Whether the merge queue is on.
     #[serde(default)]
     pub queue: bool,
+    /// Teams of the organisation: slug to logins.
+    #[serde(default)]
+    pub teams: BTreeMap<String, Vec<String>>,
     /// The repository's own policies: `.github/countersign/{name}`.
     #[serde(default)]
     pub policies: BTreeMap<String, String>,
