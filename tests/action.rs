@@ -247,7 +247,7 @@ async fn a_job_of_another_repository_is_told_nothing_though_its_token_is_real() 
         let ran = asking.run().await;
         ran.is_blocked("error");
         assert!(ran.log.contains("the service has nothing to say to this run"), "{}", ran.log);
-        assert!(ran.decision.is_empty() && !ran.log.contains("ben"), "{}", ran.log);
+        assert!(ran.decision.is_empty() && !ran.log.contains("@ben"), "{}", ran.log);
     }
 }
 
