@@ -17,6 +17,7 @@ pub mod outcome;
 pub mod own_rules;
 pub mod pull_request;
 pub mod pushes;
+mod recalled;
 pub mod release;
 pub mod run;
 mod runs;
