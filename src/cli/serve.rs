@@ -21,8 +21,12 @@ use anyhow::Context;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
+
+/// How long the start waits for GitHub to say whose names the settings hold.
+const NAMING: Duration = Duration::from_secs(2);
 
 /// The folder for clones, beside the database; the working folder where the database is elsewhere.
 fn beside(storage: &str) -> PathBuf {
@@ -63,6 +67,12 @@ async fn run(settings: Arc<crate::settings::Settings>) -> anyhow::Result<()> {
     let oidc = Oidc::new(&settings.oidc, audience)?;
     let evaluator = Evaluator::new(store.clone(), client, objects, settings.clone(), public_url);
     let evaluator = Arc::new(evaluator);
+    // A name means whoever bears it now. GitHub may be away: then it is settled at the first look.
+    match tokio::time::timeout(NAMING, evaluator.pin_names()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(%error, "the names in the settings cannot be looked up yet"),
+        Err(_) => tracing::warn!("the names in the settings cannot be looked up in time"),
+    }
     let worker = tokio::spawn(Worker::new(evaluator.clone(), metrics.clone()).run());
     let gate = Arc::new(Gate::new(oidc, evaluator.clone()));
     let sweep = Arc::new(Sweep::new(evaluator));

@@ -209,9 +209,11 @@ impl Payload {
             "push" => self.pushed(),
             "member" => (None, self.write_given().into_iter().collect()),
             "deployment_protection_rule" => self.asked(),
-            "deployment" => (self.run().or_else(|| self.deployment_alone()), self.deployed().into_iter().collect()),
+            // A status tells of its deployment as well, where the delivery about that one never came.
+            "deployment" | "deployment_status" => {
+                (self.run().or_else(|| self.deployment_alone()), self.deployed().into_iter().collect())
+            }
             "deployment_review" => (self.run(), self.approved()),
-            "deployment_status" => (self.run().or_else(|| self.deployment_alone()), Vec::new()),
             "workflow_run" => (self.run(), Vec::new()),
             "workflow_job" if self.action.as_deref() == Some("completed") => {
                 (self.workflow_job.as_ref().map(|job| What::Run(RunId(job.run_id))), Vec::new())

@@ -7,7 +7,7 @@ use crate::github::event::AccountPayload;
 use crate::settings::same_environment;
 use countersign_core::domain::{
     Account, CommitSha, Deployment, DeploymentId, DeploymentRecord, EnvironmentApproval, GateRequest, Line,
-    Observation, StartingPoint,
+    Observation, Run, StartingPoint,
 };
 use serde::Deserialize;
 use std::time::Duration;
@@ -107,6 +107,16 @@ pub async fn gather(
         Err(error) => return Err(error),
     }
     deployment.changes = release::changes(look, production_branch, &deployment.line, &deployment.target).await?;
+    let behind = start == deployment.target || deployment.line.behind.contains(&deployment.target);
+    let pushed = deployment
+        .run
+        .as_ref()
+        .map(Run::origin)
+        .is_some_and(|origin| origin.event == "push" && origin.head_branch.as_deref() == Some(production_branch));
+    if behind && pushed {
+        // A repeat is compared with nothing, but whoever landed what it ends with deploys it.
+        deployment.changes = release::ending_at(look, production_branch, &deployment.line, &deployment.target).await?;
+    }
     Ok(deployment)
 }
 

@@ -7,6 +7,7 @@ use super::Look;
 use super::pushes::{Activity, activity_path, escaped};
 use crate::github::client::GitHubError;
 use countersign_core::domain::{CommitSha, Landing, Line};
+use countersign_core::policy;
 use serde::Deserialize;
 use std::collections::HashMap;
 
@@ -52,6 +53,14 @@ async fn between(look: &Look<'_>, from: &str, to: &str) -> Result<Between, GitHu
     if found.first_parents.len() as u64 != counted {
         return Err(GitHubError::Unavailable(format!("a comparison of {counted} commits came incomplete")));
     }
+    Ok(found)
+}
+
+/// Every commit that one reaches and another does not, in the order of their ids.
+pub(super) async fn reached(look: &Look<'_>, from: &CommitSha, to: &CommitSha) -> Result<Vec<CommitSha>, GitHubError> {
+    let mut found: Vec<CommitSha> =
+        between(look, from.as_str(), to.as_str()).await?.first_parents.into_keys().collect();
+    found.sort_unstable();
     Ok(found)
 }
 
@@ -117,6 +126,17 @@ struct Branch {
 async fn tip(look: &Look<'_>, branch: &str) -> Result<CommitSha, GitHubError> {
     let found: Branch = look.client.get(&look.path(&format!("/branches/{}", escaped(branch)))).await?;
     Ok(CommitSha::new(found.commit.sha))
+}
+
+/// The movement that left the branch at this commit, where it is among the latest.
+pub async fn landing_at(look: &Look<'_>, branch: &str, commit: &CommitSha) -> Result<Option<Landing>, GitHubError> {
+    let mut landings = Vec::new();
+    let latest = |page: Vec<Activity>| {
+        landings.extend(page.into_iter().map(Activity::landing));
+        false
+    };
+    look.client.get_pages::<Vec<Activity>>(&activity_path(look, branch), latest).await?;
+    Ok(policy::landing_at(&landings, commit).cloned())
 }
 
 /// The movements of the branch that put the line's commits there, newest first. Read until one starts at or behind the

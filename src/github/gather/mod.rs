@@ -21,6 +21,7 @@ pub mod outcome;
 pub mod own_rules;
 pub mod pull_request;
 pub mod pushes;
+mod recalled;
 pub mod release;
 pub mod retrospect;
 pub mod run;

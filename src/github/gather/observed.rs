@@ -96,6 +96,8 @@ pub(super) async fn of_others(
     });
     for seen in look.store.observed(look.repository.id, &topics).await? {
         match seen {
+            // The queue pushes what it builds a group of: that brings nothing to a pull request.
+            Observation::CommitListed { by: Some(by), .. } if by.is_merge_queue() => {}
             Observation::CommitListed { commit, by } => pull_request.pushes.push(Push {
                 before: commit.clone(),
                 after: commit,

@@ -4,7 +4,7 @@
 //! GitHub shows now.
 
 use super::demands::Demands;
-use super::{Look, merges, observed, own_rules, pushes, runs};
+use super::{Look, merges, observed, own_rules, pushes, recalled, runs};
 use crate::github::client::GitHubError;
 use crate::github::node::{BigInt, Page, PullRequestCommit, PullRequestNode, ReviewCommit, TimelineNode, account};
 use crate::github::query;
@@ -155,6 +155,7 @@ async fn complete(look: &Look<'_>, demands: &Demands, node: PullRequestNode) -> 
     let learned = learned.into_iter().map(|observation| Seen { repository: look.repository.id, observation }).collect();
     look.store.observe(learned, look.now).await?;
     pushes::complete(look, &mut pull_request, &seen).await?;
+    recalled::pull_request(look, &mut pull_request).await?;
     runs::complete(look, &mut pull_request, node.created_at.as_deref(), &seen).await?;
     merges::complete(look, &mut pull_request).await?;
     merge_bases(look, &mut pull_request, &reviewed, &node.base_ref_oid).await?;

@@ -9,7 +9,7 @@ use super::{Look, line, merges, pull_request};
 use crate::github::client::GitHubError;
 use crate::github::node::{AssociatedPullRequest, CommitNode};
 use crate::github::query;
-use countersign_core::domain::{ChangeInRelease, CommitSha, Landing, LandingKind, Line, PullRequestNumber};
+use countersign_core::domain::{ChangeInRelease, Commit, CommitSha, Landing, LandingKind, Line, PullRequestNumber};
 use countersign_core::policy;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -30,19 +30,27 @@ pub(super) async fn changes(
         Some((start, rest)) if line.reaches_start => (Some(*start), rest),
         _ => (None, ahead.as_slice()),
     };
-    let mut changes = cut(ahead, &line.landings, start);
+    let merged_here = |number: &AssociatedPullRequest| {
+        number.state == "MERGED"
+            && number.base_repository.as_ref().and_then(|r| r.database_id) == Some(look.repository.id.0)
+            && number.base_ref_name == production_branch
+    };
+    let changes = cut(ahead, &line.landings, start);
+    let asked: Vec<CommitSha> = changes.iter().flat_map(worth_asking).cloned().collect();
+    let tied = commits(look, &asked).await?;
+    let ends_a_pull_request = |commit: &CommitSha| {
+        let associated = tied.get(commit).and_then(|(node, _)| node.associated_pull_requests.as_ref());
+        let merged_as = |pr: &AssociatedPullRequest| pr.merge_commit.as_ref().is_some_and(|c| c.oid == commit.as_str());
+        associated.is_some_and(|page| page.nodes.iter().any(|pr| merged_here(pr) && merged_as(pr)))
+    };
+    let mut changes: Vec<ChangeInRelease> =
+        changes.into_iter().flat_map(|change| split(change, ends_a_pull_request)).collect();
     let ends: Vec<CommitSha> = changes.iter().filter_map(|change| change.commits.last().cloned()).collect();
-    let tied = commits(look, &ends).await?;
     let mut numbers = BTreeMap::new();
     for (change, end) in changes.iter_mut().zip(&ends) {
         let Some((node, gaps)) = tied.get(end) else {
             change.missing.push(format!("commit {}", end.short()));
             continue;
-        };
-        let merged_here = |number: &AssociatedPullRequest| {
-            number.state == "MERGED"
-                && number.base_repository.as_ref().and_then(|r| r.database_id) == Some(look.repository.id.0)
-                && number.base_ref_name == production_branch
         };
         let associated = node.associated_pull_requests.iter().flat_map(|page| &page.nodes);
         let merge = change.landing.as_ref().is_some_and(|landing| landing.kind != LandingKind::Push);
@@ -77,11 +85,43 @@ pub(super) async fn changes(
             if !change.shown_as_merged.is_empty() {
                 commit.merge = merges::prove(look, &commit).await?;
             }
-            change.tickets = Demands::of(look).tickets(node.message.as_deref().into_iter());
-            change.bare_commits = vec![commit];
+            let beside = beside(look, &commit).await?;
+            let texts = beside.iter().chain([node]).filter_map(|node| node.message.as_deref());
+            change.tickets = Demands::of(look).tickets(texts);
+            for node in &beside {
+                let (commit, gaps) = node.commit();
+                change.bare_commits.push(commit);
+                change.missing.extend(gaps);
+            }
+            change.bare_commits.push(commit);
         }
     }
     Ok(changes)
+}
+
+/// The change that ends at a commit which lies at or behind what runs now: for who landed it, and not to be judged again.
+pub(super) async fn ending_at(
+    look: &Look<'_>,
+    production_branch: &str,
+    line: &Line,
+    target: &CommitSha,
+) -> Result<Vec<ChangeInRelease>, GitHubError> {
+    let commits = vec![target.clone()];
+    let alone = Line { commits, reaches_start: false, behind: Vec::new(), landings: line.landings.clone() };
+    changes(look, production_branch, &alone, target).await
+}
+
+/// What a pushed merge brought along: the commits that it reaches and its first parent does not.
+async fn beside(look: &Look<'_>, commit: &Commit) -> Result<Vec<CommitNode>, GitHubError> {
+    let [first, _, ..] = commit.parents.as_slice() else { return Ok(Vec::new()) };
+    let mut oids = line::reached(look, first, &commit.oid).await?;
+    oids.retain(|oid| *oid != commit.oid);
+    let mut read = commits(look, &oids).await?;
+    let mut node = |oid: &CommitSha| {
+        let found = read.remove(oid).map(|(node, _)| node);
+        found.ok_or_else(|| GitHubError::Unavailable(format!("commit {} is not shown", oid.short())))
+    };
+    oids.iter().map(&mut node).collect()
 }
 
 /// Where one merge shows several pull requests as merged, because one contained the others, the merge is of the one whose
@@ -130,6 +170,37 @@ fn cut(newest_first: &[&CommitSha], landings: &[Landing], start: Option<&CommitS
     }
     changes.reverse();
     changes
+}
+
+/// The commits of a change that GitHub is asked about: its last one, and all that the queue landed together.
+fn worth_asking(change: &ChangeInRelease) -> impl Iterator<Item = &CommitSha> {
+    let all = by_queue(change);
+    let last = change.commits.len().saturating_sub(1);
+    change.commits.iter().enumerate().filter(move |(place, _)| all || *place == last).map(|(_, commit)| commit)
+}
+
+fn by_queue(change: &ChangeInRelease) -> bool {
+    change.landing.as_ref().is_some_and(|landing| landing.kind == LandingKind::MergeQueueMerge)
+}
+
+/// The queue may land several pull requests in one movement of the branch: each is a change of its own, which ends with the
+/// commit that stands for it.
+fn split(change: ChangeInRelease, ends_a_pull_request: impl Fn(&CommitSha) -> bool) -> Vec<ChangeInRelease> {
+    if !by_queue(&change) {
+        return vec![change];
+    }
+    let mut parts = Vec::new();
+    let mut commits = Vec::new();
+    let last = change.commits.len().saturating_sub(1);
+    for (place, commit) in change.commits.iter().enumerate() {
+        commits.push(commit.clone());
+        if place == last || ends_a_pull_request(commit) {
+            // Where the movement began is a question to its first part alone.
+            let missing = if parts.is_empty() { change.missing.clone() } else { Vec::new() };
+            parts.push(ChangeInRelease { commits: std::mem::take(&mut commits), missing, ..change.clone() });
+        }
+    }
+    parts
 }
 
 /// The push whose range holds a commit that is not its last.
@@ -221,6 +292,20 @@ mod tests {
         let changes = cut(&line, &landings, Some(&"a1".into()));
         assert_eq!(changes[0].missing, ["where the merge that ends at a3 began"]);
         assert!(cut(&line, &landings, Some(&"a0".into()))[0].missing.is_empty());
+    }
+
+    #[test]
+    fn what_the_queue_lands_together_is_one_change_for_each_pull_request() {
+        let line: Vec<CommitSha> = ["a3", "a2", "a1"].map(CommitSha::from).to_vec();
+        let line: Vec<&CommitSha> = line.iter().collect();
+        let landed = |kind| cut(&line, &[landing("a0", "a3", kind)], Some(&"a0".into()));
+        let ends = |commit: &CommitSha| ["a1", "a3"].contains(&commit.as_str());
+        let apart = |kind| landed(kind).into_iter().flat_map(|change| split(change, ends)).collect::<Vec<_>>();
+        assert_eq!(shape(&apart(LandingKind::MergeQueueMerge)), [vec!["a1"], vec!["a2", "a3"]]);
+        assert_eq!(shape(&apart(LandingKind::PullRequestMerge)), [vec!["a1", "a2", "a3"]]);
+        let one = landed(LandingKind::MergeQueueMerge).remove(0);
+        assert_eq!(worth_asking(&one).count(), 3, "which of them ends a pull request is asked");
+        assert_eq!(shape(&split(one, |_| false)), [vec!["a1", "a2", "a3"]]);
     }
 
     #[test]

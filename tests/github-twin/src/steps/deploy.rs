@@ -143,8 +143,7 @@ impl World {
 
     pub(super) fn rerun(&mut self, it: &Rerun) -> Result<()> {
         let by = self.allowed(&it.by, Permission::Write)?;
-        let deploying = |run: &&Run| run.path.ends_with("/deploy.yml");
-        let Some(run) = self.runs.values().rev().find(deploying) else {
+        let Some(run) = self.latest_deploying() else {
             return Err(refused("there is no run"));
         };
         let Some(latest) = run.latest().filter(|attempt| attempt.status == RunStatus::Completed) else {
@@ -164,6 +163,11 @@ impl World {
         };
         let (run, environment, sha) = (run.id, deployment.environment.clone(), deployment.sha.clone());
         self.begin_attempt(run, by, &environment, &sha, ask_rule, ask_approval)
+    }
+
+    /// The latest run that deploys; others may have begun since.
+    pub(super) fn latest_deploying(&self) -> Option<&Run> {
+        self.runs.values().rev().find(|run| run.path.ends_with("/deploy.yml"))
     }
 
     pub(super) fn finish(&mut self, it: &Finish) -> Result<()> {

@@ -19,7 +19,8 @@ impl World {
         };
         let before = std::mem::replace(&mut account.permission, it.to);
         if before == it.to {
-            return Err(refused("that changes nothing"));
+            // GitHub answers with success, and sends nothing.
+            return Ok(());
         }
         let action = match (before, it.to) {
             (Permission::None, _) => "added",
