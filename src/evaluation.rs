@@ -4,18 +4,21 @@
 //! what is recorded, and the next one finishes it.
 
 mod attempt;
+mod backfilled;
 mod bypass;
+mod debts;
 pub mod exceptions;
 mod gates;
 mod installations;
 mod merge_group;
+mod outside;
 mod policies;
 pub mod request;
 mod turns;
 
 use crate::git::Objects;
 use crate::github::event::{Subject as Asked, What};
-use crate::github::gather::{self, Look, pull_request, release};
+use crate::github::gather::{self, Look, line, pull_request, release};
 use crate::github::pins::{self, Pinned};
 use crate::github::publish::{self, Shown};
 use crate::github::{Client, GitHubError};
@@ -23,8 +26,8 @@ use crate::settings::Settings;
 use crate::store::record::spelled;
 use crate::store::{Recorded, Recording, Store, StoreError};
 use countersign_core::domain::{
-    CommitSha, Decision, Entry, EntryBody, Facts, Observation, Outcome, PullRequestNumber, PullRequestState, Subject,
-    Terms, entry::ENTRY_VERSION, facts::FACTS_VERSION,
+    ChangeInRelease, CommitSha, Decision, Entry, EntryBody, Facts, LandingKind, Observation, Outcome, PullRequest,
+    PullRequestNumber, PullRequestState, Subject, Terms, TimelineEvent, entry::ENTRY_VERSION, facts::FACTS_VERSION,
 };
 use countersign_core::policy::{self, OwnFile, Policies};
 use installations::Installations;
@@ -34,6 +37,8 @@ use std::sync::{Arc, Mutex};
 use time::OffsetDateTime;
 use tokio::sync::OnceCell;
 use turns::Turns;
+
+pub use backfilled::{Afterwards, backfilled};
 
 /// The name and version of this program, as entries carry it.
 pub const TOOL: &str = concat!("countersign ", env!("CARGO_PKG_VERSION"));
@@ -95,6 +100,11 @@ impl Evaluator {
         }
     }
 
+    /// Settles what the names in the settings mean, before anything happens to them.
+    pub async fn pin_names(&self) -> Result<(), GitHubError> {
+        pins::pin_all(&self.client.for_app(), &self.store, &self.settings).await
+    }
+
     /// Looks at a subject. `tried` is how often this was tried before, `last_try` whether it will not be again.
     pub async fn evaluate(&self, asked: &Asked, now: i64, last_try: bool) -> Result<Next, EvaluationError> {
         if self.settings.scope_of(&asked.repository.full_name).is_none() {
@@ -115,6 +125,7 @@ impl Evaluator {
         match &asked.what {
             What::PullRequest(number) => evaluation.pull_request(*number).await,
             What::Run(run) => evaluation.run(*run).await,
+            What::Deployment(id) => evaluation.deployment_alone(*id).await,
             What::MergeGroup { base, head } => evaluation.merge_group(base, head).await,
             What::Branch { name, after } => evaluation.branch(name, after, &asked.default_branch).await,
         }
@@ -151,14 +162,38 @@ impl Evaluation<'_> {
         let (head, state) = (pull_request.head.clone(), pull_request.state);
         let was_queued = merge_group::was_queued(&pull_request);
         let base = terms.production_branch.clone();
-        let (decision, recorded) =
-            self.decide(subject, terms, &gathered.own_rules, Subject::PullRequest(Box::new(pull_request))).await?;
+        let judged = self.as_it_landed(pull_request, &base).await?;
+        let (decision, recorded) = self.decide(subject, terms, &gathered.own_rules, judged).await?;
         let outcome = decision.verdict.outcome;
         self.show_on(&head, Some(&recorded)).await?;
         let of_groups = if was_queued { self.merge_groups_of(number, &base).await? } else { Next::Done };
         let unsettled = outcome == Outcome::Undetermined && state != PullRequestState::Closed;
         let again = unsettled || of_groups == Next::LookAgain;
         Ok(if again { Next::LookAgain } else { Next::Done })
+    }
+
+    /// What is judged of a pull request: that it may merge or, where a push put it on the branch, that it landed so.
+    async fn as_it_landed(&self, pull_request: PullRequest, branch: &str) -> Result<Subject, EvaluationError> {
+        let commit = pull_request.timeline.iter().find_map(|event| match event {
+            TimelineEvent::Merged { commit, .. } => commit.clone(),
+            _ => None,
+        });
+        let Some(commit) = commit.filter(|_| pull_request.state == PullRequestState::Merged) else {
+            return Ok(Subject::PullRequest(Box::new(pull_request)));
+        };
+        let landing = line::landing_at(&self.look, branch, &commit).await?;
+        if landing.as_ref().is_none_or(|landing| landing.kind != LandingKind::Push) {
+            return Ok(Subject::PullRequest(Box::new(pull_request)));
+        }
+        Ok(Subject::Landed(Box::new(ChangeInRelease {
+            commits: vec![commit],
+            landing,
+            tickets: pull_request.tickets.clone(),
+            pull_request: Some(pull_request),
+            bare_commits: Vec::new(),
+            shown_as_merged: Vec::new(),
+            missing: Vec::new(),
+        })))
     }
 
     /// The check shows the worst outcome of all open pull requests that share the head.

@@ -14,15 +14,20 @@
 //!
 //! [`git`] proves on real objects that a merge changed nothing of its own, for 6;
 //! [`sweep`] puts into the inbox what webhooks did not bring, [`witness`] shows the ledger's head to those who watch it,
+//! [`retrospective`] looks at what was deployed before anybody watched, [`doctor`] says what is not in place,
+//! [`heartbeat`] keeps since when we are alive,
 //! [`evidence`] is what an auditor takes away, [`cli`] what a person types.
 
 pub mod cli;
+pub mod doctor;
 pub mod evaluation;
 pub mod evidence;
 pub mod git;
 pub mod github;
+pub mod heartbeat;
 pub mod http;
 pub mod metrics;
+pub mod retrospective;
 pub mod settings;
 pub mod store;
 pub mod sweep;

@@ -2,7 +2,12 @@
 //!
 //! Invariant: nothing is decided or published here. Missed deliveries are asked for again and come through the door like
 //! any other; open pull requests and waiting runs become rows of the inbox, behind all that GitHub asks for. A failure
-//! leaves the rest to the next sweep and takes nothing down.
+//! leaves the rest to the next sweep and takes nothing down. What it finds missing goes on record: deliveries
+//! (`deliveries.rs`), changes of installations (`installations.rs`), deployments (`deployments.rs`).
+
+mod deliveries;
+mod deployments;
+mod installations;
 
 use crate::evaluation::Evaluator;
 use crate::github::client::millis;
@@ -11,6 +16,7 @@ use crate::github::{Client, GitHubError};
 use crate::settings::Scope;
 use crate::store::{Delivery, StoreError};
 use countersign_core::domain::{PullRequestNumber, Repository, RepositoryId, RunId};
+use installations::Installation;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,13 +25,6 @@ use tokio::sync::Mutex;
 
 /// How long the first sweep waits after the start: what is on its way then comes by itself.
 const SETTLING: Duration = Duration::from_secs(10);
-
-/// How many pages of deliveries one sweep reads. GitHub keeps them for three days
-/// (<https://docs.github.com/en/webhooks/testing-and-troubleshooting-webhooks/redelivering-webhooks>).
-const PAGES: usize = 50;
-
-/// How often one delivery is asked for again: what never arrives is not asked for for ever.
-const ASKED: u32 = 5;
 
 /// The sweep.
 pub struct Sweep {
@@ -51,19 +50,6 @@ pub struct Swept {
     pub subjects: usize,
     /// Questions that GitHub did not answer; the next sweep asks them again.
     pub unanswered: usize,
-}
-
-#[derive(Deserialize)]
-struct DeliveryItem {
-    id: u64,
-    guid: String,
-}
-
-#[derive(Deserialize)]
-struct Installation {
-    id: u64,
-    #[serde(default)]
-    suspended_at: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -135,68 +121,19 @@ impl Sweep {
         if let Err(error) = self.evaluator.report_overdue(millis(SystemTime::now())).await {
             tracing::error!(%error, "overdue exceptions could not be reported");
         }
+        if let Err(error) = self.evaluator.show_debts().await {
+            tracing::error!(%error, "what exceptions owe could not be shown");
+        }
         tracing::info!(swept.redelivered, swept.subjects, swept.unanswered, "swept");
         Ok(swept)
-    }
-
-    /// Asks again for deliveries that never came.
-    async fn deliveries(&self, memory: &mut Memory, swept: &mut Swept) -> Result<(), GitHubError> {
-        let client = self.evaluator.client.for_app();
-        let (mut newest, mut pages, mut found) = (None, 0, Vec::new());
-        let (enough, last) = memory.seen_to;
-        client
-            .get_pages::<Vec<DeliveryItem>>("/app/hook/deliveries?per_page=100", |page| {
-                pages += 1;
-                for item in page {
-                    if Some(item.id) == enough {
-                        return false;
-                    }
-                    newest = newest.or(Some(item.id));
-                    found.push(item);
-                }
-                pages < PAGES
-            })
-            .await?;
-        let guids: Vec<String> = found.iter().map(|item| item.guid.clone()).collect();
-        // Newest first: of several attempts to deliver the same, one is asked for.
-        let mut missing = self.evaluator.store.never_came(&guids).await?;
-        missing.sort_unstable();
-        missing.dedup();
-        memory.asked.retain(|guid, _| missing.contains(guid));
-        // Oldest first, as they were sent.
-        let mut whole = true;
-        for item in found.iter().rev() {
-            let Ok(place) = missing.binary_search(&item.guid) else { continue };
-            missing.remove(place);
-            let asked = memory.asked.entry(item.guid.clone()).or_default();
-            if *asked >= ASKED {
-                continue;
-            }
-            *asked += 1;
-            let path = format!("/app/hook/deliveries/{}/attempts", item.id);
-            match client.ask(&path).await {
-                Ok(()) => {
-                    tracing::info!(delivery.id = item.guid, "a delivery that never came is asked for again");
-                    swept.redelivered += 1;
-                }
-                Err(error @ GitHubError::RateLimited { .. }) => return Err(error),
-                Err(error) => {
-                    tracing::warn!(%error, delivery.id = item.guid, "a delivery cannot be asked for again");
-                    swept.unanswered += 1;
-                    whole = false;
-                }
-            }
-        }
-        if whole {
-            memory.seen_to = (last, newest.or(last));
-        }
-        Ok(())
     }
 
     /// Looks again at every repository under control.
     async fn installations(&self, swept: &mut Swept) -> Result<(), GitHubError> {
         let app = self.evaluator.client.for_app();
-        for installation in app.get_all::<Installation>("/app/installations?per_page=100").await? {
+        let installations = app.get_all::<Installation>("/app/installations?per_page=100").await?;
+        self.compare(&installations).await?;
+        for installation in installations {
             if installation.suspended_at.is_some() {
                 continue;
             }
@@ -220,9 +157,11 @@ impl Sweep {
             if repository.archived {
                 continue;
             }
+            let listed = self.deployments(&client, &repository, scope).await;
+            let listed = answered(listed, &repository.full_name, swept)?.unwrap_or_default();
             let found = open_work(&client, &repository, scope).await;
-            let Some(found) = answered(found, &repository.full_name, swept)? else { continue };
-            for what in found {
+            let found = answered(found, &repository.full_name, swept)?.unwrap_or_default();
+            for what in listed.into_iter().chain(found) {
                 self.look_again(installation, &repository, what).await?;
                 swept.subjects += 1;
             }

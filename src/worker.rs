@@ -3,7 +3,7 @@
 //! Invariant: one subject is looked at by one evaluation at a time, and a row stays in the inbox until an evaluation that
 //! began after it came has ended well. This is the one place that tries again.
 
-use crate::evaluation::{EvaluationError, Evaluator, Next};
+use crate::evaluation::{EvaluationError, Evaluator, Next, entry};
 use crate::github::client::millis;
 use crate::github::event::{self, Subject};
 use crate::github::{GitHubError, event::What};
@@ -11,6 +11,7 @@ use crate::metrics::Metrics;
 use crate::store::inbox::{Read, SubjectRow};
 use crate::store::observations::Seen;
 use crate::store::{ClaimedWork, StoreError, UnreadDelivery};
+use countersign_core::domain::EntryBody;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -94,6 +95,11 @@ impl Worker {
         let read = unread
             .into_iter()
             .map(|delivery| {
+                if let Some(changed) = event::read_installation(&delivery.event, &delivery.body) {
+                    let concerns = self.evaluator.settings.concerns(&changed.on);
+                    let changed = concerns.then(|| entry(EntryBody::InstallationChanged(changed)));
+                    return (delivery.row, Read { changed, ..Read::default() });
+                }
                 let reading = event::read(&delivery.event, &delivery.body);
                 let repository = reading.repository.as_ref();
                 let scope = repository.and_then(|r| self.evaluator.settings.scope_of(&r.full_name));
@@ -108,7 +114,7 @@ impl Worker {
                     What::Branch { name, .. } => {
                         name == scope.production_branch.as_deref().unwrap_or(&subject.default_branch)
                     }
-                    What::PullRequest(_) | What::MergeGroup { .. } | What::Run(_) => true,
+                    What::PullRequest(_) | What::MergeGroup { .. } | What::Run(_) | What::Deployment(_) => true,
                 });
                 tracing::debug!(delivery.id = delivery.id, event = delivery.event, ?subject, "read");
                 let subject = subject.and_then(|subject| {
@@ -124,7 +130,7 @@ impl Worker {
                     .observations
                     .into_iter()
                     .map(|observation| Seen { repository: repository.id, observation: observation.arrived(arrival) });
-                (delivery.row, Read { subject, seen: seen.collect() })
+                (delivery.row, Read { subject, seen: seen.collect(), changed: None })
             })
             .collect();
         for repository in access_changed {

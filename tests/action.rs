@@ -11,6 +11,7 @@ mod scene;
 use github_twin::auth::oidc::{Job, request_token};
 use scene::{SERVICE, Scene};
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -29,6 +30,8 @@ struct Workflow {
     folder: tempfile::TempDir,
     with: Vec<(&'static str, String)>,
     env: Vec<(&'static str, String)>,
+    /// The Action's `release.sums`; with it, the program is not on the PATH.
+    sums: Option<String>,
 }
 
 /// What came of it.
@@ -67,7 +70,13 @@ impl Workflow {
             ("environment", "production".to_owned()),
             ("sha", run.head_sha.clone()),
         ];
-        Self { folder: tempfile::tempdir().unwrap(), with, env }
+        Self { folder: tempfile::tempdir().unwrap(), with, env, sums: None }
+    }
+
+    /// Without the program on the PATH: the Action has these sums, and fetches from there.
+    fn fetching(mut self, sums: &str, from: &str) -> Self {
+        self.sums = Some(sums.to_owned());
+        self.with("releases", from)
     }
 
     fn with(mut self, name: &'static str, value: &str) -> Self {
@@ -113,25 +122,16 @@ impl Workflow {
         {
             assert!(Command::new("git").current_dir(&place).args(git).status().await.unwrap().success());
         }
-        // The Action alone: `act` copies all that lies beside it.
-        let action = tempfile::tempdir().unwrap();
-        std::fs::copy(Path::new(HERE).join("action.yml"), action.path().join("action.yml")).unwrap();
-        let evidence = place.join("countersign-evidence").display().to_string();
-        let bin = Path::new(SERVICE).parent().unwrap().display();
-        let mut act = Command::new(act());
-        act.current_dir(&place).args(["workflow_dispatch", "--bind", "-P", "ubuntu-latest=-self-hosted"]);
+        let mut act = runner(&place, "workflow_dispatch");
+        let action = the_action(self.sums.as_deref());
         act.args(["--local-repository", &format!("countersign/countersign@v0={}", action.path().display())]);
-        act.args(["--cache-server-port", "0", "--no-cache-server", "-s", "GITHUB_TOKEN=unused"]);
-        for (name, value) in [("PLACE", &place.display().to_string()), ("GATE_EVIDENCE", &evidence)] {
-            act.arg("--env").arg(format!("{name}={value}"));
-        }
         for (name, value) in &self.env {
             act.arg("--env").arg(format!("{name}={value}"));
         }
-        act.env("PATH", format!("{bin}:{}", std::env::var("PATH").unwrap()));
-        act.env("HOME", place.join("home")).env("XDG_CACHE_HOME", place.join("cache")).env("DO_NOT_TRACK", "1");
-        std::fs::create_dir_all(place.join("home")).unwrap();
-        let output = act.stdin(Stdio::null()).output().await.unwrap();
+        if self.sums.is_none() {
+            act.env("PATH", path_with_the_program());
+        }
+        let output = act.output().await.unwrap();
         let log = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         let told = std::fs::read_to_string(place.join("told")).unwrap_or_default();
         let (outcome, decision) = told.split_once(' ').unwrap_or_default();
@@ -144,6 +144,38 @@ impl Workflow {
             folder: self.folder,
         }
     }
+}
+
+/// `act` in a folder, with nothing of this machine's.
+fn runner(place: &Path, event: &str) -> Command {
+    let mut act = Command::new(act());
+    act.current_dir(place).args([event, "--bind", "-P", "ubuntu-latest=-self-hosted"]);
+    act.args(["--cache-server-port", "0", "--no-cache-server", "-s", "GITHUB_TOKEN=unused"]);
+    let evidence = place.join("countersign-evidence").display().to_string();
+    for (name, value) in [("PLACE", &place.display().to_string()), ("GATE_EVIDENCE", &evidence)] {
+        act.arg("--env").arg(format!("{name}={value}"));
+    }
+    act.env("HOME", place.join("home")).env("XDG_CACHE_HOME", place.join("cache")).env("DO_NOT_TRACK", "1");
+    std::fs::create_dir_all(place.join("home")).unwrap();
+    act.stdin(Stdio::null());
+    act
+}
+
+fn path_with_the_program() -> String {
+    format!("{}:{}", Path::new(SERVICE).parent().unwrap().display(), std::env::var("PATH").unwrap())
+}
+
+/// The Action alone: `act` copies all that lies beside it.
+fn the_action(sums: Option<&str>) -> tempfile::TempDir {
+    let action = tempfile::tempdir().unwrap();
+    std::fs::create_dir(action.path().join("action")).unwrap();
+    for file in ["action.yml", "action/program.sh"] {
+        std::fs::copy(Path::new(HERE).join(file), action.path().join(file)).unwrap();
+    }
+    if let Some(sums) = sums {
+        std::fs::write(action.path().join("action/release.sums"), sums).unwrap();
+    }
+    action
 }
 
 impl Ran {
@@ -193,6 +225,30 @@ async fn a_third_person_is_let_through_by_a_signed_answer() {
     let ran = Workflow::of(&scene).with("server-key", &other.verifying_key().to_string()).run().await;
     ran.is_blocked("error");
     assert!(ran.log.contains("not signed by"), "{}", ran.log);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_of_another_repository_is_told_nothing_though_its_token_is_real() {
+    let scene = begun("dee").await;
+    let (job, place) = {
+        let mut world = scene.stage.world().lock();
+        let job = world.job_of_a_fork("ann").unwrap();
+        (job, world.repositories.get(&world.runs_of_forks[&job.run].head_repository).unwrap().clone())
+    };
+    let of_fork = |repository: &str, id: u64| {
+        Workflow::of(&scene)
+            .env("ACTIONS_ID_TOKEN_REQUEST_TOKEN", &request_token(&job))
+            .env("GITHUB_RUN_ID", &job.run.to_string())
+            .env("GITHUB_REPOSITORY", repository)
+            .env("GITHUB_REPOSITORY_ID", &id.to_string())
+    };
+    let upstream = scene.stage.world().lock().upstream().unwrap().id;
+    for asking in [of_fork(&place.full_name(), place.id), of_fork("acme/shop", upstream)] {
+        let ran = asking.run().await;
+        ran.is_blocked("error");
+        assert!(ran.log.contains("the service has nothing to say to this run"), "{}", ran.log);
+        assert!(ran.decision.is_empty() && !ran.log.contains("@ben"), "{}", ran.log);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -253,6 +309,150 @@ async fn whatever_goes_wrong_blocks() {
     scene.play(json!({"service": "start"})).await;
     let reported = Workflow::of(&scene).with("mode", "report").with("server", "http://127.0.0.1:9").run().await;
     reported.is_let_through("error");
+}
+
+/// Files below one address, as releases are published.
+async fn published(files: &[(&'static str, Vec<u8>)]) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let mut releases = axum::Router::new();
+    for (path, bytes) in files {
+        let bytes = bytes.clone();
+        releases = releases.route(path, axum::routing::get(move || async move { bytes }));
+    }
+    tokio::spawn(async move { axum::serve(listener, releases).await.unwrap() });
+    address
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_program_is_fetched_where_it_is_missing_and_only_as_the_sums_name_it() {
+    let scene = begun("dee").await;
+    let program = std::fs::read(SERVICE).unwrap();
+    let sum = hex::encode(Sha256::digest(&program));
+    let arch = if cfg!(target_arch = "aarch64") { "ARM64" } else { "X64" };
+    let sums = format!("{sum}  countersign-v1.2.3-Linux-{arch}\n{}  countersign-v1.2.3-macOS-ARM64\n", "00".repeat(32));
+    let mut other = program.clone();
+    other.push(0);
+    let path: &'static str = Box::leak(format!("/v1.2.3/countersign-v1.2.3-Linux-{arch}").into_boxed_str());
+    let good = published(&[(path, program)]).await;
+    let ran = Workflow::of(&scene).fetching(&sums, &good).run().await;
+    ran.is_let_through("allow");
+    for (sums, from, why) in [
+        (sums.as_str(), published(&[(path, other)]).await, "its SHA-256 differs"),
+        (sums.as_str(), published(&[]).await, "the release v1.2.3 could not be fetched"),
+        (sums.as_str(), "http://192.0.2.1".to_owned(), "releases are fetched over https only"),
+        ("", good, "there is no release for Linux on"),
+    ] {
+        let ran = Workflow::of(&scene).fetching(sums, &from).run().await;
+        ran.is_blocked("error");
+        assert!(ran.log.contains(why), "{why}: {}", ran.log);
+    }
+}
+
+/// The examples that users paste, as they are but for the address of the service.
+struct Example {
+    folder: tempfile::TempDir,
+    /// Where the job's folder is, a clone of the repository.
+    place: PathBuf,
+}
+
+impl Example {
+    async fn of(scene: &Scene, names: &[&str]) -> Self {
+        let (commit, from) = {
+            let world = scene.stage.world().lock();
+            let token =
+                github_twin::auth::mint(&world.installation, world.installation.permissions.clone(), i64::MAX / 2).0;
+            let from = world.url.replacen("http://", &format!("http://x-access-token:{token}@"), 1);
+            (world.runs.values().next_back().unwrap().head_sha.clone(), format!("{from}/acme/shop.git"))
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("shop");
+        for git in [
+            vec!["clone", "-q", "--no-checkout", &from, place.to_str().unwrap()],
+            vec!["-C", place.to_str().unwrap(), "checkout", "-q", "--detach", &commit],
+        ] {
+            assert!(Command::new("git").args(git).status().await.unwrap().success());
+        }
+        std::fs::create_dir_all(place.join(".github/workflows")).unwrap();
+        for name in names {
+            let text = std::fs::read_to_string(Path::new(HERE).join("examples/workflows").join(name)).unwrap();
+            let text = text.replace("https://countersign.example.com", &scene.address(""));
+            std::fs::write(place.join(".github/workflows").join(name), text).unwrap();
+        }
+        let this = Self { folder, place };
+        this.script("deploy.sh", "touch \"$PLACE/deployed\"")
+            .script("build.sh", "printf 'the artifact of %s' \"$(git rev-parse HEAD)\" >\"$1\"")
+            .script("prepare.sh", "true")
+    }
+
+    fn script(self, name: &str, line: &str) -> Self {
+        use std::os::unix::fs::PermissionsExt as _;
+        let file = self.place.join(name);
+        std::fs::write(&file, format!("#!/bin/sh\n{line}\n")).unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
+        self
+    }
+
+    async fn play(&self, scene: &Scene, name: &str, event: &str) -> (bool, bool, String) {
+        let action = the_action(None);
+        let mut act = runner(&self.place, event);
+        act.args(["-W", &format!(".github/workflows/{name}")]);
+        let ours = format!("countersign/countersign@{}={}", "0".repeat(40), action.path().display());
+        act.args(["--local-repository", &ours, "--var"]);
+        act.arg(format!("COUNTERSIGN_KEY={}", scene.text("/api/v1/ledger/key").await.trim()));
+        // Artifacts pass from job to job through the one folder that both run in: what carries them does nothing here.
+        let text = std::fs::read_to_string(self.place.join(".github/workflows").join(name)).unwrap();
+        for carrier in ["actions/upload-artifact@", "actions/download-artifact@"] {
+            let Some(commit) = text.split(carrier).nth(1).map(|rest| &rest[..40]) else { continue };
+            let stand_in = self.folder.path().join(carrier.replace('/', "-"));
+            std::fs::create_dir_all(&stand_in).unwrap();
+            std::fs::write(stand_in.join("action.yml"), "runs: {using: composite, steps: [{run: 'true', shell: sh}]}")
+                .unwrap();
+            act.args(["--local-repository", &format!("{carrier}{commit}={}", stand_in.display())]);
+        }
+        for (name, value) in Workflow::of(scene).env {
+            act.arg("--env").arg(format!("{name}={value}"));
+        }
+        act.env("PATH", path_with_the_program());
+        let output = act.output().await.unwrap();
+        let log = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        (output.status.success(), self.place.join("deployed").exists(), log)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_examples_deploy_what_may_go_and_nothing_else() {
+    let (good, bad) = (begun("dee").await, begun("ann").await);
+    for (names, event) in [
+        (&["gate.yml"][..], "workflow_dispatch"),
+        (&["both.yml"], "push"),
+        (&["second-look.yml"], "release"),
+        (&["calls-reusable.yml", "reusable-deploy.yml"], "workflow_dispatch"),
+    ] {
+        let (passed, deployed, log) = Example::of(&good, names).await.play(&good, names[0], event).await;
+        assert!(passed && deployed, "{}: {log}", names[0]);
+        let (passed, deployed, log) = Example::of(&bad, names).await.play(&bad, names[0], event).await;
+        assert!(!passed && !deployed && log.contains("deployer-is-author"), "{}: {log}", names[0]);
+    }
+    // Where the rule alone is the control, the job holds nothing back: GitHub never starts it.
+    let (passed, deployed, log) = Example::of(&good, &["protection-rule.yml"])
+        .await
+        .play(&good, "protection-rule.yml", "workflow_dispatch")
+        .await;
+    assert!(passed && deployed, "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_changes_between_the_first_look_and_the_second_is_not_deployed() {
+    let scene = begun("dee").await;
+    for (swap, why) in [
+        ("printf 'something else' >shop.tar", "decision-spent"),
+        ("git -c user.name=x -c user.email=x commit -q --allow-empty -m 'something else'", "commit-mismatch"),
+    ] {
+        let example = Example::of(&scene, &["second-look.yml"]).await.script("prepare.sh", swap);
+        let (passed, deployed, log) = example.play(&scene, "second-look.yml", "release").await;
+        assert!(!passed && !deployed && log.contains(why), "{swap}: {log}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -101,6 +101,7 @@ pub fn pull_request(
     PullRequest {
         number: PullRequestNumber(number),
         state: PullRequestState::Open,
+        merged_at: None,
         opener: Some(author.clone()),
         base_branch: "main".to_owned(),
         head_branch: format!("topic/{number}"),
@@ -187,7 +188,7 @@ fn landed_as(
     pull_request: Option<PullRequest>,
     bare_commits: Vec<Commit>,
 ) -> ChangeInRelease {
-    let landing = Landing { before: tip.clone(), after: landed.clone(), kind, by: Some(by.clone()) };
+    let landing = Landing { before: tip.clone(), after: landed.clone(), kind, by: Some(by.clone()), at: None };
     ChangeInRelease {
         commits: vec![landed],
         landing: Some(landing),
@@ -259,6 +260,8 @@ pub fn ended(
         commit: commit.clone(),
         conclusion: conclusion.to_owned(),
         decision,
+        ended_at: None,
+        beside: Vec::new(),
     }
 }
 
@@ -269,10 +272,11 @@ pub fn alert(repository: &Repository, run: u64, commit: &CommitSha, by: &Account
         text: "deployed without an answer".to_owned(),
         repository: repository.clone(),
         environment: "production".to_owned(),
-        run: RunId(run),
-        attempt: RunAttempt(1),
+        run: Some(RunId(run)),
+        attempt: Some(RunAttempt(1)),
         deployment: DeploymentId(run),
         commit: commit.clone(),
         by: vec![by.clone()],
+        commits: Vec::new(),
     }
 }

@@ -116,7 +116,8 @@ impl Hand {
     }
 
     async fn start(&self) -> Result<(), StoreError> {
-        let started = EntryBody::ServiceStarted { settings_digest: self.settings.0.clone(), ledger_key: None };
+        let started =
+            EntryBody::ServiceStarted { settings_digest: self.settings.0.clone(), ledger_key: None, away: None };
         self.store.note_under(self.entry(started), Some(self.settings.clone())).await
     }
 }

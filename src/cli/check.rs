@@ -108,6 +108,10 @@ impl Scratch {
         Objects::new(self.0.join("git"), Limits::default())
     }
 
+    pub(super) fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
     pub(super) fn url(&self) -> String {
         format!("sqlite://{}/scratch.sqlite", self.0.display())
     }

@@ -79,6 +79,11 @@ pub(super) enum Evidence {
         #[arg(long, value_enum, default_value = "human")]
         format: Format,
     },
+    /// Repeat the count of a bundle's population on a clone, without GitHub and without us.
+    #[command(
+        after_help = "Example: countersign evidence reconcile bundle --git shop --branch main --deployments deployments.json"
+    )]
+    Reconcile(super::reconcile::Reconcile),
     /// Check a bundle. Needs no network and no database, and believes nothing that a signature does not lead to.
     #[command(
         after_help = "Example: countersign evidence verify bundle --key \"$(curl -s https://countersign.example.com/api/v1/ledger/key)\""
@@ -161,6 +166,7 @@ pub(super) fn run(verb: Evidence) -> anyhow::Result<Exit> {
             drop(bar);
             told(verified, format)
         }
+        Evidence::Reconcile(asked) => super::reconcile::run(&asked),
     }
 }
 

@@ -2,12 +2,19 @@
 //!
 //! Invariant: data goes to stdout, everything else to stderr.
 
+mod afar;
+mod audit;
+mod backfill;
+mod baseline;
 mod check;
+mod doctor;
 mod evidence;
 mod exception;
 pub mod gate;
+mod healthcheck;
 mod policy;
 mod progress;
+mod reconcile;
 mod serve;
 
 use crate::settings::{Settings, SettingsError};
@@ -58,14 +65,39 @@ enum Verb {
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
     },
+    /// Ask the service on this machine whether it is ready.
+    #[command(after_help = "Example: countersign healthcheck --config countersign.toml")]
+    Healthcheck {
+        /// The settings that the service was started with.
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
     /// Judge one pull request now, with a token, and explain.
     #[command(after_help = "Example: GITHUB_TOKEN=… countersign check --repo acme/shop --pr 7")]
     Check(check::Check),
+    /// Look back: every change deployed in a period, and what would have been said of it.
+    #[command(
+        after_help = "Example: GITHUB_TOKEN=… countersign audit --repo acme/shop --environment production --since 2026-01-01\n\nExit codes: 0 all of it would have gone out, 2 something would have been blocked, 4 something cannot be told, 5 stopped\nbefore GitHub's rate limit with what was done kept: run the same again"
+    )]
+    Audit(Box<audit::Audit>),
+    /// Put the deployments of a time before the service was there on its ledger, marked as judged afterwards.
+    #[command(
+        after_help = "Example: countersign backfill --config countersign.toml --repo acme/shop --since 2026-01-01"
+    )]
+    Backfill(Box<backfill::Backfill>),
+    /// Propose the `[[baseline]]` of the settings: what runs in an environment now.
+    #[command(after_help = "Example: GITHUB_TOKEN=… countersign baseline --repo acme/shop --environment production")]
+    Baseline(baseline::Baseline),
     /// Ask whether this job may deploy: what the Action runs.
     #[command(
         after_help = "Example: countersign gate --server https://countersign.example.com --environment production"
     )]
     Gate(Box<gate::Gate>),
+    /// Say what is not in place: App, required check, environments, workflows, clock, database.
+    #[command(
+        after_help = "Example: countersign doctor --config countersign.toml\n\nExit codes: 0 the control is in force, 2 it is not somewhere, 4 something cannot be told"
+    )]
+    Doctor(doctor::Doctor),
     /// Explain the rules, and check a repository's own.
     #[command(subcommand)]
     Policy(policy::Policy),
@@ -81,8 +113,13 @@ enum Verb {
 pub fn run(arguments: Arguments) -> ExitCode {
     let result = match arguments.verb {
         Verb::Serve { config } => serve::serve(config.as_deref()),
+        Verb::Healthcheck { config } => healthcheck::healthcheck(config.as_deref()),
         Verb::Check(check) => check::check(&check),
+        Verb::Audit(audit) => audit::audit(&audit),
+        Verb::Backfill(backfill) => backfill::backfill(&backfill),
+        Verb::Baseline(baseline) => baseline::baseline(&baseline),
         Verb::Gate(gate) => gate::gate(&gate),
+        Verb::Doctor(doctor) => doctor::doctor(&doctor),
         Verb::Policy(verb) => policy::run(&verb),
         Verb::Exception(verb) => exception::run(verb),
         Verb::Evidence(verb) => evidence::run(verb),

@@ -8,6 +8,7 @@ use crate::evidence::jobs::Jobs;
 use crate::git::{Limits, Objects};
 use crate::github::oidc::Oidc;
 use crate::github::{App, Client};
+use crate::heartbeat::Heartbeat;
 use crate::http::gate::Gate;
 use crate::http::{Doors, router};
 use crate::metrics::Metrics;
@@ -17,12 +18,15 @@ use crate::sweep::Sweep;
 use crate::witness::Witnesses;
 use crate::worker::Worker;
 use anyhow::Context;
-use countersign_core::domain::EntryBody;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
+
+/// How long the start waits for GitHub to say whose names the settings hold.
+const NAMING: Duration = Duration::from_secs(2);
 
 /// The folder for clones, beside the database; the working folder where the database is elsewhere.
 fn beside(storage: &str) -> PathBuf {
@@ -56,15 +60,19 @@ async fn run(settings: Arc<crate::settings::Settings>) -> anyhow::Result<()> {
         url => url.to_owned(),
     };
     signer.take_over(&store, entry).await?;
-    let in_force = settings.digest();
-    let ledger_key = Some(signer.verifying_key());
-    let started = EntryBody::ServiceStarted { settings_digest: in_force.0.clone(), ledger_key };
-    store.note_under(entry(started), Some(in_force)).await?;
+    let heartbeat = Heartbeat::start(&store, &settings, signer.verifying_key()).await?;
+    let beating = tokio::spawn(heartbeat.clone().beat());
     let objects = Objects::new(beside(&settings.storage.url), Limits::default());
     let audience = Some(&settings.oidc.audience).filter(|audience| !audience.is_empty()).unwrap_or(&public_url).clone();
     let oidc = Oidc::new(&settings.oidc, audience)?;
     let evaluator = Evaluator::new(store.clone(), client, objects, settings.clone(), public_url);
     let evaluator = Arc::new(evaluator);
+    // A name means whoever bears it now. GitHub may be away: then it is settled at the first look.
+    match tokio::time::timeout(NAMING, evaluator.pin_names()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(%error, "the names in the settings cannot be looked up yet"),
+        Err(_) => tracing::warn!("the names in the settings cannot be looked up in time"),
+    }
     let worker = tokio::spawn(Worker::new(evaluator.clone(), metrics.clone()).run());
     let gate = Arc::new(Gate::new(oidc, evaluator.clone()));
     let sweep = Arc::new(Sweep::new(evaluator));
@@ -72,27 +80,33 @@ async fn run(settings: Arc<crate::settings::Settings>) -> anyhow::Result<()> {
     let witnesses = Arc::new(Witnesses::new(&settings.ledger)?);
     let watched =
         (!witnesses.is_empty()).then(|| tokio::spawn(witnesses.clone().now_and_then(store.clone(), signer.clone())));
+    let stopped = stopped();
     // Whoever started us may be gone; the service goes on without an audience.
     let _ = std::io::Write::write_all(&mut std::io::stdout(), format!("listening on {address}\n").as_bytes());
     let exports = Arc::new(Jobs::open(&beside(&settings.storage.url).with_file_name("countersign-exports"))?);
     let doors = Doors { store, settings, metrics, signer, sweep, gate, exports, witnesses };
-    axum::serve(listener, router(doors)).with_graceful_shutdown(stopped()).await?;
+    axum::serve(listener, router(doors)).with_graceful_shutdown(stopped).await?;
     // What was being looked at is looked at again after the next start.
     sweeping.abort();
     watched.inspect(tokio::task::JoinHandle::abort);
     worker.abort();
+    beating.abort();
+    heartbeat.stop().await?;
     Ok(())
 }
 
-async fn stopped() {
-    let interrupt = tokio::signal::ctrl_c();
+/// Ends when somebody asks us to stop; from now on nobody who asks goes unheard.
+fn stopped() -> impl Future<Output = ()> {
     #[cfg(unix)]
-    {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+    let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
+    async move {
+        let interrupt = tokio::signal::ctrl_c();
+        #[cfg(unix)]
+        match terminate {
             Ok(mut terminate) => tokio::select! { _ = interrupt => {}, _ = terminate.recv() => {} },
             Err(_) => drop(interrupt.await),
         }
+        #[cfg(not(unix))]
+        drop(interrupt.await);
     }
-    #[cfg(not(unix))]
-    drop(interrupt.await);
 }

@@ -183,6 +183,8 @@ impl Evaluation<'_> {
             commit: gathered.run.head_commit.clone(),
             conclusion: conclusion.to_owned(),
             decision: Some(decision),
+            ended_at: jobs.iter().flatten().filter_map(outcome::DeployingJob::ended_at).max(),
+            beside: asked.beside.clone(),
         };
         self.evaluator.store.note(entry(EntryBody::DeploymentFinished(finished))).await?;
         Ok(())

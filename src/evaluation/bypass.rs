@@ -74,6 +74,8 @@ impl Evaluation<'_> {
                     commit: gathered.run.head_commit.clone(),
                     conclusion: conclusion.to_owned(),
                     decision: decision.map(|decision| decision.id),
+                    ended_at: job.ended_at(),
+                    beside: Vec::new(),
                 };
                 store.note(entry(EntryBody::DeploymentFinished(finished))).await?;
             }
@@ -97,11 +99,12 @@ impl Evaluation<'_> {
             text,
             repository: self.look.repository.clone(),
             environment: one.environment.clone(),
-            run,
-            attempt: one.attempt,
+            run: Some(run),
+            attempt: Some(one.attempt),
             deployment: one.deployment,
             commit: commit.clone(),
             by,
+            commits: Vec::new(),
         };
         if self.evaluator.store.raise(entry(EntryBody::Alert(alert))).await? {
             tracing::warn!(%run, attempt = %one.attempt, environment = one.environment, "the gate was bypassed");

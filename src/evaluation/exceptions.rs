@@ -116,6 +116,7 @@ impl Evaluator {
         };
         self.store.open_exception(entry(EntryBody::ExceptionOpened(exception.clone())), times).await?;
         tracing::warn!(exception = exception.id, by = exception.opened_by.login, "the glass was broken");
+        self.show_debt_of(&exception.id).await;
         Ok(exception)
     }
 
@@ -144,11 +145,6 @@ impl Evaluator {
                 return Err(ExceptionError::Refused("whoever contributed to it or deployed it cannot review it"));
             }
         }
-        let look = self.look(&client, &exception.repository);
-        let writers = deployment::writers(&look).await?.unwrap_or_default();
-        if !writers.iter().any(|writer| writer.id == by.id) {
-            return Err(ExceptionError::Refused("this account has no write access here"));
-        }
         let review = ExceptionReview {
             exception: exception.id.clone(),
             repository: exception.repository.clone(),
@@ -157,6 +153,7 @@ impl Evaluator {
             justified,
         };
         if self.store.review_exception(entry(EntryBody::ExceptionReviewed(review))).await? {
+            self.show_debt_of(&exception.id).await;
             Ok(())
         } else {
             Err(ExceptionError::Refused("it was reviewed already"))
@@ -204,7 +201,12 @@ impl Evaluator {
             return Ok(writers.iter().any(|writer| writer.id == by.id));
         }
         for opener in openers {
-            if pins::account(look.client, &self.store, opener).await?.is_some_and(|account| account.id == by.id) {
+            let named = if opener.contains('/') {
+                pins::team(look.client, &self.store, opener).await?
+            } else {
+                pins::account(look.client, &self.store, opener).await?.into_iter().map(|account| account.id).collect()
+            };
+            if named.contains(&by.id) {
                 return Ok(true);
             }
         }

@@ -63,6 +63,9 @@ pub(super) fn derive(
             Ok(())
         })
         .map_err(|error| failed.unwrap_or(error))?;
+    for row in reading.finish() {
+        tables.add(&row)?;
+    }
     progress.begin(Stage::Workbook, 0);
     let about = About { period: source.period.as_ref(), from: source.from };
     tables.finish(&about, directory)

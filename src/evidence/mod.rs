@@ -9,6 +9,7 @@ pub mod export;
 pub mod jobs;
 pub mod population;
 pub mod progress;
+pub mod reconcile;
 pub mod sample;
 pub mod verify;
 pub mod wanted;
@@ -24,6 +25,7 @@ mod ticket;
 mod workbook;
 
 pub use export::{Exported, Request, export};
+pub use reconcile::{Reconciled, reconcile};
 pub use sample::{Draw, sample};
 pub use verify::{Head, Signer, Trust, Verified, Witnessed, verify};
 pub use wanted::Wanted;

@@ -84,13 +84,9 @@ impl Replay {
         if let Some(settings) = beginning.settings_digest {
             self.named.insert(settings);
         }
-        if beginning.kind != "decision" {
-            let entry: Entry = serde_json::from_slice(line).map_err(|error| error.to_string())?;
-            return Ok(match entry.body {
-                EntryBody::KeyRotated { note } => Seen::Rotation(note),
-                EntryBody::ServiceStarted { ledger_key: Some(key), .. } => Seen::Key(key),
-                _ => Seen::Other,
-            });
+        // What was judged afterwards is made again like a decision.
+        if !["decision", "backfilled"].contains(&beginning.kind.as_str()) {
+            return seen(line);
         }
         let decision: Decision = serde_json::from_slice(line).map_err(|error| error.to_string())?;
         if !self.settings.contains(&decision.settings_digest) {
@@ -111,6 +107,17 @@ impl Replay {
             .map(|digest| format!("{POLICIES}/{digest}"))
             .or_else(|| settings.map(|digest| format!("{SETTINGS}/{digest}.json")))
     }
+}
+
+/// Reads an entry without making a decision again.
+pub(super) fn seen(line: &[u8]) -> Result<Seen, String> {
+    let entry: Entry = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+    Ok(match entry.body {
+        EntryBody::KeyRotated { note } => Seen::Rotation(note),
+        EntryBody::ServiceStarted { ledger_key: Some(key), .. } => Seen::Key(key),
+        EntryBody::Decision(_) => Seen::Decision,
+        _ => Seen::Other,
+    })
 }
 
 fn compare(decision: &Decision, policies: &Policies, line: &[u8]) -> Result<(), String> {

@@ -118,9 +118,14 @@ pub fn sample(bundle: &Path, keys: &[VerifyingKey], draw: &Draw, out: &Path) -> 
         .each(|position, line| {
             for item in items.iter().filter(|item| item.entry == position) {
                 let entry: Entry = serde_json::from_slice(line).map_err(|error| error.to_string())?;
-                let EntryBody::Decision(decision) = &entry.body else { continue };
+                let decision = match &entry.body {
+                    EntryBody::Decision(decision) => decision,
+                    EntryBody::Backfilled(backfilled) => &backfilled.decision,
+                    _ => continue,
+                };
                 let end = survey.end_of(&decision.id);
-                let page = ticket(&entry.time, decision, &item.change, end, position, &leaf_hash(line));
+                let page =
+                    ticket(&entry.time, decision, (&item.change, &item.outcome), end, position, &leaf_hash(line));
                 let place = out.join(&item.ticket);
                 if let Err(error) = std::fs::write(&place, page) {
                     failed.get_or_insert(EvidenceError::unwritable(&place)(error));

@@ -21,7 +21,7 @@ struct Step {
 pub fn ticket(
     time: &str,
     decision: &Decision,
-    change: &str,
+    (change, outcome): (&str, &str),
     end: Option<&Ended>,
     position: u64,
     leaf: &Hash,
@@ -45,8 +45,11 @@ pub fn ticket(
         steps.push(Step { what, source: "the repository's activity list".to_owned() });
     }
     of_deployment(deployment, &mut steps);
-    let outcome = decision.verdict.outcome;
-    steps.push(Step { what: format!("Countersign decided: {outcome}"), source: format!("entry {position}, {time}") });
+    let said = match outcome.strip_prefix("would-") {
+        Some(would) => format!("Judged afterwards, since nobody watched then; it would have been: {would}"),
+        None => format!("Countersign decided: {outcome}"),
+    };
+    steps.push(Step { what: said, source: format!("entry {position}, {time}") });
     if let Some(end) = end {
         steps.push(Step {
             what: format!("The deploying job ended: {}", end.conclusion),

@@ -10,7 +10,7 @@ use super::contents::{Contents, may_sign, signed_checkpoint};
 use super::derived::check_derived;
 use super::heads::{KeysNamed, Walk, check_older, check_witnesses, older};
 use super::progress::{Stage, Watched};
-use super::replay::{Replay, Seen};
+use super::replay::{self, Replay, Seen};
 use countersign_core::ledger::tree::{MAX_SIZE, cover, leaf_hash};
 use countersign_core::ledger::{Checkpoint, Hash, VerifyingKey, WitnessKey};
 use serde::Serialize;
@@ -105,19 +105,8 @@ pub fn verify(bundle: &Path, trust: &Trust<'_>) -> Result<Verified, EvidenceErro
     let mut replay = Replay::load(&contents)?;
 
     let mut walk = Walk::new(&older, &contents.rotations);
-    for (node, hash) in cover(0, frontiers.from).into_iter().zip(&frontiers.left) {
-        walk.add(node.level, *hash, FRONTIERS)?;
-    }
-    trust.progress.begin(Stage::Entries, frontiers.to - frontiers.from);
-    let mut counts = read_entries(&contents, &frontiers, &mut walk, &mut replay, trust.progress)?;
-    for (node, hash) in cover(frontiers.to, frontiers.size).into_iter().zip(&frontiers.right) {
-        walk.add(node.level, *hash, FRONTIERS)?;
-    }
-    let root = walk.root();
-    if root != checkpoint.root {
-        let what = format!("with {FRONTIERS} it leads to the root {root}, and {CHECKPOINT} says {}", checkpoint.root);
-        return Err(EvidenceError::wrong(ENTRIES, what));
-    }
+    let read = |line: &[u8]| replay.entry(line);
+    let mut counts = lead_to_root(&contents, &frontiers, &checkpoint, &mut walk, read, trust.progress)?;
     if let Some(path) = replay.not_named() {
         return Err(EvidenceError::wrong(path, "no entry names it"));
     }
@@ -133,12 +122,49 @@ pub fn verify(bundle: &Path, trust: &Trust<'_>) -> Result<Verified, EvidenceErro
         left_out: counts.left_out,
         decisions: counts.decisions,
         size: frontiers.size,
-        root,
+        root: checkpoint.root,
         older: trust.older.and_then(|_| older.first()).map(|older| older.size),
         seen: trust.seen.iter().map(|seen| seen.size).collect(),
         witnessed,
         rotations: contents.rotations.iter().map(|rotation| (rotation.size, rotation.to.keyid())).collect(),
     })
+}
+
+/// Checks that a bundle's entries are those that were signed, as [`verify`] does; no verdict is made again.
+pub(super) fn check_entries(bundle: &Path, keys: &[VerifyingKey]) -> Result<(Contents, Frontiers), EvidenceError> {
+    let progress = Watched::default();
+    let contents = Contents::open(bundle, keys, progress)?;
+    let checkpoint = read_checkpoint(&contents)?;
+    let frontiers = check_frontiers(contents.json(FRONTIERS)?, &checkpoint)?;
+    let mut walk = Walk::new(&[], &contents.rotations);
+    let mut counts = lead_to_root(&contents, &frontiers, &checkpoint, &mut walk, replay::seen, progress)?;
+    std::mem::take(&mut counts.keys).check(&contents, &walk, &(frontiers.from..frontiers.to), &checkpoint)?;
+    Ok((contents, frontiers))
+}
+
+/// Goes over what stands left of the entries, the entries, and what stands right of them: to the signed root.
+fn lead_to_root(
+    contents: &Contents,
+    frontiers: &Frontiers,
+    checkpoint: &Checkpoint,
+    walk: &mut Walk,
+    read: impl FnMut(&[u8]) -> Result<Seen, String>,
+    progress: Watched<'_>,
+) -> Result<Counts, EvidenceError> {
+    for (node, hash) in cover(0, frontiers.from).into_iter().zip(&frontiers.left) {
+        walk.add(node.level, *hash, FRONTIERS)?;
+    }
+    progress.begin(Stage::Entries, frontiers.to - frontiers.from);
+    let counts = read_entries(contents, frontiers, walk, read, progress)?;
+    for (node, hash) in cover(frontiers.to, frontiers.size).into_iter().zip(&frontiers.right) {
+        walk.add(node.level, *hash, FRONTIERS)?;
+    }
+    let root = walk.root();
+    if root == checkpoint.root {
+        return Ok(counts);
+    }
+    let what = format!("with {FRONTIERS} it leads to the root {root}, and {CHECKPOINT} says {}", checkpoint.root);
+    Err(EvidenceError::wrong(ENTRIES, what))
 }
 
 fn read_checkpoint(contents: &Contents) -> Result<Checkpoint, EvidenceError> {
@@ -193,7 +219,7 @@ fn read_entries(
     contents: &Contents,
     frontiers: &Frontiers,
     walk: &mut Walk,
-    replay: &mut Replay,
+    mut read_one: impl FnMut(&[u8]) -> Result<Seen, String>,
     progress: Watched<'_>,
 ) -> Result<Counts, EvidenceError> {
     let mut reader = BufReader::with_capacity(1 << 18, contents.reader(ENTRIES)?);
@@ -216,7 +242,7 @@ fn read_entries(
             counts.left_out += 1;
             left_out.left_out
         } else {
-            match replay.entry(&line).map_err(|what| EvidenceError::wrong(place(), what))? {
+            match read_one(&line).map_err(|what| EvidenceError::wrong(place(), what))? {
                 Seen::Decision => counts.decisions += 1,
                 Seen::Key(key) => counts.keys.started(position, key),
                 Seen::Rotation(note) => counts.keys.rotated(position, note),

@@ -34,6 +34,7 @@ impl Wanted {
         let range = match &self.period {
             Some(Period { from, to }) => {
                 let range = store.positions_between(from, to).await?;
+                let range = store.with_backfilled(range, from, to).await?;
                 let nothing = || EvidenceError::NothingBetween { from: from.clone(), to: to.clone() };
                 Some(store.with_their_decisions(range.ok_or_else(nothing)?).await?)
             }

@@ -5,6 +5,7 @@
 //! follow.
 
 use super::EvidenceError;
+use super::population::kinds::{self, GAP_KINDS};
 use super::population::rows::Column;
 use super::population::{Cell, ChangeRow, CommitRow, DeploymentRow, ExceptionRow, GapRow, Period, Row, Totals};
 use rust_xlsxwriter::{
@@ -30,7 +31,8 @@ pub(super) struct Book {
     deployments: Sheets,
     commits: Sheets,
     exceptions: Sheets,
-    gaps: Sheets,
+    continuity: Sheets,
+    completeness: Sheets,
 }
 
 /// How cells look; colour only where it means something.
@@ -79,11 +81,17 @@ impl Book {
             deployments: sheets("Deployments", DeploymentRow::COLUMNS),
             commits: sheets("Commits", CommitRow::COLUMNS),
             exceptions: sheets("Exceptions", ExceptionRow::COLUMNS),
-            gaps: sheets("Gaps", GapRow::COLUMNS),
+            continuity: sheets("Continuity", GapRow::COLUMNS),
+            completeness: sheets("Completeness", GapRow::COLUMNS),
         };
-        for sheets in
-            [&mut book.changes, &mut book.deployments, &mut book.commits, &mut book.exceptions, &mut book.gaps]
-        {
+        for sheets in [
+            &mut book.changes,
+            &mut book.deployments,
+            &mut book.commits,
+            &mut book.exceptions,
+            &mut book.continuity,
+            &mut book.completeness,
+        ] {
             sheets.turn(&mut book.workbook, &book.looks).map_err(failed)?;
         }
         Ok(book)
@@ -96,23 +104,39 @@ impl Book {
             Row::Deployment(row) => (&mut self.deployments, row.cells()),
             Row::Commit(row) => (&mut self.commits, row.cells()),
             Row::Exception(row) => (&mut self.exceptions, row.cells()),
-            Row::Gap(row) => (&mut self.gaps, row.cells()),
+            Row::Gap(row) if row.is_window() => (&mut self.continuity, row.cells()),
+            Row::Gap(row) => (&mut self.completeness, row.cells()),
         };
         sheets.add(&mut self.workbook, &self.looks, &cells).map_err(failed)
     }
 
     /// Writes the summary and saves.
     pub(super) fn finish(mut self, totals: &Totals, about: &About<'_>, path: &Path) -> Result<(), EvidenceError> {
-        for sheets in [&self.changes, &self.deployments, &self.commits, &self.exceptions, &self.gaps] {
+        for sheets in
+            [&self.changes, &self.deployments, &self.commits, &self.exceptions, &self.continuity, &self.completeness]
+        {
             sheets.end(&mut self.workbook, &self.looks).map_err(failed)?;
         }
-        self.summary(totals, about).map_err(failed)?;
+        self.summary(totals).map_err(failed)?;
+        self.parameters(totals, about).map_err(failed)?;
         self.workbook.save(path).map_err(failed)
     }
 
-    fn summary(&mut self, totals: &Totals, about: &About<'_>) -> Result<(), XlsxError> {
+    fn summary(&mut self, totals: &Totals) -> Result<(), XlsxError> {
         let count = |sheets: &Sheets, column: &str, value: &str| sheets.count(column, value);
-        let outcomes = ["allow", "exception", "deny", "undetermined", "pending", "none"];
+        // Those that begin with "would" were judged afterwards and allowed nothing.
+        let outcomes = [
+            "allow",
+            "exception",
+            "deny",
+            "undetermined",
+            "pending",
+            "none",
+            "would-allow",
+            "would-deny",
+            "would-undetermined",
+            "would-pending",
+        ];
         let mut lines: Vec<(String, String, u64)> =
             vec![("Changes that reached production".to_owned(), self.changes.rows_formula(), totals.changes)];
         for outcome in outcomes {
@@ -136,27 +160,21 @@ impl Book {
             let number = totals.exceptions.get(review).copied().unwrap_or(0);
             lines.push((format!("  of these: {review}"), count(&self.exceptions, "review", review), number));
         }
-        let gaps: u64 = totals.gaps.values().sum();
-        lines.push(("Gaps".to_owned(), self.gaps.rows_formula(), gaps));
-        for (kind, number) in &totals.gaps {
-            lines.push((format!("  of these: {kind}"), count(&self.gaps, "kind", kind), *number));
+        for (title, sheets, window) in
+            [("Times without control", &self.continuity, true), ("Missing", &self.completeness, false)]
+        {
+            let here = |code: &str| kinds::kind(code).is_some_and(|kind| kind.window) == window;
+            let of = totals.gaps.iter().filter(|(code, _)| here(code));
+            lines.push((title.to_owned(), sheets.rows_formula(), of.clone().map(|(_, number)| number).sum()));
+            for (kind, number) in of {
+                lines.push((format!("  of these: {kind}"), count(sheets, "kind", kind), *number));
+            }
         }
 
         let sheet = self.workbook.worksheet_from_index(0)?;
         sheet.set_column_width(0, 56)?.set_column_width(1, 24)?;
         sheet.write_string_with_format(0, 0, "Separation of duties: population", &self.looks.title)?;
-        let parameters = [
-            ("Period from", about.period.map_or("the first entry", |period| &period.from)),
-            ("Period to (exclusive)", about.period.map_or("the last entry", |period| &period.to)),
-            ("First entry", &about.from.to_string()),
-            ("Policies in force", &totals.policies.iter().cloned().collect::<Vec<_>>().join(" ")),
-        ];
         let mut row = 2;
-        for (name, value) in parameters {
-            sheet.write_string(row, 0, name)?.write_string(row, 1, value)?;
-            row += 1;
-        }
-        row += 1;
         sheet.write_string_with_format(row, 0, "Count", &self.looks.head)?;
         sheet.write_string_with_format(row, 1, "A formula over the sheets", &self.looks.head)?;
         for (name, formula, number) in lines {
@@ -165,6 +183,32 @@ impl Book {
             sheet.write_formula(row, 1, Formula::new(formula).set_result(number.to_string()))?;
         }
         sheet.write_string(row + 2, 0, "Verify this file with: countersign evidence verify BUNDLE --key VKEY")?;
+        Ok(())
+    }
+
+    /// What the workbook was made of, and what its words mean.
+    fn parameters(&mut self, totals: &Totals, about: &About<'_>) -> Result<(), XlsxError> {
+        let sheet = self.workbook.add_worksheet();
+        sheet.set_name("Parameters")?.set_column_width(0, 28)?.set_column_width(1, 90)?;
+        let parameters = [
+            ("Period from", about.period.map_or("the first entry", |period| &period.from)),
+            ("Period to (exclusive)", about.period.map_or("the last entry", |period| &period.to)),
+            ("First entry", &about.from.to_string()),
+            ("Policies in force", &totals.policies.iter().cloned().collect::<Vec<_>>().join(" ")),
+        ];
+        sheet.write_string_with_format(0, 0, "Parameters", &self.looks.title)?;
+        let mut row = 1;
+        for (name, value) in parameters {
+            row += 1;
+            sheet.write_string(row, 0, name)?.write_string(row, 1, value)?;
+        }
+        row += 2;
+        sheet.write_string_with_format(row, 0, "Kind of gap", &self.looks.head)?;
+        sheet.write_string_with_format(row, 1, "What it means", &self.looks.head)?;
+        for kind in GAP_KINDS {
+            row += 1;
+            sheet.write_string(row, 0, kind.code)?.write_string(row, 1, kind.means)?;
+        }
         Ok(())
     }
 }
@@ -219,7 +263,7 @@ impl Sheets {
             for (at, column) in (0_u16..).zip(self.columns) {
                 let bad = match column.name {
                     "outcome" | "change_outcome" => &["deny", "none"][..],
-                    "review" => &["unjustified", "open"][..],
+                    "review" | "exception_review" => &["unjustified", "open"][..],
                     "in_time" => &["no"][..],
                     name if name.contains("_is_not_") => &["no"][..],
                     _ => continue,
@@ -294,9 +338,9 @@ fn write(sheet: &mut Worksheet, row: u32, at: u16, cell: &Cell, looks: &Looks) -
 
 fn width(name: &str) -> f64 {
     match name {
-        "contributors" | "reviewers" | "deployers" | "reasons" | "what" | "remarks" => 40.0,
-        "commit" | "range_base" | "range_target" | "deployed_at" | "decided_at" | "ended_at" | "from" | "to"
-        | "run" => 20.0,
+        "contributors" | "reviewers" | "deployers" | "reasons" | "what" | "landed_changes" | "remarks" => 40.0,
+        "commit" | "range_base" | "range_target" | "merged_at" | "deployed_at" | "decided_at" | "ended_at" | "from"
+        | "to" | "run" => 20.0,
         "repository" | "author_is_not_reviewer" | "author_is_not_deployer" | "reviewer_is_not_deployer" => 24.0,
         "policy" | "entry_hash" | "decision" => 18.0,
         _ => 14.0,

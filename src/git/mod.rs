@@ -7,6 +7,7 @@
 //! settings but ours, and attributes in a repository without a work tree name no driver or filter that is configured.
 
 mod command;
+pub mod history;
 
 use command::{Command, Failure};
 use std::collections::HashMap;

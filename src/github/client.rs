@@ -3,6 +3,7 @@
 //! Invariant: nothing is retried here. An error says when it makes sense to try again, and the worker is the one place
 //! that does. Lists are read to their end or the answer is an error: there is no "first page".
 
+use super::allowance::Told;
 use super::app::App;
 use super::transport::{Answer, Transport, limited_until, reset};
 use crate::settings::GitHub;
@@ -77,6 +78,8 @@ enum Caller {
 pub struct Client {
     transport: Arc<Transport>,
     caller: Caller,
+    /// Of deployments before our App was there, only the check suites of GitHub Actions tell who pushed.
+    suites_of_actions: bool,
 }
 
 impl Client {
@@ -92,7 +95,7 @@ impl Client {
 
     fn connect(settings: &GitHub, caller: Caller) -> anyhow::Result<Self> {
         let transport = Transport::connect(settings)?;
-        Ok(Self { transport: Arc::new(transport), caller })
+        Ok(Self { transport: Arc::new(transport), caller, suites_of_actions: false })
     }
 
     /// The same connection, speaking for another installation.
@@ -104,7 +107,7 @@ impl Client {
             }
             bearer @ Caller::Bearer(_) => bearer.clone(),
         };
-        Self { transport: self.transport.clone(), caller }
+        Self { transport: self.transport.clone(), caller, suites_of_actions: self.suites_of_actions }
     }
 
     /// The same connection, speaking for the App itself: its installations and its deliveries.
@@ -114,15 +117,26 @@ impl Client {
             Caller::App(app) | Caller::Installation { app, .. } => Caller::App(app.clone()),
             bearer @ Caller::Bearer(_) => bearer.clone(),
         };
-        Self { transport: self.transport.clone(), caller }
+        Self { transport: self.transport.clone(), caller, suites_of_actions: self.suites_of_actions }
+    }
+
+    /// The same, for a time when there were no check suites of ours.
+    #[must_use]
+    pub fn by_suites_of_actions(&self) -> Self {
+        Self { suites_of_actions: true, ..self.clone() }
     }
 
     /// The App whose check suites tell who pushed.
     pub fn app_id(&self) -> u64 {
         match &self.caller {
-            Caller::App(app) | Caller::Installation { app, .. } => app.id(),
-            Caller::Bearer(_) => ACTIONS_APP,
+            Caller::App(app) | Caller::Installation { app, .. } if !self.suites_of_actions => app.id(),
+            _ => ACTIONS_APP,
         }
+    }
+
+    /// What GitHub said beside its answers: how many calls are left, and what its clock shows.
+    pub fn told(&self) -> &Told {
+        &self.transport.told
     }
 
     /// The token this caller asks with, for what is not asked over the API: git.

@@ -3,8 +3,10 @@
 //! Invariant: nothing is decided from a payload. A delivery we do not understand names no subject; what it would have
 //! told us is found again when GitHub is read. Payloads are our own minimal shapes: only what is used is named.
 
+mod installation;
 mod subject;
 
+pub use installation::read as read_installation;
 pub use subject::{Subject, What};
 
 use countersign_core::domain::{
@@ -208,9 +210,12 @@ impl Payload {
             "push" => self.pushed(),
             "member" => (None, self.write_given().into_iter().collect()),
             "deployment_protection_rule" => self.asked(),
-            "deployment" => (self.run(), self.deployed().into_iter().collect()),
+            // A status tells of its deployment as well, where the delivery about that one never came.
+            "deployment" | "deployment_status" => {
+                (self.run().or_else(|| self.deployment_alone()), self.deployed().into_iter().collect())
+            }
             "deployment_review" => (self.run(), self.approved()),
-            "deployment_status" | "workflow_run" => (self.run(), Vec::new()),
+            "workflow_run" => (self.run(), Vec::new()),
             "workflow_job" if self.action.as_deref() == Some("completed") => {
                 (self.workflow_job.as_ref().map(|job| What::Run(RunId(job.run_id))), Vec::new())
             }
@@ -306,6 +311,11 @@ impl Payload {
 
     fn run(&self) -> Option<What> {
         self.workflow_run.as_ref().map(|run| What::Run(RunId(run.id)))
+    }
+
+    /// A deployment that names no run.
+    fn deployment_alone(&self) -> Option<What> {
+        self.deployment.as_ref().map(|deployment| What::Deployment(DeploymentId(deployment.id)))
     }
 
     fn asked(&self) -> (Option<What>, Vec<Observation>) {

@@ -2,9 +2,10 @@
 //!
 //! Invariant: what a delivery says is a hint; what is judged is read from GitHub again. Nothing in this room judges.
 //!
-//! [`event`] reads deliveries, [`app`] proves who we are, [`client`] makes calls, [`gather`] turns GitHub's state into
+//! [`event`] reads deliveries, [`app`] proves who we are, [`client`] makes calls, [`allowance`] remembers how many are left, [`gather`] turns GitHub's state into
 //! facts, [`oidc`] proves which run asks, [`publish`] tells GitHub what was decided.
 
+pub mod allowance;
 pub mod app;
 pub mod client;
 pub mod event;

@@ -311,6 +311,8 @@ pub(super) struct PullRequestNode {
     pub(super) number: u64,
     pub(super) state: String,
     pub(super) created_at: Option<String>,
+    #[serde(default)]
+    pub(super) merged_at: Option<String>,
     pub(super) title: Option<String>,
     pub(super) body: Option<String>,
     pub(super) last: Option<Nodes<LastCommit>>,

@@ -45,6 +45,8 @@ pub struct Claims {
     pub repository: String,
     /// The repository's id.
     pub repository_id: String,
+    /// Its owner.
+    pub repository_owner: String,
     /// The run.
     pub run_id: String,
     /// The attempt.
@@ -54,6 +56,12 @@ pub struct Claims {
     /// The full ref.
     #[serde(rename = "ref")]
     pub reference: String,
+    /// `branch` or `tag`, as the ref is.
+    pub ref_type: String,
+    /// The branch of a pull request; empty for every other event.
+    pub head_ref: String,
+    /// The branch it goes into; empty for every other event.
+    pub base_ref: String,
     /// What started the run.
     pub event_name: String,
     /// The workflow's file: `owner/name/path@ref`.
@@ -63,6 +71,23 @@ pub struct Claims {
     /// The environment of the job.
     #[serde(default)]
     pub environment: Option<String>,
+}
+
+impl Claims {
+    /// Whether what a token says twice it says alike. What it says besides is not read: `sub` has the form that a repository
+    /// chose; logins, names and numbers label what ids name; visibility, protection of the ref and the kind of runner are no
+    /// part of any rule; and the file of a called workflow is in the commit that is judged.
+    fn agree(&self) -> bool {
+        let owner = self.repository.split_once('/').map(|(owner, _)| owner);
+        let kind = match self.ref_type.as_str() {
+            "branch" => self.reference.starts_with("refs/heads/") || self.reference.starts_with("refs/pull/"),
+            "tag" => self.reference.starts_with("refs/tags/"),
+            _ => false,
+        };
+        let of_pull_request = self.event_name.starts_with("pull_request");
+        let elsewhere = self.head_ref.is_empty() && self.base_ref.is_empty();
+        owner == Some(self.repository_owner.as_str()) && kind && (of_pull_request || elsewhere)
+    }
 }
 
 /// Why a token opens nothing.
@@ -147,7 +172,7 @@ impl Oidc {
         if claims.iat > jsonwebtoken::get_current_timestamp() + LEEWAY {
             return Err(refused("the token is made in the future"));
         }
-        if claims.exp.saturating_sub(claims.iat) > LONGEST || claims.jti.is_empty() {
+        if claims.exp.saturating_sub(claims.iat) > LONGEST || claims.jti.is_empty() || !claims.agree() {
             return Err(refused("the token is not of GitHub's form"));
         }
         Ok(claims)

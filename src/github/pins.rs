@@ -7,7 +7,9 @@ use super::event::AccountPayload;
 use crate::settings::Settings;
 use crate::store::Store;
 use countersign_core::domain::{Account, AccountId, AccountKind, Automation, Person};
-use std::collections::BTreeMap;
+use serde::Deserialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// The people and automation of the settings, by id.
 #[derive(Debug, Clone, Default)]
@@ -40,10 +42,90 @@ pub async fn resolve(client: &Client, store: &Store, settings: &Settings) -> Res
     Ok(pinned)
 }
 
+/// Pins every name of the settings that is not pinned yet, those of people who break glass included: what a name means is
+/// what it meant when the settings were loaded. Asks GitHub nothing where all of them are pinned.
+pub async fn pin_all(app: &Client, store: &Store, settings: &Settings) -> Result<(), GitHubError> {
+    let mut wanted: BTreeSet<String> = BTreeSet::new();
+    let people = settings.person.iter().flat_map(|person| &person.accounts);
+    let automation = &settings.automation;
+    let acting = settings.token.iter().map(|token| &token.account).chain(&settings.exceptions.openers);
+    let users = people.chain(&automation.machine_users).chain(automation.sponsors.values().flatten()).chain(acting);
+    wanted.extend(users.map(|name| as_login(name, false)));
+    wanted.extend(automation.trusted.iter().chain(automation.sponsors.keys()).map(|name| as_login(name, true)));
+    let pins = store.pins().await?;
+    wanted.retain(|login| !pins.get(login).is_some_and(Option::is_some));
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let installations = app.get_all::<Installation>("/app/installations?per_page=100").await?;
+    let Some(installation) = installations.iter().find(|it| it.suspended_at.is_none()) else { return Ok(()) };
+    let client = app.for_installation(installation.id);
+    let mut names = Names { client: &client, store, pins };
+    for login in wanted {
+        names.account(&login).await?;
+    }
+    Ok(())
+}
+
 /// The account that a name of the settings is pinned to; pins it, where it is not yet.
 pub async fn account(client: &Client, store: &Store, name: &str) -> Result<Option<Account>, GitHubError> {
     let mut names = Names { client, store, pins: store.pins().await? };
-    names.account(&name.trim().to_ascii_lowercase()).await
+    names.account(&as_login(name, false)).await
+}
+
+/// A name of the settings as GitHub spells it, in lower case; a bot's ends in `[bot]`.
+fn as_login(name: &str, bot: bool) -> String {
+    let plain = name.trim().to_ascii_lowercase();
+    if bot && !plain.ends_with("[bot]") { format!("{plain}[bot]") } else { plain }
+}
+
+#[derive(Deserialize)]
+struct Installation {
+    id: u64,
+    #[serde(default)]
+    suspended_at: Option<String>,
+}
+
+/// How long the members of a team are used without asking again.
+const MEMBERS_FRESH: Duration = Duration::from_mins(1);
+
+#[derive(Deserialize)]
+struct TeamPayload {
+    id: u64,
+    slug: String,
+}
+
+/// The members of `organisation/team`: nobody where GitHub does not show it, or where another team bears the name now.
+pub async fn team(client: &Client, store: &Store, name: &str) -> Result<Vec<AccountId>, GitHubError> {
+    let name = name.trim().to_ascii_lowercase();
+    let Some((organisation, slug)) = name.split_once('/') else { return Ok(Vec::new()) };
+    let path = format!("/orgs/{organisation}/teams/{slug}");
+    let read = async {
+        let team: TeamPayload = client.get(&path).await?;
+        let members = format!("{path}/members?per_page=100");
+        Ok::<_, GitHubError>((team, client.get_kept::<AccountPayload>(store, &members, MEMBERS_FRESH).await?))
+    };
+    let (team, members) = match read.await {
+        Ok(read) => read,
+        Err(error) if error.passes() => return Err(error),
+        Err(error) => {
+            tracing::warn!(team = name, %error, "a team of the settings cannot be read and admits nobody");
+            return Ok(Vec::new());
+        }
+    };
+    let key = format!("team:{name}");
+    match store.pins().await?.remove(&key).flatten() {
+        Some(pinned) if pinned.id.0 != team.id => {
+            tracing::warn!(team = name, "another team bears this name now: it admits nobody");
+            return Ok(Vec::new());
+        }
+        Some(_) => {}
+        None => {
+            let pinned = Account { id: AccountId(team.id), login: team.slug, kind: AccountKind::Other };
+            store.pin(key, Some(pinned)).await?;
+        }
+    }
+    Ok(members.into_iter().map(|member| member.account().id).collect())
 }
 
 struct Names<'a> {
@@ -57,8 +139,7 @@ impl Names<'_> {
     async fn ids(&mut self, names: &[String], bots: bool) -> Result<Vec<AccountId>, GitHubError> {
         let mut ids = Vec::with_capacity(names.len());
         for name in names {
-            let plain = name.trim().to_ascii_lowercase();
-            let login = if bots && !plain.ends_with("[bot]") { format!("{plain}[bot]") } else { plain };
+            let login = as_login(name, bots);
             match self.account(&login).await? {
                 Some(account) if !bots || account.kind == AccountKind::Bot => ids.push(account.id),
                 Some(_) => tracing::warn!(name, "a name in the settings is no bot and is left out"),

@@ -54,7 +54,7 @@ fragment Rules on GitObject {
   __typename ... on Tree { entries { name type object { ... on Blob { text isTruncated } } } }
 }
 fragment PullRequestFacts on PullRequest {
-  number state createdAt baseRefName baseRefOid headRefName headRefOid isCrossRepository
+  number state createdAt mergedAt baseRefName baseRefOid headRefName headRefOid isCrossRepository
   headRepository { databaseId }
   author { ...Who }
   title @include(if: $ticketed) body @include(if: $ticketed)
@@ -204,6 +204,13 @@ pub const MERGE_QUEUE: &str = "query MergeQueue($owner: String!, $name: String!,
 pub const DEPLOYING_JOBS: &str = "query DeployingJobs($suite: ID!, $after: String) { \
      node(id: $suite) { ... on CheckSuite { \
      checkRuns(first: 100, after: $after, filterBy: {checkType: ALL}) { pageInfo { hasNextPage endCursor } nodes { databaseId deployment { databaseId } } } } } }";
+
+/// The runs at a commit, by their check suites, with the jobs of all attempts and the deployment each belongs to.
+pub const DEPLOYING_RUNS: &str = "query DeployingRuns($owner: String!, $name: String!, $oid: GitObjectID!, \
+     $after: String) { repository(owner: $owner, name: $name) { object(oid: $oid) { ... on Commit { \
+     checkSuites(first: 50, after: $after) { pageInfo { hasNextPage endCursor } nodes { id \
+     workflowRun { databaseId } checkRuns(first: 100, filterBy: {checkType: ALL}) { pageInfo { hasNextPage } \
+     nodes { databaseId deployment { databaseId } } } } } } } } }";
 
 /// Some of the fragments above: GraphQL refuses fragments that are not used.
 fn parts(names: &[&str]) -> String {

@@ -2,6 +2,7 @@
 //!
 //! Invariant: it does not know who asks, and nothing is asked twice. Next: `client.rs`.
 
+use super::allowance::Told;
 use super::client::GitHubError;
 use crate::settings::GitHub;
 use http::{HeaderMap, Request, StatusCode, header};
@@ -19,6 +20,7 @@ pub(super) struct Transport {
     octocrab: Octocrab,
     api_url: String,
     graphql_url: String,
+    pub(super) told: Told,
 }
 
 /// One answer.
@@ -58,6 +60,7 @@ impl Transport {
             octocrab,
             api_url: settings.api_url.trim_end_matches('/').to_owned(),
             graphql_url: settings.graphql_url.clone(),
+            told: Told::default(),
         })
     }
 
@@ -93,6 +96,7 @@ impl Transport {
             .await
             .map_err(|error| GitHubError::Unavailable(format!("{method} {path}: {error}")))?;
         let (parts, stream) = response.into_parts();
+        self.told.note(&parts.headers, SystemTime::now());
         let body = Limited::new(stream, LARGEST_ANSWER)
             .collect()
             .await

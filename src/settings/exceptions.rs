@@ -6,8 +6,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Exceptions {
-    /// The logins of those who may open one; empty: every person with write access.
+    /// The logins of those who may open one, or `organisation/team` for a team's members; empty: every person with write
+    /// access.
     pub openers: Vec<String>,
+    /// Whether an issue in the repository asks for the review; the App needs `issues: write` then.
+    pub issues: bool,
     /// How long one lasts at most, in hours.
     pub max_hours: u32,
     /// How long its review may take, in days.
@@ -18,7 +21,7 @@ pub struct Exceptions {
 
 impl Default for Exceptions {
     fn default() -> Self {
-        Self { openers: Vec::new(), max_hours: 4, review_days: 2, overdue_blocks: false }
+        Self { openers: Vec::new(), issues: false, max_hours: 4, review_days: 2, overdue_blocks: false }
     }
 }
 
@@ -45,6 +48,8 @@ pub(super) fn wrong(exceptions: &Exceptions, tokens: &[TokenSettings]) -> Option
             ));
         }
     }
-    let team = exceptions.openers.iter().find(|name| name.contains('/'))?;
-    Some(format!("`{team}` is a team: `openers` names logins, teams are not read yet"))
+    let plain = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+    let is_team = |name: &str| name.split_once('/').is_some_and(|(owner, team)| plain(owner) && plain(team));
+    let wrong = exceptions.openers.iter().find(|name| name.contains('/') && !is_team(name.trim()))?;
+    Some(format!("`{wrong}` is no team: write `organisation/team`, with the team's name as its address spells it"))
 }

@@ -7,6 +7,7 @@ mod environment;
 mod exceptions;
 mod fault;
 mod ledger;
+mod reach;
 
 pub use exceptions::{Exceptions, TokenSettings};
 pub use fault::{Fault, SettingsError};
@@ -64,6 +65,8 @@ pub struct Server {
     pub evaluations: usize,
     /// How often missed deliveries, open pull requests and waiting deployments are looked for, in minutes; 0: never.
     pub sweep_minutes: u64,
+    /// How often the service marks that it is alive, in milliseconds.
+    pub heartbeat_ms: u64,
     /// Anyone who can reach the service may read decisions and the ledger. Meant for a demonstration on one machine.
     pub open_reading: bool,
     /// SHA-256 (hexadecimal) of tokens whose bearers may read decisions and the ledger.
@@ -79,6 +82,7 @@ impl Default for Server {
             pace_ms: 250,
             evaluations: 8,
             sweep_minutes: 10,
+            heartbeat_ms: 5_000,
             open_reading: false,
             reader_tokens: Vec::new(),
         }

@@ -1,4 +1,4 @@
-//! What was found afterwards: alerts, each once, in the ledger like everything else.
+//! What was found afterwards: alerts, each deployment's once, in the ledger like everything else.
 //!
 //! Invariant: an alert and the note that it was raised are written together, so that it is never raised twice.
 
@@ -27,30 +27,23 @@ impl Store {
                     let EntryBody::Alert(alert) = &entry.body else {
                         return Err(StoreError::Unreadable("no alert".to_owned()));
                     };
-                    let known = sqlx::query(
-                        "SELECT 1 FROM alerts WHERE code = $1 AND repository_id = $2 AND run = $3 AND attempt = $4 \
-                         AND environment = $5",
-                    )
-                    .bind(&alert.code)
-                    .bind(signed(alert.repository.id.0))
-                    .bind(signed(alert.run.0))
-                    .bind(signed(alert.attempt.0))
-                    .bind(&alert.environment)
-                    .fetch_optional(&mut *connection)
-                    .await?;
+                    let known =
+                        sqlx::query("SELECT 1 FROM alerts WHERE code = $1 AND repository_id = $2 AND deployment = $3")
+                            .bind(&alert.code)
+                            .bind(signed(alert.repository.id.0))
+                            .bind(signed(alert.deployment.0))
+                            .fetch_optional(&mut *connection)
+                            .await?;
                     if known.is_some() {
                         return Ok(false);
                     }
                     let position = record::append(connection, &entry).await?.0;
                     sqlx::query(
-                        "INSERT INTO alerts (code, repository_id, run, attempt, environment, position) \
-                         VALUES ($1, $2, $3, $4, $5, $6)",
+                        "INSERT INTO alerts (code, repository_id, deployment, position) VALUES ($1, $2, $3, $4)",
                     )
                     .bind(&alert.code)
                     .bind(signed(alert.repository.id.0))
-                    .bind(signed(alert.run.0))
-                    .bind(signed(alert.attempt.0))
-                    .bind(&alert.environment)
+                    .bind(signed(alert.deployment.0))
                     .bind(position)
                     .execute(&mut *connection)
                     .await?;

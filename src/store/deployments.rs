@@ -66,6 +66,19 @@ impl Store {
         Ok(None)
     }
 
+    /// The decisions that let a commit through, in whatever environment.
+    pub async fn let_through(&self, repository: RepositoryId, commit: &CommitSha) -> Result<Vec<String>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT id FROM decisions WHERE repository_id = $1 AND commit_sha = $2 AND kind = 'deployment' \
+             AND outcome IN ('allow', 'exception') ORDER BY position",
+        )
+        .bind(signed(repository.0))
+        .bind(commit.as_str())
+        .fetch_all(&self.readers)
+        .await?;
+        rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+    }
+
     /// The latest decision about one attempt in one environment.
     pub async fn decision_for(
         &self,

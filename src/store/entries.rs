@@ -8,7 +8,7 @@ mod proofs;
 
 pub use proofs::{consistency_proof, inclusion_proof, node_hashes};
 
-use countersign_core::domain::{Entry, EntryBody};
+use countersign_core::domain::Entry;
 use countersign_core::ledger::canonical;
 use countersign_core::ledger::tile;
 use countersign_core::ledger::tree::leaf_hash;
@@ -60,35 +60,8 @@ pub struct NewEntry {
 impl NewEntry {
     /// Spells an entry canonically; an error where it holds what has no canonical form.
     pub fn of(entry: &Entry) -> Result<Self, EntriesError> {
-        let (kind, subject) = match &entry.body {
-            EntryBody::Decision(decision) => ("decision", decision.subject.clone()),
-            EntryBody::DeploymentFinished(finished) => (
-                "deployment_finished",
-                format!(
-                    "repository:{}/run:{}/environment:{}",
-                    finished.repository.id, finished.run, finished.environment
-                ),
-            ),
-            EntryBody::Alert(alert) => (
-                "alert",
-                format!(
-                    "repository:{}/run:{}/attempt:{}/environment:{}",
-                    alert.repository.id, alert.run, alert.attempt, alert.environment
-                ),
-            ),
-            EntryBody::ExceptionOpened(exception) => {
-                ("exception_opened", format!("repository:{}/exception:{}", exception.repository.id, exception.id))
-            }
-            EntryBody::ExceptionReviewed(review) => {
-                ("exception_reviewed", format!("repository:{}/exception:{}", review.repository.id, review.exception))
-            }
-            EntryBody::ExceptionOverdue(overdue) => {
-                ("exception_overdue", format!("repository:{}/exception:{}", overdue.repository.id, overdue.exception))
-            }
-            EntryBody::ServiceStarted { .. } => ("service_started", "service".to_owned()),
-            EntryBody::KeyRotated { .. } => ("key_rotated", "ledger".to_owned()),
-        };
-        Ok(Self { body: canonical::to_bytes(entry)?, kind: kind.to_owned(), subject, time: entry.time.clone() })
+        let (kind, subject) = (entry.body.kind().to_owned(), entry.body.subject());
+        Ok(Self { body: canonical::to_bytes(entry)?, kind, subject, time: entry.time.clone() })
     }
 }
 

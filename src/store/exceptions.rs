@@ -35,6 +35,12 @@ pub struct ExceptionRow {
     pub overdue: bool,
     /// The decisions that it let through.
     pub let_through: Vec<String>,
+    /// When it was opened, in milliseconds since 1970.
+    #[serde(skip)]
+    pub opened_at: i64,
+    /// When its review is due, in milliseconds since 1970.
+    #[serde(skip)]
+    pub due_at: i64,
 }
 
 impl Store {
@@ -191,7 +197,7 @@ impl Store {
 
     /// An exception as it stands, by its id.
     pub async fn exception(&self, id: &str) -> Result<Option<ExceptionRow>, StoreError> {
-        let row = sqlx::query("SELECT body, state, overdue, id FROM exceptions WHERE id = $1")
+        let row = sqlx::query("SELECT body, state, overdue, id, opened_at, due_at FROM exceptions WHERE id = $1")
             .bind(id)
             .fetch_optional(&self.readers)
             .await?;
@@ -203,10 +209,12 @@ impl Store {
 
     /// The newest exceptions, newest first.
     pub async fn exceptions(&self, limit: u32) -> Result<Vec<ExceptionRow>, StoreError> {
-        let rows = sqlx::query("SELECT body, state, overdue, id FROM exceptions ORDER BY position DESC LIMIT $1")
-            .bind(i64::from(limit))
-            .fetch_all(&self.readers)
-            .await?;
+        let rows = sqlx::query(
+            "SELECT body, state, overdue, id, opened_at, due_at FROM exceptions ORDER BY position DESC LIMIT $1",
+        )
+        .bind(i64::from(limit))
+        .fetch_all(&self.readers)
+        .await?;
         let mut exceptions = Vec::with_capacity(rows.len());
         for row in rows {
             exceptions.push(self.with_uses(&row).await?);
@@ -225,6 +233,8 @@ impl Store {
             state: row.try_get(1)?,
             overdue: row.try_get::<i64, _>(2)? != 0,
             let_through: let_through?,
+            opened_at: row.try_get(4)?,
+            due_at: row.try_get(5)?,
         })
     }
 }

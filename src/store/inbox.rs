@@ -3,8 +3,9 @@
 //! Invariant: accepted means kept. A row leaves the inbox only by being finished in the same transaction that records
 //! what it led to. Rows of one subject are claimed together and answered by one evaluation.
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, installations};
 use crate::store::observations::{self, Seen};
+use countersign_core::domain::Entry;
 use sqlx::{QueryBuilder, Row, SqliteConnection};
 
 /// The event of rows that no delivery brought.
@@ -43,6 +44,8 @@ pub struct Read {
     pub subject: Option<SubjectRow>,
     /// What to keep.
     pub seen: Vec<Seen>,
+    /// What became of an installation, for the record.
+    pub changed: Option<Entry>,
 }
 
 /// A subject as the inbox keeps it.
@@ -119,6 +122,9 @@ impl Store {
                 Box::pin(async move {
                     for (row, read) in read {
                         observations::keep(connection, &read.seen, now).await?;
+                        if let Some(changed) = &read.changed {
+                            installations::note(connection, changed).await?;
+                        }
                         match read.subject {
                             Some(subject) => {
                                 sqlx::query(

@@ -7,15 +7,20 @@
 //! decision into the ledger ([`entries`]) and closes the rows it answers.
 
 pub mod alerts;
+pub mod alive;
+pub mod backfill;
 pub mod deployments;
 pub mod entries;
 pub mod exceptions;
 pub mod extract;
 pub mod grants;
 pub mod inbox;
+pub mod installations;
 pub mod kept;
 pub mod keys;
 pub mod ledger;
+pub mod listed;
+pub mod missed;
 pub mod observations;
 pub mod pins;
 pub mod reading;
@@ -57,6 +62,9 @@ pub enum StoreError {
     Unreadable(String),
 }
 
+/// What a trial is ended with.
+const TAKEN_BACK: &str = "taken back";
+
 /// Tells workers that there may be work.
 pub type Wake = Arc<Notify>;
 
@@ -94,6 +102,24 @@ impl Store {
     /// What workers wait on.
     pub fn wake(&self) -> Wake {
         self.wake.clone()
+    }
+
+    /// Writes, and takes it back: whether the database can be written at all.
+    pub async fn try_writing(&self) -> Result<(), StoreError> {
+        let tried: Result<(), StoreError> = self
+            .writer
+            .write(|connection| {
+                Box::pin(async move {
+                    sqlx::query("CREATE TABLE tried (id INTEGER)").execute(&mut *connection).await?;
+                    // An error takes back what this unit did.
+                    Err(StoreError::Unreadable(TAKEN_BACK.to_owned()))
+                })
+            })
+            .await;
+        match tried {
+            Err(StoreError::Unreadable(what)) if what == TAKEN_BACK => Ok(()),
+            other => other,
+        }
     }
 
     /// Whether the database can be written, for readiness.

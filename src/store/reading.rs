@@ -4,7 +4,7 @@
 
 use super::observations::signed;
 use super::{Store, StoreError, entries};
-use countersign_core::domain::{ChangeVerdict, Entry, Outcome, RepositoryId, RunId};
+use countersign_core::domain::{ChangeVerdict, Entry, EntryBody, Outcome, RepositoryId, RunId};
 use serde::Serialize;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
@@ -67,6 +67,49 @@ impl Store {
         let Some(entry) = entries.into_iter().next() else { return Ok(None) };
         let entry = serde_json::from_slice(&entry.body).map_err(|error| StoreError::Unreadable(error.to_string()))?;
         Ok(Some((position, entry)))
+    }
+
+    /// The latest decisions on a subject, newest first.
+    pub async fn decided_on(&self, subject: &str, limit: u32) -> Result<Vec<EntryBody>, StoreError> {
+        let rows = sqlx::query("SELECT position FROM decisions WHERE subject = $1 ORDER BY position DESC LIMIT $2")
+            .bind(subject)
+            .bind(i64::from(limit))
+            .fetch_all(&self.readers)
+            .await?;
+        self.bodies(rows).await
+    }
+
+    /// The latest decisions about deployments of a run, newest first.
+    pub async fn deployments_of(
+        &self,
+        repository: RepositoryId,
+        run: RunId,
+        limit: u32,
+    ) -> Result<Vec<EntryBody>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT position FROM decisions WHERE repository_id = $1 AND run = $2 AND kind = 'deployment' \
+             ORDER BY position DESC LIMIT $3",
+        )
+        .bind(signed(repository.0))
+        .bind(signed(run.0))
+        .bind(i64::from(limit))
+        .fetch_all(&self.readers)
+        .await?;
+        self.bodies(rows).await
+    }
+
+    async fn bodies(&self, rows: Vec<SqliteRow>) -> Result<Vec<EntryBody>, StoreError> {
+        let mut connection = self.readers.acquire().await?;
+        let mut bodies = Vec::with_capacity(rows.len());
+        for row in rows {
+            let position = u64::try_from(row.try_get::<i64, _>(0)?).unwrap_or(0);
+            for stored in entries::read_range(&mut connection, position, 1).await? {
+                let entry: Entry =
+                    serde_json::from_slice(&stored.body).map_err(|error| StoreError::Unreadable(error.to_string()))?;
+                bodies.push(entry.body);
+            }
+        }
+        Ok(bodies)
     }
 
     /// The newest decisions before a place in the ledger (`None`: from the newest), newest first.

@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use sqlx::{Row, SqliteConnection};
 use std::collections::BTreeSet;
 use time::format_description::BorrowedFormatItem;
+use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 use time::{OffsetDateTime, UtcOffset};
 
@@ -194,6 +195,11 @@ const TIME: &[BorrowedFormatItem<'_>] =
 /// A moment as entries spell it: RFC 3339 in UTC, always with milliseconds, so that the order of times is that of bytes.
 pub fn spelled(moment: OffsetDateTime) -> String {
     moment.to_offset(UtcOffset::UTC).format(TIME).unwrap_or_default()
+}
+
+/// A moment as GitHub spells it, spelled as entries do; `None` where it is none.
+pub fn respelled(moment: &str) -> Option<String> {
+    OffsetDateTime::parse(moment, &Rfc3339).ok().map(spelled)
 }
 
 pub(super) async fn append(connection: &mut SqliteConnection, entry: &Entry) -> Result<(i64, u64, String), StoreError> {

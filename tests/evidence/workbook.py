@@ -12,12 +12,18 @@ import openpyxl
 
 bundle = sys.argv[1]
 book = openpyxl.load_workbook(f"{bundle}/workbook.xlsx", data_only=True)
-assert book.sheetnames == ["Summary", "Changes", "Deployments", "Commits", "Exceptions", "Gaps"], book.sheetnames
+assert book.sheetnames == [
+    "Summary", "Changes", "Deployments", "Commits", "Exceptions", "Continuity", "Completeness", "Parameters",
+], book.sheetnames
 
 tables = {}
-for sheet, name in [("Changes", "changes"), ("Deployments", "deployments"), ("Commits", "commits"), ("Exceptions", "exceptions"), ("Gaps", "gaps")]:
+for sheet, name in [("Changes", "changes"), ("Deployments", "deployments"), ("Commits", "commits"), ("Exceptions", "exceptions"), ("Continuity", "gaps"), ("Completeness", "gaps")]:
     with open(f"{bundle}/{name}.csv", newline="", encoding="utf-8") as file:
         rows = list(csv.reader(file))
+    if name == "gaps":
+        # Only a stretch of time says how many changes landed in it.
+        landed = rows[0].index("landed")
+        rows = rows[:1] + [row for row in rows[1:] if (row[landed] != "") == (sheet == "Continuity")]
     tables[sheet] = rows
     page = book[sheet]
     assert page.freeze_panes == "A2" and page.auto_filter.ref, sheet

@@ -69,6 +69,7 @@ fn pull_request(number: u64, reviewer: Option<u64>) -> Subject {
     Subject::PullRequest(Box::new(PullRequest {
         number: PullRequestNumber(number),
         state: PullRequestState::Open,
+        merged_at: None,
         opener: Some(author.clone()),
         base_branch: "main".to_owned(),
         head_branch: "topic".to_owned(),
@@ -160,10 +161,8 @@ pub async fn store(directory: &Path) -> Store {
 
 /// Eight entries: a start, then decisions about two repositories.
 pub async fn fill(store: &Store) {
-    store
-        .note(entry(EntryBody::ServiceStarted { settings_digest: "not kept".to_owned(), ledger_key: None }))
-        .await
-        .unwrap();
+    let start = EntryBody::ServiceStarted { settings_digest: "not kept".to_owned(), ledger_key: None, away: None };
+    store.note(entry(start)).await.unwrap();
     let subjects = [
         (7, pull_request(1, Some(2))),
         (7, pull_request(2, None)),

@@ -1,11 +1,14 @@
 //! The gate for runs: what a token says, altered one claim at a time, and an answer that is waited for.
 
 use crate::scene::Scene;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign_core::ledger::note::{Note, VerifyingKey};
 use github_twin::auth::oidc::{self, Job};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 fn world() -> Value {
     json!({"accounts": {"ann": "write", "ben": "write", "cat": "maintain", "dee": "write"}})
@@ -27,7 +30,22 @@ fn job(scene: &Scene) -> (Job, String) {
     (Job { run: run.id, attempt, environment: Some("production".to_owned()) }, run.head_sha.clone())
 }
 
-/// The claims that an answer depends on; the others are read from GitHub, or not at all (`sub` above all).
+/// The claims that nothing depends on, each with why it may say anything.
+const UNREAD: &[(&str, &str)] = &[
+    ("sub", "a repository chooses its form; what it is made of is read by itself"),
+    ("repository_owner_id", "the repository's own id is compared"),
+    ("repository_visibility", "no rule asks for it"),
+    ("run_number", "a label of the run, whose id is compared"),
+    ("runner_environment", "no rule asks for it"),
+    ("actor", "a label of the account, whose id is compared"),
+    ("workflow", "a label of the file, whose path is compared"),
+    ("workflow_sha", "the commit is compared; a required workflow's file is another repository's"),
+    ("job_workflow_ref", "a called workflow may be anywhere; the calling file is compared"),
+    ("job_workflow_sha", "as the ref of it"),
+    ("ref_protected", "who may push where is told by the line of the branch, not by a flag"),
+];
+
+/// The claims that an answer depends on.
 const READ: &[&str] = &[
     "iss",
     "aud",
@@ -37,10 +55,14 @@ const READ: &[&str] = &[
     "exp",
     "repository",
     "repository_id",
+    "repository_owner",
     "run_id",
     "run_attempt",
     "sha",
     "ref",
+    "ref_type",
+    "head_ref",
+    "base_ref",
     "event_name",
     "workflow_ref",
     "actor_id",
@@ -71,6 +93,37 @@ fn altered(claims: &Value, claim: &str, how: u8, salt: u32) -> Value {
     };
     fields.insert(claim.to_owned(), after);
     claims
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_claim_is_held_by_the_signature_and_is_either_compared_or_argued_away() {
+    let mut scene = ready(world()).await;
+    scene.play(json!({"gate": {"by": "dee"}})).await;
+    let (job, sha) = job(&scene);
+    let body = json!({"environment": "production", "sha": sha});
+    let claims = scene.stage.claims(&job).unwrap();
+    let names: BTreeSet<&str> = claims.as_object().unwrap().keys().map(String::as_str).collect();
+    let classed: Vec<&str> = READ.iter().copied().chain(UNREAD.iter().map(|(name, _)| *name)).collect();
+    assert_eq!(
+        classed.iter().copied().collect::<BTreeSet<_>>(),
+        names,
+        "a claim of GitHub's tokens is in neither list"
+    );
+    assert_eq!(classed.len(), names.len(), "a claim is in both lists");
+    for name in names {
+        for how in 0..5 {
+            // The claims are others, the signature is that of the run's own token.
+            let claims = scene.stage.claims(&job).unwrap();
+            let token = oidc::sign(&claims).unwrap();
+            let parts: Vec<&str> = token.split('.').collect();
+            let salt = rand::random_range(1..1_000_000);
+            let altered = URL_SAFE_NO_PAD.encode(altered(&claims, name, how, salt).to_string());
+            let token = format!("{}.{altered}.{}", parts[0], parts[2]);
+            let (status, answer) = scene.stage.ask_gate(&token, &body).await.unwrap();
+            assert_eq!(status, 401, "{name}: {answer}");
+        }
+    }
+    scene.is_unharmed();
 }
 
 #[tokio::test(flavor = "multi_thread")]

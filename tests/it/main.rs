@@ -4,9 +4,14 @@
 
 mod architecture;
 mod archive;
+mod audit;
+mod backfill;
 mod cli;
+mod continuity;
 mod cost;
 mod crash;
+mod debts;
+mod doctor;
 mod door;
 mod evidence;
 mod examples;
@@ -15,9 +20,11 @@ mod gate;
 mod hostile;
 mod independent;
 mod oracle;
+mod pins;
 mod population;
 mod publishing;
 mod reading;
+mod reconcile;
 mod rewriting;
 mod scale;
 mod scene;

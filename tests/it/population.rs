@@ -7,14 +7,14 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-type Table = Vec<HashMap<String, String>>;
+pub type Table = Vec<HashMap<String, String>>;
 
-fn table(bundle: &Path, name: &str) -> Table {
+pub fn table(bundle: &Path, name: &str) -> Table {
     let mut reader = csv::Reader::from_path(bundle.join(name)).unwrap();
     reader.deserialize().map(Result::unwrap).collect()
 }
 
-fn column<'t>(table: &'t Table, name: &str) -> Vec<&'t str> {
+pub fn column<'t>(table: &'t Table, name: &str) -> Vec<&'t str> {
     table.iter().map(|row| row[name].as_str()).collect()
 }
 
@@ -44,7 +44,7 @@ async fn a_year() -> Scene {
     scene
 }
 
-async fn export(scene: &Scene, name: &str, more: &[&str]) -> PathBuf {
+pub async fn export(scene: &Scene, name: &str, more: &[&str]) -> PathBuf {
     let config = scene.stage.directory().join("countersign.toml");
     let bundle = scene.stage.directory().join(name);
     let fixed = ["evidence", "export", "--config", config.to_str().unwrap(), "--out", bundle.to_str().unwrap()];

@@ -78,13 +78,13 @@ async fn let_through(scene: &mut Scene) -> Vec<Call> {
     calls[begun..=answered].to_vec()
 }
 
-/// Pull requests in the release whose calls are counted; `make test-long` takes four hundred.
+/// Pull requests in the release whose calls are counted; RELEASE_PULLS says another number.
 fn many() -> u64 {
     std::env::var("RELEASE_PULLS").ok().and_then(|count| count.parse().ok()).unwrap_or(60)
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_thousand_commits_in_four_hundred_pull_requests_cost_few_calls() {
+async fn many_pull_requests_that_were_never_told_of_cost_few_calls() {
     let pulls = many();
     let steps = (1..=pulls).flat_map(|number| merged(number, 2 + number % 2, method(number)));
     let mut scene = unseen(steps).await;
@@ -130,7 +130,7 @@ fn most_memory(scene: &Scene) -> u64 {
     line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1_024
 }
 
-/// Commits in the release whose memory is measured; `make test-long` takes ten thousand.
+/// Commits in the release whose memory is measured; RELEASE_COMMITS says another number.
 fn large() -> u64 {
     std::env::var("RELEASE_COMMITS").ok().and_then(|count| count.parse().ok()).unwrap_or(500)
 }

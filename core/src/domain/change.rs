@@ -238,6 +238,9 @@ pub struct PullRequest {
     pub number: PullRequestNumber,
     /// Open, closed or merged.
     pub state: PullRequestState,
+    /// When it was merged, by GitHub's clock: to tell of, never to judge by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub merged_at: Option<String>,
     /// Who opened it; `None` where GitHub shows nobody and no delivery recorded it.
     pub opener: Option<Account>,
     /// The branch it goes into.
@@ -298,4 +301,7 @@ pub struct Landing {
     pub kind: LandingKind,
     /// Who GitHub says did it.
     pub by: Option<Account>,
+    /// When, by GitHub's clock: to tell of, never to judge by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
 }

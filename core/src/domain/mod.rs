@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod change;
+pub mod continuity;
 pub mod entry;
 pub mod exception;
 pub mod facts;
@@ -18,7 +19,11 @@ pub use change::{
     CheckResult, Commit, CommitIdentity, DrivingRun, Landing, LandingKind, MergeProof, PullRequest, PullRequestState,
     Push, PushSource, Review, ReviewState, TimelineEvent,
 };
-pub use entry::{Alert, Decision, DeploymentFinished, Entry, EntryBody};
+pub use continuity::{
+    Away, DeliveriesMissed, DeliveriesSettled, DeploymentsListed, InstallationChange, InstallationChanged,
+    ListedDeployment, Outage, OutageKind,
+};
+pub use entry::{Alert, Backfilled, Decision, DeploymentFinished, Entry, EntryBody};
 pub use exception::{Exception, ExceptionOverdue, ExceptionReview};
 pub use facts::{Facts, MergeGroup, Repository, RepositoryRules, Subject, Terms};
 pub use id::{AccountId, CommitSha, DeploymentId, PullRequestNumber, RepositoryId, ReviewId, RunAttempt, RunId};

@@ -2,8 +2,9 @@
 //!
 //! Invariant: as in [`super::rows`]: a row has exactly the cells that its columns name.
 
-use super::Cell;
 use super::rows::{Column, column};
+use super::{Cell, kinds};
+use countersign_core::domain::Repository;
 
 /// An exception, and what became of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,10 +100,44 @@ pub struct GapRow {
     pub from: Cell,
     /// When it was over; empty for a moment.
     pub to: Cell,
+    /// How many things are missing: deployments, commits, deliveries.
+    pub count: u64,
+    /// Of a window: how many changes landed in it.
+    pub landed: Option<u64>,
+    /// Of a window: the first of these changes by name.
+    pub landed_changes: String,
     /// In words, for the reader.
     pub what: String,
     /// The position of the entry that shows it.
     pub position: u64,
+}
+
+impl GapRow {
+    /// One thing that is missing at a moment, wherever it is.
+    pub(super) fn at(kind: &'static str, time: &str, what: String, position: u64) -> Self {
+        Self {
+            kind,
+            repository: String::new(),
+            environment: String::new(),
+            from: Cell::Time(time.to_owned()),
+            to: Cell::Empty,
+            count: 1,
+            landed: None,
+            landed_changes: String::new(),
+            what,
+            position,
+        }
+    }
+
+    /// The same, in this place.
+    pub(super) fn of(self, repository: &Repository, environment: &str) -> Self {
+        Self { repository: repository.full_name.clone(), environment: environment.to_owned(), ..self }
+    }
+
+    /// Whether it is a stretch of time rather than one thing that is missing.
+    pub fn is_window(&self) -> bool {
+        kinds::kind(self.kind).is_some_and(|kind| kind.window)
+    }
 }
 
 impl GapRow {
@@ -112,7 +147,13 @@ impl GapRow {
         column("repository", "The repository; empty: all"),
         column("environment", "The environment; empty: all"),
         column("from", "When it began, UTC"),
-        column("to", "When it was over, UTC; empty for a moment"),
+        column("to", "When it was over, UTC; empty for a moment, and for what nothing on record ends"),
+        column("count", "How many are missing: deployments, commits, deliveries; 1 for a window"),
+        column(
+            "landed",
+            "Of a window: how many changes landed on production branches in it, as far as they are on record",
+        ),
+        column("landed_changes", "Of a window: the first twenty of these"),
         column("what", "What it is, in words"),
         column("entry", "The position in the ledger of the entry that shows it"),
     ];
@@ -125,6 +166,9 @@ impl GapRow {
             Cell::text(&self.environment),
             self.from.clone(),
             self.to.clone(),
+            Cell::Number(self.count),
+            self.landed.map_or(Cell::Empty, Cell::Number),
+            Cell::text(&self.landed_changes),
             Cell::text(&self.what),
             Cell::Number(self.position),
         ]

@@ -6,14 +6,18 @@
 
 pub mod cell;
 pub mod incidents;
+pub mod kinds;
+mod missing;
 pub mod reading;
 pub mod rows;
 pub mod survey;
 pub mod totals;
+mod windows;
 mod words;
 
 pub use cell::Cell;
 pub use incidents::{ExceptionRow, GapRow};
+pub use kinds::{GAP_KINDS, GapKind};
 pub use reading::Reading;
 pub use rows::{ChangeRow, CommitRow, DeploymentRow, Row};
 pub use survey::Survey;
@@ -39,6 +43,6 @@ impl Period {
 }
 
 /// Whether a time lies in a period; everything lies in none.
-fn within(period: Option<&Period>, time: &str) -> bool {
+pub(super) fn within(period: Option<&Period>, time: &str) -> bool {
     period.is_none_or(|period| period.holds(time))
 }

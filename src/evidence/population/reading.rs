@@ -5,14 +5,16 @@
 
 use super::incidents::{ExceptionRow, GapRow};
 use super::rows::{ChangeRow, CommitRow, DeploymentRow, Place, Row};
+use super::survey::Ended;
+use super::windows::{Counting, landed_at};
 use super::words::{
-    Persons, Who, base_cell, change_link, codes, commit_link, committer, deployers, list, login, merged_by, pushed_by,
-    run_cell,
+    Persons, Who, base_cell, change_link, codes, commit_link, committer, deployers, list, login, merged_by, minutes,
+    pushed_by, run_cell,
 };
-use super::{Cell, Period, Survey, within};
+use super::{Cell, Period, Survey, kinds, missing, within};
 use countersign_core::domain::{
-    Alert, ChangeInRelease, ChangeVerdict, Commit, CommitSha, Decision, Deployment, DeploymentFinished, Entry,
-    EntryBody, Exception, Facts, Outcome, Reason, StartingPoint, Subject,
+    ChangeInRelease, ChangeVerdict, Commit, CommitSha, Decision, Deployment, DeploymentFinished, Entry, EntryBody,
+    Exception, Facts, Outcome, Reason, StartingPoint, Subject,
 };
 use countersign_core::ledger::Hash;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -23,14 +25,25 @@ pub struct Reading<'a> {
     period: Option<&'a Period>,
     /// Every commit that went to production, by repository and environment.
     deployed: HashMap<(u64, String), HashSet<String>>,
+    /// The same, of what went there before anybody watched.
+    deployed_before: HashMap<(u64, String), HashSet<String>>,
     /// The time of the entry before.
     last_time: Option<String>,
+    /// What landed while something was not there.
+    windows: Counting<'a>,
 }
 
 impl<'a> Reading<'a> {
     /// Begins at the first entry.
     pub fn new(survey: &'a Survey, period: Option<&'a Period>) -> Self {
-        Self { survey, period, deployed: HashMap::new(), last_time: None }
+        Self {
+            survey,
+            period,
+            deployed: HashMap::new(),
+            deployed_before: HashMap::new(),
+            last_time: None,
+            windows: survey.windows.counting(),
+        }
     }
 
     /// The rows that an entry gives.
@@ -38,7 +51,13 @@ impl<'a> Reading<'a> {
         let place = Place { position, leaf };
         let mut rows = Vec::new();
         match &entry.body {
-            EntryBody::Decision(decision) => self.of_decision(&place, &entry.time, decision, &mut rows),
+            EntryBody::Decision(decision) => {
+                self.windows.note(decision);
+                self.of_decision(&place, &entry.time, decision, &mut rows);
+            }
+            EntryBody::Backfilled(backfilled) => {
+                self.of_backfilled(&place, &entry.time, &backfilled.decision, &mut rows);
+            }
             EntryBody::DeploymentFinished(finished) if finished.decision.is_none() => {
                 self.of_end_alone(&place, &entry.time, finished, &mut rows);
             }
@@ -46,15 +65,22 @@ impl<'a> Reading<'a> {
                 rows.push(Row::Exception(Box::new(self.of_exception(position, &entry.time, exception))));
             }
             EntryBody::Alert(alert) if within(self.period, &entry.time) => {
-                rows.push(gap_of_alert(position, &entry.time, alert));
+                missing::of_alert(&place, &entry.time, alert, self.survey, &mut rows);
             }
-            EntryBody::ServiceStarted { .. } if within(self.period, &entry.time) => {
-                rows.push(self.gap_of_start(position, &entry.time));
+            EntryBody::DeploymentsListed(list) => missing::of_list(&place, list, self.survey, self.period, &mut rows),
+            EntryBody::ServiceStarted { away: None, .. } if within(self.period, &entry.time) => {
+                rows.push(missing::of_start(position, self.last_time.as_deref(), &entry.time));
             }
             _ => {}
         }
         self.last_time = Some(entry.time.clone());
         rows
+    }
+
+    /// What can be told only when all entries are read.
+    pub fn finish(self) -> Vec<Row> {
+        let windows = self.windows.rows(self.period);
+        windows.into_iter().map(|row| Row::Gap(Box::new(row))).collect()
     }
 
     fn of_decision(&mut self, place: &Place, time: &str, decision: &Decision, rows: &mut Vec<Row>) {
@@ -66,24 +92,37 @@ impl<'a> Reading<'a> {
         let reached = end.filter(|end| end.reached_production());
         if within(self.period, end.map_or(time, |end| end.time.as_str())) {
             rows.push(Row::Deployment(Box::new(deployment_row(place, time, decision, deployment, self.survey))));
-            if reached.is_some() && deployment.changes.len() != decision.verdict.changes.len() {
-                let what = format!("{} changes are among the facts, and not all are told of", deployment.changes.len());
-                rows.push(gap("changes-untold", &decision.facts, deployment, time, what, place.position));
+            if let Some(end) = reached {
+                missing::of_reached(&decision.facts.repository, end, self.survey, deployment, place.position, rows);
+            }
+            let (told, all) = (decision.verdict.changes.len(), deployment.changes.len());
+            if reached.is_some() && told != all {
+                let what = format!("{all} changes are among the facts, and {told} are told of");
+                rows.push(gap(kinds::UNTOLD, &decision.facts, deployment, time, what, place.position));
             }
             for (change, verdict) in deployment.changes.iter().zip(&decision.verdict.changes) {
                 let Some(end) = reached else { break };
-                let of = Of { place, decision, deployment, change, verdict };
-                rows.push(Row::Change(Box::new(of.change_row(end.deployment, &end.time))));
+                let of = Of { place, decision, deployment, change, verdict, survey: self.survey };
+                rows.push(Row::Change(Box::new(of.change_row(end))));
                 of.commit_rows(end.deployment, rows);
             }
             if end.is_none() && matches!(decision.verdict.outcome, Outcome::Allow | Outcome::Exception) {
                 let what = format!("decision {} let it through, and no end of it is on record", decision.id);
-                rows.push(gap("end-unknown", &decision.facts, deployment, time, what, place.position));
+                rows.push(gap(kinds::END_UNKNOWN, &decision.facts, deployment, time, what, place.position));
             }
         }
         if let Some(end) = reached {
             self.follow(place, &end.time, decision, deployment, rows);
         }
+    }
+
+    /// What was judged afterwards: rows like those of a decision, marked, and with outcomes that no count takes for one.
+    fn of_backfilled(&mut self, place: &Place, time: &str, judged: &Decision, rows: &mut Vec<Row>) {
+        // It is recorded after what came later: each is followed by itself.
+        std::mem::swap(&mut self.deployed, &mut self.deployed_before);
+        self.of_decision(place, time, judged, rows);
+        std::mem::swap(&mut self.deployed, &mut self.deployed_before);
+        rows.iter_mut().for_each(Row::mark_backfilled);
     }
 
     /// Whether a deployment began where an earlier one had ended.
@@ -97,7 +136,7 @@ impl<'a> Reading<'a> {
         if broken && within(self.period, time) {
             let from = start.map_or_else(|| "nowhere".to_owned(), |start| start.short().to_owned());
             let what = format!("the deployment began at {from}, where none on record had ended");
-            rows.push(gap("range-broken", facts, deployment, time, what, place.position));
+            rows.push(gap(kinds::RANGE_BROKEN, facts, deployment, time, what, place.position));
         }
     }
 
@@ -124,28 +163,17 @@ impl<'a> Reading<'a> {
             ended_at: Cell::Time(time.to_owned()),
             policy: String::new(),
             decision: String::new(),
+            basis: "none",
             place: place.clone(),
         })));
-        let commit = finished.commit.short();
-        let what = format!("commit {commit} was deployed without a decision; its changes are not told apart here");
-        rows.push(Row::Gap(Box::new(GapRow {
-            kind: "decision-missing",
-            repository: finished.repository.full_name.clone(),
-            environment: finished.environment.clone(),
-            from: Cell::Time(time.to_owned()),
-            to: Cell::Empty,
-            what,
-            position: place.position,
-        })));
+        rows.push(missing::decision(finished, time, place.position));
     }
 
     fn of_exception(&self, position: u64, time: &str, exception: &Exception) -> ExceptionRow {
         let became = self.survey.of_exception(&exception.id);
-        let (reviewed_by, reviewed_at, review) = match became.review {
-            Some((by, at, true)) => (by, Cell::Time(at), "justified"),
-            Some((by, at, false)) => (by, Cell::Time(at), "unjustified"),
-            None => (String::new(), Cell::Empty, "open"),
-        };
+        let review = self.survey.review_of(&exception.id);
+        let (reviewed_by, reviewed_at) =
+            became.review.map_or((String::new(), Cell::Empty), |(by, at, _)| (by, Cell::Time(at)));
         ExceptionRow {
             id: exception.id.clone(),
             repository: exception.repository.full_name.clone(),
@@ -165,47 +193,11 @@ impl<'a> Reading<'a> {
             position,
         }
     }
-
-    fn gap_of_start(&self, position: u64, time: &str) -> Row {
-        let what = match self.last_time {
-            Some(_) => "the service started: between the entry before and this one it may have been down",
-            None => "the service started, and nothing here was recorded before",
-        };
-        Row::Gap(Box::new(GapRow {
-            kind: "service-started",
-            repository: String::new(),
-            environment: String::new(),
-            from: Cell::Time(self.last_time.clone().unwrap_or_else(|| time.to_owned())),
-            to: Cell::Time(time.to_owned()),
-            what: what.to_owned(),
-            position,
-        }))
-    }
 }
 
 fn gap(kind: &'static str, facts: &Facts, deployment: &Deployment, time: &str, what: String, position: u64) -> Row {
-    Row::Gap(Box::new(GapRow {
-        kind,
-        repository: facts.repository.full_name.clone(),
-        environment: deployment.environment.clone(),
-        from: Cell::Time(time.to_owned()),
-        to: Cell::Empty,
-        what,
-        position,
-    }))
-}
-
-fn gap_of_alert(position: u64, time: &str, alert: &Alert) -> Row {
-    let kind = if alert.code == "gate-bypassed" { "gate-bypassed" } else { "alert" };
-    Row::Gap(Box::new(GapRow {
-        kind,
-        repository: alert.repository.full_name.clone(),
-        environment: alert.environment.clone(),
-        from: Cell::Time(time.to_owned()),
-        to: Cell::Empty,
-        what: alert.text.clone(),
-        position,
-    }))
+    let row = GapRow::at(kind, time, what, position).of(&facts.repository, &deployment.environment);
+    Row::Gap(Box::new(row))
 }
 
 fn deployment_row(
@@ -236,6 +228,7 @@ fn deployment_row(
         ended_at: end.map_or(Cell::Empty, |end| Cell::Time(end.time.clone())),
         policy: decision.policy_digest.clone(),
         decision: decision.id.clone(),
+        basis: "decision",
         place: place.clone(),
     }
 }
@@ -247,11 +240,15 @@ struct Of<'a> {
     deployment: &'a Deployment,
     change: &'a ChangeInRelease,
     verdict: &'a ChangeVerdict,
+    survey: &'a Survey,
 }
 
 impl Of<'_> {
-    fn change_row(&self, deployment: u64, ended: &str) -> ChangeRow {
+    fn change_row(&self, end: &Ended) -> ChangeRow {
         let facts = &self.decision.facts;
+        let landed = landed_at(self.change);
+        let excepted = self.decision.verdict.outcome == Outcome::Exception;
+        let exception = self.deployment.exception.as_ref().map(|one| &one.id).filter(|_| excepted);
         let who = Persons::of(&facts.terms);
         let contributors: BTreeSet<Who<'_>> =
             self.verdict.contributors.iter().map(|contributor| who.is(contributor.account.id)).collect();
@@ -267,9 +264,11 @@ impl Of<'_> {
             commit: commit_link(facts, &Cell::commit(&self.verdict.commit), self.verdict.commit.as_str()),
             change_type: if self.change.pull_request.is_some() { "pull request" } else { "no pull request" },
             tickets: self.tickets(),
-            deployment: deployment.to_string(),
+            deployment: end.deployment.to_string(),
             run: run_cell(facts, self.deployment),
-            deployed_at: ended.to_owned(),
+            merged_at: landed.map_or(Cell::Empty, |at| Cell::Time(at.to_owned())),
+            deployed_at: end.time.clone(),
+            lead_minutes: landed.zip(end.ended_at.as_deref()).and_then(|(from, to)| minutes(from, to)),
             range_base: base_cell(self.deployment),
             range_target: Cell::commit(&self.deployment.target),
             contributors: list(self.verdict.contributors.iter().map(|one| one.account.login.clone())),
@@ -283,8 +282,11 @@ impl Of<'_> {
             change_outcome: self.verdict.outcome.to_string(),
             outcome: self.decision.verdict.outcome.to_string(),
             reasons: codes(wrong),
+            exception: exception.cloned().unwrap_or_default(),
+            exception_review: exception.map_or("", |id| self.survey.review_of(id)),
             policy: self.decision.policy_digest.clone(),
             decision: self.decision.id.clone(),
+            basis: "decision",
             place: self.place.clone(),
         }
     }

@@ -34,6 +34,22 @@ pub enum Row {
     Gap(Box<GapRow>),
 }
 
+impl Row {
+    /// Says that it was judged afterwards: what would have been said is no decision, and no count takes it for one.
+    pub(super) fn mark_backfilled(&mut self) {
+        let (outcome, basis) = match self {
+            Self::Change(row) => (&mut row.outcome, &mut row.basis),
+            Self::Deployment(row) => (&mut row.outcome, &mut row.basis),
+            Self::Commit(_) | Self::Exception(_) | Self::Gap(_) => return,
+        };
+        *outcome = format!("would-{outcome}");
+        *basis = BACKFILLED;
+    }
+}
+
+/// The basis of what was judged afterwards.
+pub(super) const BACKFILLED: &str = "backfilled";
+
 /// Where a row stands in the record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
@@ -62,8 +78,12 @@ pub struct ChangeRow {
     pub deployment: String,
     /// The run and its attempt.
     pub run: Cell,
+    /// When it landed on the production branch, by GitHub's clock, where that is known.
+    pub merged_at: Cell,
     /// When the deployment's job ended.
     pub deployed_at: String,
+    /// The minutes from the one to the other, where both are known by GitHub's clock.
+    pub lead_minutes: Option<u64>,
     /// What ran there before the deployment.
     pub range_base: Cell,
     /// What the deployment put there.
@@ -90,10 +110,16 @@ pub struct ChangeRow {
     pub outcome: String,
     /// The codes of what is wrong with the change or with who deployed it.
     pub reasons: String,
+    /// The exception that let it through.
+    pub exception: String,
+    /// How that was closed: `justified`, `unjustified`, or `open`.
+    pub exception_review: &'static str,
     /// The digest of the policies.
     pub policy: String,
     /// The decision.
     pub decision: String,
+    /// `decision`, or `backfilled`: judged afterwards.
+    pub basis: &'static str,
     /// Where the decision stands in the record.
     pub place: Place,
 }
@@ -109,7 +135,9 @@ impl ChangeRow {
         column("tickets", "The tickets it names, where the settings ask for them"),
         column("deployment", "GitHub's id of the deployment"),
         column("run", "The workflow run and its attempt"),
+        column("merged_at", "When it landed on the production branch, UTC, by GitHub's clock; empty: not known"),
         column("deployed_at", "When the deploying job had ended, UTC, as seen by the service"),
+        column("lead_minutes", "Minutes from the landing to the end of the deploying job, both by GitHub's clock"),
         column("range_base", "The commit that ran there before"),
         column("range_target", "The commit that the deployment put there"),
         column(
@@ -126,8 +154,14 @@ impl ChangeRow {
         column("change_outcome", "What the policy says of the change itself"),
         column("outcome", "What was decided of the deployment"),
         column("reasons", "Codes of what is wrong with the change, or with who deployed it"),
+        column("exception", "The exception that let it through, where one did"),
+        column("exception_review", "How that exception was closed; open: nobody has reviewed it"),
         column("policy", "SHA-256 of the policies that decided"),
         column("decision", "The decision's id"),
+        column(
+            "basis",
+            "decision: made when it was asked for; backfilled: judged afterwards, of a time before the service was there, which allowed nothing; none: neither",
+        ),
         column("entry", "The position of the decision in the ledger, from 0"),
         column("entry_hash", "The hash of that entry as a leaf of the ledger's tree"),
     ];
@@ -143,7 +177,9 @@ impl ChangeRow {
             Cell::text(&self.tickets),
             Cell::text(&self.deployment),
             self.run.clone(),
+            self.merged_at.clone(),
             Cell::Time(self.deployed_at.clone()),
+            self.lead_minutes.map_or(Cell::Empty, Cell::Number),
             self.range_base.clone(),
             self.range_target.clone(),
             Cell::text(&self.contributors),
@@ -157,8 +193,11 @@ impl ChangeRow {
             Cell::text(&self.change_outcome),
             Cell::text(&self.outcome),
             Cell::text(&self.reasons),
+            Cell::text(&self.exception),
+            Cell::text(self.exception_review),
             Cell::text(&self.policy),
             Cell::text(&self.decision),
+            Cell::text(self.basis),
             Cell::Number(self.place.position),
             Cell::text(self.place.leaf.to_string()),
         ]
@@ -263,6 +302,8 @@ pub struct DeploymentRow {
     pub policy: String,
     /// The decision.
     pub decision: String,
+    /// `decision`, `backfilled` (judged afterwards), or `none`.
+    pub basis: &'static str,
     /// Where it stands in the record.
     pub place: Place,
 }
@@ -287,6 +328,10 @@ impl DeploymentRow {
         column("ended_at", "When the end was seen, UTC"),
         column("policy", "SHA-256 of the policies that decided"),
         column("decision", "The decision's id"),
+        column(
+            "basis",
+            "decision: made when it was asked for; backfilled: judged afterwards, of a time before the service was there, which allowed nothing; none: neither",
+        ),
         column("entry", "The position in the ledger, from 0: of the decision, or of the end where there was none"),
         column("entry_hash", "The hash of that entry as a leaf of the ledger's tree"),
     ];
@@ -311,6 +356,7 @@ impl DeploymentRow {
             self.ended_at.clone(),
             Cell::text(&self.policy),
             Cell::text(&self.decision),
+            Cell::text(self.basis),
             Cell::Number(self.place.position),
             Cell::text(self.place.leaf.to_string()),
         ]

@@ -2,8 +2,8 @@
 //!
 //! Invariant: every row is counted once, and memory grows with kinds, persons and deviations, not with changes.
 
-use super::Cell;
-use super::rows::{ChangeRow, DeploymentRow, Row};
+use super::rows::{BACKFILLED, ChangeRow, DeploymentRow, Row};
+use super::{Cell, GapRow};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How many deviations are kept by name; all are counted.
@@ -28,8 +28,12 @@ pub struct Totals {
     pub reasons: BTreeMap<String, u64>,
     /// Exceptions, by what their review says.
     pub exceptions: BTreeMap<String, u64>,
-    /// What is missing, by kind.
+    /// What is missing, by kind: how many rows.
     pub gaps: BTreeMap<String, u64>,
+    /// What is missing, by name; the first ten thousand.
+    pub missing: Vec<GapRow>,
+    /// When something was not there, those that began first first; the first ten thousand.
+    pub windows: Vec<GapRow>,
     /// Attempts by month: let through, and not.
     pub months: BTreeMap<String, [u64; 2]>,
     /// Changes by whose approvals counted.
@@ -54,7 +58,7 @@ impl Totals {
             Row::Commit(_) => self.commits += 1,
             Row::Deployment(row) => self.add_deployment(row),
             Row::Exception(row) => count(&mut self.exceptions, row.review),
-            Row::Gap(row) => count(&mut self.gaps, row.kind),
+            Row::Gap(row) => self.add_gap(row),
         }
     }
 
@@ -80,6 +84,14 @@ impl Totals {
         }
     }
 
+    fn add_gap(&mut self, row: &GapRow) {
+        count(&mut self.gaps, row.kind);
+        let named = if row.is_window() { &mut self.windows } else { &mut self.missing };
+        if named.len() < NAMED {
+            named.push(row.clone());
+        }
+    }
+
     fn add_deployment(&mut self, row: &DeploymentRow) {
         count(&mut self.deployments_by_outcome, &row.outcome);
         if row.conclusion == "success" {
@@ -88,15 +100,19 @@ impl Totals {
         for code in row.reasons.split("; ").filter(|code| !code.is_empty()) {
             count(&mut self.reasons, code);
         }
+        if !row.policy.is_empty() {
+            self.policies.insert(row.policy.clone());
+        }
+        if row.basis == BACKFILLED {
+            // Nobody let it through and nobody held it back.
+            return;
+        }
         let time = [&row.decided_at, &row.ended_at].into_iter().find_map(|cell| match cell {
             Cell::Time(time) => time.get(..7),
             _ => None,
         });
         let [through, held] = self.months.entry(time.unwrap_or("unknown").to_owned()).or_default();
         *(if row.let_through() { through } else { held }) += 1;
-        if !row.policy.is_empty() {
-            self.policies.insert(row.policy.clone());
-        }
     }
 }
 

@@ -8,6 +8,8 @@ use countersign_core::domain::{
     Terms, TimelineEvent,
 };
 use std::collections::{BTreeSet, HashMap};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 /// One person: the settings' name for them, else their account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -82,6 +84,12 @@ pub(super) fn merged_by(request: &PullRequest) -> String {
 pub(super) fn login(identity: &CommitIdentity) -> String {
     let unlinked = || identity.email.clone().map(|_| "no account".to_owned()).unwrap_or_default();
     identity.account.as_ref().map_or_else(unlinked, |account| account.login.clone())
+}
+
+/// The whole minutes between two times; `None` where the second is the earlier one.
+pub(super) fn minutes(from: &str, to: &str) -> Option<u64> {
+    let moment = |text| OffsetDateTime::parse(text, &Rfc3339).ok();
+    u64::try_from((moment(to)? - moment(from)?).whole_minutes()).ok()
 }
 
 pub(super) fn committer(commit: &Commit) -> String {

@@ -2,7 +2,7 @@
 //!
 //! Invariant: subjects with the same key are one piece of work, whoever asked. Next: `worker.rs`.
 
-use countersign_core::domain::{CommitSha, PullRequestNumber, Repository, RunId};
+use countersign_core::domain::{CommitSha, DeploymentId, PullRequestNumber, Repository, RunId};
 use serde::{Deserialize, Serialize};
 
 /// What to look at again.
@@ -13,6 +13,8 @@ pub enum What {
     PullRequest(PullRequestNumber),
     /// A workflow run: the gates it waits at, and how its deployments ended.
     Run(RunId),
+    /// A deployment that nobody showed us with a run.
+    Deployment(DeploymentId),
     /// What the merge queue built and asks checks for.
     MergeGroup {
         /// The branch it would land on.
@@ -49,6 +51,7 @@ impl Subject {
         match &self.what {
             What::PullRequest(number) => format!("repository:{repository}/pull_request:{number}"),
             What::Run(run) => format!("repository:{repository}/run:{run}"),
+            What::Deployment(id) => format!("repository:{repository}/deployment:{id}"),
             What::MergeGroup { head, .. } => format!("repository:{repository}/merge_group:{head}"),
             What::Branch { name, after } => format!("repository:{repository}/branch:{name}/{after}"),
         }
@@ -59,7 +62,7 @@ impl Subject {
         match self.what {
             What::Run(_) => 0,
             What::PullRequest(_) | What::MergeGroup { .. } => 1,
-            What::Branch { .. } => 2,
+            What::Branch { .. } | What::Deployment(_) => 2,
         }
     }
 }

@@ -195,7 +195,8 @@ mod tests {
             "id": id, "name": "ci", "event": event, "status": "completed", "head_branch": "main", "head_sha": "aa",
             "head_repository": {"id": 7}, "path": ".github/workflows/ci.yml", "run_attempt": 1,
             "actor": {"id": actor, "login": "x", "type": "User"}, "triggering_actor": {"id": actor, "login": "x", "type": "User"},
-            "check_suite_node_id": null, "created_at": spelled(AT - Duration::hours(1)), "updated_at": spelled(AT - before),
+            "node_id": "WFR_1", "check_suite_node_id": null,
+            "created_at": spelled(AT - Duration::hours(1)), "updated_at": spelled(AT - before),
         }))
         .unwrap()
     }

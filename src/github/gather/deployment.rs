@@ -104,6 +104,15 @@ pub async fn gather(
             Ok(line) => {
                 (deployment.line, deployment.changes) =
                     release::changes(look, &branch, line, &deployment.target).await?;
+                let behind = start == deployment.target || deployment.line.behind.contains(&deployment.target);
+                let origin = deployment.run.as_ref().map(Run::origin);
+                if behind
+                    && origin.is_some_and(|run| run.event == "push" && run.head_branch.as_deref() == Some(&*branch))
+                {
+                    // A repeat is compared with nothing, but whoever landed what it ends with deploys it.
+                    deployment.changes =
+                        release::ending_at(look, &branch, &deployment.line, &deployment.target).await?;
+                }
             }
             Err(GitHubError::NotFound(what)) => {
                 deployment.history_unavailable = Some(format!("GitHub has no {what}"));
@@ -207,7 +216,8 @@ async fn allowed_before(look: &Look<'_>, environment: &str, target: &CommitSha) 
     Ok(decision.or_else(|| is_baseline.then(|| "baseline".to_owned())))
 }
 
-async fn starting_point(look: &Look<'_>, environment: &str) -> Result<Option<StartingPoint>, GitHubError> {
+/// What runs in an environment now.
+pub async fn starting_point(look: &Look<'_>, environment: &str) -> Result<Option<StartingPoint>, GitHubError> {
     if let Some((commit, decision)) = look.store.in_production(look.repository.id, environment).await? {
         return Ok(Some(StartingPoint::Deployed { commit, decision }));
     }

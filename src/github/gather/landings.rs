@@ -81,6 +81,10 @@ fn explain(on_record: &BTreeMap<CommitSha, Landing>, line: &Line, asked: &Asked<
     if !line.reaches_start || !line.behind.is_empty() {
         return false;
     }
+    // Of a repeat, who landed what it ends with is asked.
+    if asked.target == asked.start && !on_record.contains_key(asked.target) {
+        return false;
+    }
     // A run that a push started is its pusher's; which movement that was must be known for certain.
     let is_theirs = |pusher: &Account| {
         on_record.get(asked.target).is_some_and(|landing| {

@@ -6,11 +6,13 @@
 
 use super::Look;
 use super::landings::Movements;
+use super::pushes::{Activity, activity_path};
 use super::walk::Walk;
 use crate::github::client::GitHubError;
 use crate::github::node::CommitNode;
 use crate::github::query;
-use countersign_core::domain::{Account, CommitSha, Line, PullRequestNumber};
+use countersign_core::domain::{Account, CommitSha, Landing, Line, PullRequestNumber};
+use countersign_core::policy;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
@@ -30,6 +32,13 @@ pub(super) struct Gathered {
     pub(super) landed: HashMap<CommitSha, PullRequestNumber>,
     /// Commits that were read whole.
     pub(super) commits: BTreeMap<CommitSha, (CommitNode, Vec<String>)>,
+}
+
+impl From<Line> for Gathered {
+    /// A line, with nothing that was learned on the way.
+    fn from(line: Line) -> Self {
+        Self { line, landed: HashMap::new(), commits: BTreeMap::new() }
+    }
 }
 
 /// What the line is asked for.
@@ -80,9 +89,31 @@ pub(super) async fn tip(look: &Look<'_>, branch: &str) -> Result<Tip, GitHubErro
 
 /// Reads the line from the tip down to `start`; where `target` is not on it, also back from `start`.
 pub(super) async fn gather(look: &Look<'_>, asked: &Asked<'_>, tip: Tip) -> Result<Gathered, GitHubError> {
+    gather_by(look, asked, tip, Movements::new(look, asked.branch)).await
+}
+
+/// Reads the line of a branch down to `start`, with the branch's movements as GitHub lists them now.
+pub async fn of_branch(
+    look: &Look<'_>,
+    branch: &str,
+    start: &CommitSha,
+    target: &CommitSha,
+) -> Result<Line, GitHubError> {
+    let tip = tip(look, branch).await?;
+    let mut movements = Movements::new(look, branch);
+    movements.read_down_to(start).await?;
+    let asked = Asked { branch, start, target, pushed_by: None };
+    Ok(gather_by(look, &asked, tip, movements).await?.line)
+}
+
+async fn gather_by(
+    look: &Look<'_>,
+    asked: &Asked<'_>,
+    tip: Tip,
+    mut movements: Movements<'_>,
+) -> Result<Gathered, GitHubError> {
     let start = asked.start;
     let mut walk = Walk::new(look, tip, start).await?;
-    let mut movements = Movements::new(look, asked.branch);
     let mut line = match walk.to_start() {
         Some(commits) => Line { commits, reaches_start: true, ..Line::default() },
         None => further(look, &mut walk, &mut movements, start).await?,
@@ -190,6 +221,14 @@ async fn between(look: &Look<'_>, from: &str, to: &str) -> Result<Between, GitHu
     Ok(found)
 }
 
+/// Every commit that one reaches and another does not, in the order of their ids.
+pub(super) async fn reached(look: &Look<'_>, from: &CommitSha, to: &CommitSha) -> Result<Vec<CommitSha>, GitHubError> {
+    let mut found: Vec<CommitSha> =
+        between(look, from.as_str(), to.as_str()).await?.first_parents.into_keys().collect();
+    found.sort_unstable();
+    Ok(found)
+}
+
 impl Between {
     /// First parents from one commit down, and whether `end` is where the walk leaves what was read.
     fn walk(&self, from: &CommitSha, end: &CommitSha) -> (Vec<CommitSha>, bool) {
@@ -207,4 +246,15 @@ impl Between {
         }
         (line, false)
     }
+}
+
+/// The movement that left the branch at this commit, where it is among the latest.
+pub async fn landing_at(look: &Look<'_>, branch: &str, commit: &CommitSha) -> Result<Option<Landing>, GitHubError> {
+    let mut landings = Vec::new();
+    let latest = |page: Vec<Activity>| {
+        landings.extend(page.into_iter().map(Activity::landing));
+        false
+    };
+    look.client.get_pages::<Vec<Activity>>(&activity_path(look, branch), latest).await?;
+    Ok(policy::landing_at(&landings, commit).cloned())
 }

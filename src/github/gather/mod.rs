@@ -4,14 +4,18 @@
 //! unread is ever taken for nothing there.
 //!
 //! [`pull_request`] reads pull requests, [`pushes`] who moved their branches, `observed` what only we know of them,
-//! [`deployment`] a run at a [`gate`], `chain` the run that it followed, [`release`] what it would put into production, [`mod@line`] the production branch it deploys from, [`outcome`] how a deployment ended.
+//! [`deployment`] a run at a [`gate`], `chain` the run that it followed, [`release`] what it would put into production,
+//! [`mod@line`] the production branch it deploys from, [`outcome`] how a deployment ended. [`deployed`] and [`retrospect`]
+//! look at deployments of the past.
 
 mod chain;
 mod demands;
+pub mod deployed;
 pub mod deployment;
 pub mod gate;
 mod landings;
 pub mod line;
+pub mod listed;
 pub mod merge_group;
 mod merges;
 mod observed;
@@ -19,7 +23,9 @@ pub mod outcome;
 pub mod own_rules;
 pub mod pull_request;
 pub mod pushes;
+mod recalled;
 pub mod release;
+pub mod retrospect;
 pub mod run;
 mod runs;
 mod settled;

@@ -104,6 +104,8 @@ pub(super) fn of_others(pull_request: &mut PullRequest, observed: &[&Observation
     let mut given: Vec<(AccountId, &Account)> = Vec::new();
     for seen in observed {
         match seen {
+            // The queue pushes what it builds a group of: that brings nothing to a pull request.
+            Observation::CommitListed { by: Some(by), .. } if by.is_merge_queue() => {}
             Observation::CommitListed { commit, by } => pull_request.pushes.push(Push {
                 before: commit.clone(),
                 after: commit.clone(),

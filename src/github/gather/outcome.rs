@@ -6,6 +6,7 @@ use super::Look;
 use super::run::GatheredRun;
 use crate::github::client::GitHubError;
 use crate::github::query;
+use crate::store::record::respelled;
 use countersign_core::domain::{DeploymentId, RunAttempt};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -23,12 +24,19 @@ pub struct DeployingJob {
     status: String,
     conclusion: Option<String>,
     runner_id: Option<u64>,
+    #[serde(default)]
+    completed_at: Option<String>,
 }
 
 impl DeployingJob {
     /// How it ended, as GitHub names it; `None` while it has not.
     pub fn conclusion(&self) -> Option<&str> {
         self.conclusion.as_deref().filter(|_| self.status == "completed")
+    }
+
+    /// When it ended, by GitHub's clock.
+    pub fn ended_at(&self) -> Option<String> {
+        self.completed_at.as_deref().and_then(respelled)
     }
 
     /// Whether it runs or has succeeded: nothing holds it back any more.
@@ -67,10 +75,19 @@ pub async fn gather(
 }
 
 /// The check runs that GitHub ties to deployments, in all pages of the suite: the id of each is the job's.
-async fn check_runs(
+pub(super) async fn check_runs(
     look: &Look<'_>,
     suite: &str,
     deployments: &[DeploymentId],
+) -> Result<BTreeMap<DeploymentId, u64>, GitHubError> {
+    tied(look, suite, |found| deployments.iter().all(|deployment| found.contains_key(deployment))).await
+}
+
+/// The check runs of a suite by the deployments that GitHub ties to them, read until there are enough.
+pub(super) async fn tied(
+    look: &Look<'_>,
+    suite: &str,
+    enough: impl Fn(&BTreeMap<DeploymentId, u64>) -> bool,
 ) -> Result<BTreeMap<DeploymentId, u64>, GitHubError> {
     let mut found = BTreeMap::new();
     let mut after = Value::Null;
@@ -79,15 +96,14 @@ async fn check_runs(
         let checks = data.pointer("/node/checkRuns/nodes").and_then(Value::as_array);
         for check in checks.into_iter().flatten() {
             let of = check.pointer("/deployment/databaseId").and_then(Value::as_u64).map(DeploymentId);
-            let id = check.get("databaseId").and_then(Value::as_u64);
-            if let (Some(of), Some(id)) = (of.filter(|of| deployments.contains(of)), id) {
+            if let (Some(of), Some(id)) = (of, check.get("databaseId").and_then(Value::as_u64)) {
                 found.insert(of, id);
             }
         }
         let more = data.pointer("/node/checkRuns/pageInfo/hasNextPage").and_then(Value::as_bool) == Some(true);
         let cursor = data.pointer("/node/checkRuns/pageInfo/endCursor").filter(|cursor| cursor.is_string());
         match cursor {
-            Some(cursor) if more && found.len() < deployments.len() && *cursor != after => after = cursor.clone(),
+            Some(cursor) if more && !enough(&found) && *cursor != after => after = cursor.clone(),
             _ => return Ok(found),
         }
     }

@@ -4,11 +4,12 @@
 //! GitHub shows now.
 
 use super::demands::Demands;
-use super::{Look, merges, observed, own_rules, pushes, runs, settled};
+use super::{Look, merges, observed, own_rules, pushes, recalled, runs, settled};
 use crate::github::client::GitHubError;
 use crate::github::node::{BigInt, Page, PullRequestCommit, PullRequestNode, ReviewCommit, TimelineNode, account};
 use crate::github::query;
 use crate::store::observations::Seen;
+use crate::store::record::respelled;
 use countersign_core::domain::{
     CommitSha, Observation, PullRequest, PullRequestNumber, PullRequestState, RepositoryId, Review, ReviewId,
     ReviewState, TimelineEvent,
@@ -133,6 +134,7 @@ async fn complete(look: &Look<'_>, demands: &Demands, node: PullRequestNode) -> 
             "MERGED" => PullRequestState::Merged,
             _ => PullRequestState::Closed,
         },
+        merged_at: node.merged_at.as_deref().and_then(respelled),
         opener: account(node.author.as_ref()),
         head: CommitSha::new(node.head_ref_oid.clone()),
         head_tree: CommitSha::new(String::new()),
@@ -168,6 +170,7 @@ async fn complete(look: &Look<'_>, demands: &Demands, node: PullRequestNode) -> 
     let learned = learned.into_iter().map(|observation| Seen { repository: look.repository.id, observation }).collect();
     look.store.observe(learned, look.now).await?;
     pushes::complete(look, &mut pull_request, &seen).await?;
+    recalled::pull_request(look, &mut pull_request).await?;
     runs::complete(look, &mut pull_request, node.created_at.as_deref(), &observed_of_it).await?;
     merges::complete(look, &mut pull_request).await?;
     merge_bases(look, &mut pull_request, &reviewed, &node.base_ref_oid).await?;

@@ -4,16 +4,22 @@
 
 use super::Look;
 use super::observed::opened;
+use super::pull_request::merge_base;
 use crate::github::client::GitHubError;
 use crate::github::event::AccountPayload;
 use crate::github::node::{PushNode, account};
 use crate::store::observations::Seen;
+use crate::store::pins::KeptAnswer;
+use crate::store::record::respelled;
 use countersign_core::domain::{
     CommitSha, Landing, LandingKind, Observation, PullRequest, Push, PushSource, RepositoryId,
 };
 use countersign_core::policy;
 use serde::Deserialize;
 use std::collections::BTreeSet;
+
+/// So many commits that a branch left behind are looked for on the base.
+const LEFT: usize = 8;
 
 /// One line of the repository's activity list.
 #[derive(Debug, Deserialize)]
@@ -46,6 +52,7 @@ impl Activity {
                 _ => LandingKind::Push,
             },
             by: self.actor.map(AccountPayload::account),
+            at: self.timestamp.as_deref().and_then(respelled),
         }
     }
 }
@@ -84,6 +91,7 @@ pub(super) async fn complete(
     observed: &[&Observation],
 ) -> Result<(), GitHubError> {
     let from_fork = join(pull_request, look.repository.id, observed);
+    left_on_base(look, pull_request).await?;
     if from_fork || policy::push_gap(pull_request).is_none() {
         return Ok(());
     }
@@ -135,6 +143,44 @@ fn on_base(pull_request: &mut PullRequest, observed: &[&Observation]) {
         .cloned()
         .collect();
     pull_request.on_base = on_base.into_iter().collect();
+}
+
+/// Where a force-push left a commit behind, it may be on the base by then: a branch that was merged and is used again left
+/// the base there, and who pushed before contributed to what was merged.
+async fn left_on_base(look: &Look<'_>, pull_request: &mut PullRequest) -> Result<(), GitHubError> {
+    let own: BTreeSet<&CommitSha> = pull_request.commits.iter().map(|commit| &commit.oid).collect();
+    let parents: BTreeSet<&CommitSha> = pull_request.commits.iter().flat_map(|commit| &commit.parents).collect();
+    let branch = pull_request.pushes.iter().filter(|push| push.source != PushSource::CommitListed);
+    let left: BTreeSet<CommitSha> = branch
+        .map(|push| &push.before)
+        .filter(|sha| !sha.is_zero() && !own.contains(sha) && !parents.contains(sha))
+        .filter(|sha| !pull_request.on_base.contains(sha))
+        .cloned()
+        .collect();
+    let Some(base) = pull_request.on_base.first().cloned().filter(|_| !left.is_empty()) else { return Ok(()) };
+    for commit in left.into_iter().take(LEFT) {
+        let key = format!("on_base:{}:{base}:{commit}", look.repository.id);
+        let kept = look.store.kept_answer(&key).await?.map(|kept| kept.body == "true");
+        let contained = match kept {
+            Some(kept) => kept,
+            None => {
+                let contained = match merge_base(look, base.as_str(), &commit).await {
+                    Ok(merge_base) => merge_base == commit,
+                    // GitHub forgets what no branch holds.
+                    Err(GitHubError::NotFound(_)) => false,
+                    Err(error) => return Err(error),
+                };
+                let answer = KeptAnswer { etag: String::new(), body: contained.to_string(), fetched_at: look.now };
+                look.store.keep_answer(key, answer).await?;
+                contained
+            }
+        };
+        if contained {
+            pull_request.on_base.push(commit);
+        }
+    }
+    pull_request.on_base.sort();
+    Ok(())
 }
 
 /// One entry per movement and pusher, in an order that does not depend on when each was learned.

@@ -10,7 +10,7 @@ use crate::github::client::GitHubError;
 use crate::github::node::{AssociatedPullRequest, CommitNode};
 use crate::github::query;
 use crate::store::kept::LineCommit;
-use countersign_core::domain::{ChangeInRelease, CommitSha, Landing, LandingKind, Line, PullRequestNumber};
+use countersign_core::domain::{ChangeInRelease, Commit, CommitSha, Landing, LandingKind, Line, PullRequestNumber};
 use serde_json::json;
 use std::collections::{BTreeMap, HashMap};
 
@@ -25,21 +25,28 @@ pub(super) async fn changes(
     target: &CommitSha,
 ) -> Result<(Line, Vec<ChangeInRelease>), GitHubError> {
     let line::Gathered { line, landed, commits: mut tied } = gathered;
-    let mut changes = cut(&line, target);
-    let ends: Vec<CommitSha> = changes.iter().filter_map(|change| change.commits.last().cloned()).collect();
+    let changes = cut(&line, target);
     let merged =
         |change: &ChangeInRelease| change.landing.as_ref().is_some_and(|landing| landing.kind != LandingKind::Push);
-    let is_told = |change: &ChangeInRelease, end: &CommitSha| {
-        tied.contains_key(end) || (merged(change) && landed.contains_key(end))
+    // What the queue landed may be several pull requests: GitHub is asked for them each time.
+    let on_record = |change: &ChangeInRelease| {
+        let one = change.landing.as_ref().is_some_and(|landing| landing.kind == LandingKind::PullRequestMerge);
+        change.commits.last().filter(|_| one).and_then(|end| landed.get(end)).copied()
     };
-    let untold = changes.iter().zip(&ends).filter(|(change, end)| !is_told(change, end));
-    let untold: Vec<CommitSha> = untold.map(|(_, end)| end.clone()).collect();
+    let untold = changes.iter().filter(|change| on_record(change).is_none()).flat_map(worth_asking);
+    let untold: Vec<CommitSha> = untold.filter(|commit| !tied.contains_key(*commit)).cloned().collect();
     tied.extend(commits(look, &untold).await?);
+    let ends_a_pull_request = |commit: &CommitSha| {
+        tied.get(commit).is_some_and(|(node, _)| !tie(look, production_branch, node, true).is_empty())
+    };
+    let mut changes: Vec<ChangeInRelease> =
+        changes.into_iter().flat_map(|change| split(change, ends_a_pull_request)).collect();
+    let ends: Vec<CommitSha> = changes.iter().filter_map(|change| change.commits.last().cloned()).collect();
     let (mut numbers, mut settled) = (BTreeMap::new(), Vec::new());
     for (change, end) in changes.iter_mut().zip(&ends) {
         let merge = merged(change);
-        if let Some(number) = landed.get(end).filter(|_| merge) {
-            numbers.insert(end.clone(), *number);
+        if let Some(number) = on_record(change) {
+            numbers.insert(end.clone(), number);
             continue;
         }
         let Some((node, gaps)) = tied.get(end) else {
@@ -51,7 +58,10 @@ pub(super) async fn changes(
             (true, [one]) => {
                 numbers.insert(end.clone(), PullRequestNumber(one.number));
                 // Of a merge, the parent says which one it was; else another one may be shown later that held this one.
-                if gaps.is_empty() && node.second_parent().is_none_or(|second| second == one.head_ref_oid) {
+                if !by_queue(change)
+                    && gaps.is_empty()
+                    && node.second_parent().is_none_or(|second| second == one.head_ref_oid)
+                {
                     let number = Some(PullRequestNumber(one.number));
                     settled.push(LineCommit { commit: end.clone(), parent: node.first_parent(), number });
                 }
@@ -80,8 +90,15 @@ pub(super) async fn changes(
             if !change.shown_as_merged.is_empty() {
                 commit.merge = merges::prove(look, &commit).await?;
             }
-            change.tickets = Demands::of(look).tickets(node.message.as_deref().into_iter());
-            change.bare_commits = vec![commit];
+            let beside = beside(look, &commit).await?;
+            let texts = beside.iter().chain([node]).filter_map(|node| node.message.as_deref());
+            change.tickets = Demands::of(look).tickets(texts);
+            for node in &beside {
+                let (commit, gaps) = node.commit();
+                change.bare_commits.push(commit);
+                change.missing.extend(gaps);
+            }
+            change.bare_commits.push(commit);
         }
     }
     Ok((line, changes))
@@ -104,6 +121,32 @@ fn tie<'n>(
     let mut here = merged_itself(node, associated.filter(merged_here).collect());
     here.sort_by_key(|one| one.number);
     here
+}
+
+/// The change that ends at a commit which lies at or behind what runs now: for who landed it, and not to be judged again.
+pub(super) async fn ending_at(
+    look: &Look<'_>,
+    production_branch: &str,
+    line: &Line,
+    target: &CommitSha,
+) -> Result<Vec<ChangeInRelease>, GitHubError> {
+    let commits = vec![target.clone()];
+    let alone = Line { commits, reaches_start: false, behind: Vec::new(), landings: line.landings.clone() };
+    let (_, found) = changes(look, production_branch, alone.into(), target).await?;
+    Ok(found)
+}
+
+/// What a pushed merge brought along: the commits that it reaches and its first parent does not.
+async fn beside(look: &Look<'_>, commit: &Commit) -> Result<Vec<CommitNode>, GitHubError> {
+    let [first, _, ..] = commit.parents.as_slice() else { return Ok(Vec::new()) };
+    let mut oids = line::reached(look, first, &commit.oid).await?;
+    oids.retain(|oid| *oid != commit.oid);
+    let mut read = commits(look, &oids).await?;
+    let mut node = |oid: &CommitSha| {
+        let found = read.remove(oid).map(|(node, _)| node);
+        found.ok_or_else(|| GitHubError::Unavailable(format!("commit {} is not shown", oid.short())))
+    };
+    oids.iter().map(&mut node).collect()
 }
 
 /// Where one merge shows several pull requests as merged, because one contained the others, the merge is of the one whose
@@ -171,6 +214,37 @@ fn by_end(landings: &[Landing]) -> HashMap<&CommitSha, &Landing> {
     found
 }
 
+/// The commits of a change that GitHub is asked about: its last one, and all that the queue landed together.
+fn worth_asking(change: &ChangeInRelease) -> impl Iterator<Item = &CommitSha> {
+    let all = by_queue(change);
+    let last = change.commits.len().saturating_sub(1);
+    change.commits.iter().enumerate().filter(move |(place, _)| all || *place == last).map(|(_, commit)| commit)
+}
+
+fn by_queue(change: &ChangeInRelease) -> bool {
+    change.landing.as_ref().is_some_and(|landing| landing.kind == LandingKind::MergeQueueMerge)
+}
+
+/// The queue may land several pull requests in one movement of the branch: each is a change of its own, which ends with the
+/// commit that stands for it.
+fn split(change: ChangeInRelease, ends_a_pull_request: impl Fn(&CommitSha) -> bool) -> Vec<ChangeInRelease> {
+    if !by_queue(&change) {
+        return vec![change];
+    }
+    let mut parts = Vec::new();
+    let mut commits = Vec::new();
+    let last = change.commits.len().saturating_sub(1);
+    for (place, commit) in change.commits.iter().enumerate() {
+        commits.push(commit.clone());
+        if place == last || ends_a_pull_request(commit) {
+            // Where the movement began is a question to its first part alone.
+            let missing = if parts.is_empty() { change.missing.clone() } else { Vec::new() };
+            parts.push(ChangeInRelease { commits: std::mem::take(&mut commits), missing, ..change.clone() });
+        }
+    }
+    parts
+}
+
 /// Commits by id, with the pull requests GitHub ties to them.
 pub(super) async fn commits(
     look: &Look<'_>,
@@ -227,7 +301,7 @@ mod tests {
     use super::*;
 
     fn landing(before: &str, after: &str, kind: LandingKind) -> Landing {
-        Landing { before: before.into(), after: after.into(), kind, by: None }
+        Landing { before: before.into(), after: after.into(), kind, by: None, at: None }
     }
 
     fn shape(changes: &[ChangeInRelease]) -> Vec<Vec<&str>> {
@@ -263,6 +337,18 @@ mod tests {
         let changes = cut_at(["a3", "a2"], &landings, Some("a1"));
         assert_eq!(changes[0].missing, ["where the merge that ends at a3 began"]);
         assert!(cut_at(["a3", "a2"], &landings, Some("a0"))[0].missing.is_empty());
+    }
+
+    #[test]
+    fn what_the_queue_lands_together_is_one_change_for_each_pull_request() {
+        let landed = |kind| cut_at(["a3", "a2", "a1"], &[landing("a0", "a3", kind)], Some("a0"));
+        let ends = |commit: &CommitSha| ["a1", "a3"].contains(&commit.as_str());
+        let apart = |kind| landed(kind).into_iter().flat_map(|change| split(change, ends)).collect::<Vec<_>>();
+        assert_eq!(shape(&apart(LandingKind::MergeQueueMerge)), [vec!["a1"], vec!["a2", "a3"]]);
+        assert_eq!(shape(&apart(LandingKind::PullRequestMerge)), [vec!["a1", "a2", "a3"]]);
+        let one = landed(LandingKind::MergeQueueMerge).remove(0);
+        assert_eq!(worth_asking(&one).count(), 3, "which of them ends a pull request is asked");
+        assert_eq!(shape(&split(one, |_| false)), [vec!["a1", "a2", "a3"]]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! A workflow run and its attempts, read from the API: deliveries and tokens are not believed about who started it.
 //! Next: `chain.rs`, for a run that another run started.
 
-use super::Look;
+use super::{Look, recalled};
 use crate::github::client::GitHubError;
 use crate::github::event::AccountPayload;
 use countersign_core::domain::{Attempt, CommitSha, RepositoryId, Run, RunAttempt, RunId};
@@ -63,7 +63,7 @@ pub async fn gather(look: &Look<'_>, run: RunId) -> Result<GatheredRun, GitHubEr
 pub(super) async fn of(look: &Look<'_>, payload: RunPayload) -> Result<Run, GitHubError> {
     let this = attempt_of(&payload);
     let first = if payload.run_attempt <= 1 { this.clone() } else { attempt_of(&read(look, payload.id, 1).await?) };
-    Ok(Run {
+    let mut run = Run {
         id: RunId(payload.id),
         event: payload.event,
         head_branch: payload.head_branch,
@@ -73,7 +73,9 @@ pub(super) async fn of(look: &Look<'_>, payload: RunPayload) -> Result<Run, GitH
         first,
         this,
         followed: None,
-    })
+    };
+    recalled::run(look, &mut run).await?;
+    Ok(run)
 }
 
 /// One attempt of a run.

@@ -3,15 +3,18 @@
 //! Invariant: every figure says what it counts. Next: `decision.rs`.
 
 use super::{Links, Of, accounts, at, badge, change_address, is_stopped, moment, page, way_out};
+use crate::github::client::millis;
 use crate::http::Doors;
 use crate::http::api::{Found, find};
 use crate::http::problem::Problem;
 use crate::store::alerts::RaisedAlert;
+use crate::store::exceptions::ExceptionRow;
 use crate::store::reading::{ChangeRow, DecisionRow};
 use axum::extract::State;
 use countersign_core::domain::{Account, ChangeName, ChangeVerdict, Outcome, Subject};
 use countersign_core::policy;
 use maud::{Markup, html};
+use std::time::SystemTime;
 
 /// How many attempts to deploy are shown.
 const ATTEMPTS: u32 = 20;
@@ -21,6 +24,8 @@ const CHANGES: u32 = 20;
 const ENVIRONMENTS: u32 = 6;
 /// How many alerts are shown.
 const ALERTS: u32 = 20;
+/// How many exceptions are looked at for reviews that are owed.
+const EXCEPTIONS: u32 = 200;
 /// How many reasons are spelled out.
 const REASONS: usize = 3;
 
@@ -49,6 +54,9 @@ pub async fn overview(State(doors): State<Doors>) -> Result<Markup, Problem> {
     let counts = doors.store.change_counts().await?;
     let count = |outcome: Outcome| counts.get(&outcome.to_string()).copied().unwrap_or(0);
     let alerts = doors.store.alerts(ALERTS).await?;
+    let mut debts = doors.store.exceptions(EXCEPTIONS).await?;
+    debts.retain(|row| row.state == "open");
+    let now = millis(SystemTime::now());
     let head = doors.store.ledger_head().await?;
     Ok(page(
         "Overview",
@@ -65,6 +73,12 @@ pub async fn overview(State(doors): State<Doors>) -> Result<Markup, Problem> {
                 section aria-labelledby="alerts" {
                     h2 #alerts { "Alerts" }
                     ol.cards { @for raised in &alerts { (alert_card(&doors, raised)) } }
+                }
+            }
+            @if !debts.is_empty() {
+                section aria-labelledby="debts" {
+                    h2 #debts { "Exceptions that somebody else must review" }
+                    ol.cards { @for row in &debts { (debt_card(row, now)) } }
                 }
             }
             section aria-labelledby="deployments" {
@@ -154,7 +168,10 @@ fn attempt_card(attempt: &Attempt) -> Markup {
 fn alert_card(doors: &Doors, raised: &RaisedAlert) -> Markup {
     let alert = &raised.alert;
     let links = Links::new(doors, &alert.repository.full_name);
-    let run = format!("actions/runs/{}/attempts/{}", alert.run, alert.attempt);
+    let run = match (alert.run, alert.attempt) {
+        (Some(run), Some(attempt)) => format!("actions/runs/{run}/attempts/{attempt}"),
+        _ => format!("deployments/{}", alert.environment),
+    };
     html! {
         li.card.deny {
             div.top {
@@ -166,6 +183,33 @@ fn alert_card(doors: &Doors, raised: &RaisedAlert) -> Markup {
             }
             p { (alert.text) "." }
             p.quiet { "No later release starts from it. Entry " (raised.position) " of the ledger. " code.code { (alert.code) } }
+        }
+    }
+}
+
+fn debt_card(row: &ExceptionRow, now: i64) -> Markup {
+    let exception = &row.exception;
+    let (class, owes) = if row.due_at <= now { ("deny", "review overdue") } else { ("pending", "review owed") };
+    html! {
+        li class={ "card " (class) } {
+            div.top {
+                span class={ "badge " (class) } { (owes) }
+                span.subject { (exception.repository.full_name) " to " (exception.environment) }
+                span.when { "due " (moment(&exception.due)) }
+            }
+            p { (at(&exception.opened_by)) " broke the glass for " (exception.ticket) ": " (exception.reason) }
+            p.quiet {
+                @if row.let_through.is_empty() { "It let nothing through yet." }
+                @else {
+                    "It let through "
+                    @for (place, decision) in row.let_through.iter().enumerate() {
+                        @if place > 0 { ", " }
+                        a href={ "/decisions/" (decision) } { code { (decision.get(..8).unwrap_or_default()) } }
+                    }
+                    "."
+                }
+                " Review it: " code.wrap { "countersign exception review " (exception.id) " --verdict justified" }
+            }
         }
     }
 }

@@ -7,8 +7,8 @@ use crate::commits::workflow;
 use crate::git::{Git, Identity, NewCommit};
 use crate::model::{
     APP_COUNTERSIGN, Account, AccountKind, Activity, ActivityType, DEPENDABOT, Environment, GHOST, GITHUB_ACTIONS,
-    Installation, MERGE_QUEUE, ORGANIZATION, OWNER, Permission, PermissionLevel, RENOVATE, Repository, Ruleset, Time,
-    UPSTREAM, WEB_FLOW, World, ZERO,
+    Installation, MERGE_QUEUE, ORGANIZATION, OWNER, Permission, PermissionLevel, RENOVATE, Repository, Ruleset, Team,
+    Time, UPSTREAM, WEB_FLOW, World, ZERO,
 };
 use crate::steps::StepError;
 use crate::story::{AccountSpec, LongAccount, WorldSpec};
@@ -86,6 +86,9 @@ impl World {
             rulesets: vec![ruleset(spec.queue, clock)],
             environments: BTreeMap::new(),
             runs: BTreeMap::new(),
+            runs_of_forks: BTreeMap::new(),
+            issues: BTreeMap::new(),
+            teams: BTreeMap::new(),
             deployments: BTreeMap::new(),
             rule_requests: Vec::new(),
             releases: Vec::new(),
@@ -95,15 +98,31 @@ impl World {
             calls: Vec::new(),
             writes: Vec::new(),
             faults: crate::faults::Faults::default(),
+            hourly: 5_000,
+            clock_ahead: 0,
             webhooks: crate::delivery::WebhookPlan::default(),
             wake: Arc::new(tokio::sync::Notify::new()),
             directory: directory.to_owned(),
             owned: None,
         };
+        let asks_for_reviews = spec.settings.get("exceptions").and_then(|exceptions| exceptions.get("issues"));
+        if asks_for_reviews == Some(&serde_json::Value::Bool(true)) {
+            world.installation.permissions.insert("issues".to_owned(), PermissionLevel::Write);
+        }
         world.environments(spec)?;
+        world.teams(spec)?;
         world.first_commit(spec)?;
         world.first_deployment();
         Ok(world)
+    }
+
+    fn teams(&mut self, spec: &WorldSpec) -> Result<(), StepError> {
+        for (slug, logins) in &spec.teams {
+            let members = logins.iter().map(|login| self.actor(login)).collect::<Result<Vec<_>, _>>()?;
+            let id = self.next_id();
+            self.teams.insert(slug.clone(), Team { id, members });
+        }
+        Ok(())
     }
 
     fn environments(&mut self, spec: &WorldSpec) -> Result<(), StepError> {
@@ -136,6 +155,8 @@ impl World {
             reviewers: Vec::new(),
             rule_enabled: false,
             rule_id,
+            admins_bypass: true,
+            named_branches_only: false,
             created_at,
         })
     }
@@ -271,5 +292,8 @@ fn installation() -> Installation {
         webhook_secret: String::new(),
         permissions: PERMISSIONS.map(|(name, level)| (name.to_owned(), level)).into(),
         events: EVENTS.map(str::to_owned).to_vec(),
+        suspended: None,
+        installed: true,
+        reaches: true,
     }
 }

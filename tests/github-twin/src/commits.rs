@@ -26,6 +26,14 @@ fn small_file(label: &str) -> String {
     number.map_or_else(|| format!("{label}.txt"), |number| format!("small/{}/{label}.txt", number / 100))
 }
 
+/// A moment as a story writes it, in seconds since 1970: a whole one, or a day.
+fn moment(text: &str) -> Option<i64> {
+    let parse = |text: &str| time::OffsetDateTime::parse(text, &time::format_description::well_known::Rfc3339);
+    let whole = text.trim().replacen(' ', "T", 1);
+    let tries = [whole.clone(), format!("{whole}Z"), format!("{whole}T00:00:00Z")];
+    tries.iter().find_map(|text| parse(text).ok()).map(time::OffsetDateTime::unix_timestamp)
+}
+
 impl World {
     /// The commit that a story means: a name, a branch, a tag or an id, with `~n` for first parents.
     pub fn resolve(&self, name: &str) -> Result<Sha, StepError> {
@@ -124,9 +132,7 @@ impl World {
     fn identities(&self, spec: &CommitSpec) -> Result<(Identity, Identity), StepError> {
         let at = match &spec.date {
             None => self.clock,
-            Some(date) => time::OffsetDateTime::parse(date, &time::format_description::well_known::Rfc3339)
-                .map_err(|error| StepError::Story(format!("`{date}` is no date: {error}")))?
-                .unix_timestamp(),
+            Some(date) => moment(date).ok_or_else(|| StepError::Story(format!("`{date}` is no date")))?,
         };
         let login = spec.author.as_ref().or(spec.by.as_ref());
         let mut author = match (login, &spec.email) {

@@ -31,7 +31,10 @@ impl World {
             let ids = commits.into_iter().flatten().filter_map(|commit| commit.get("id")?.as_str().map(str::to_owned));
             self.pushed.extend(ids);
         }
-        if !self.installation.events.iter().any(|known| known == name) {
+        // What becomes of the installation is told in any case; all else only while it is there, awake and in reach.
+        let ours = &self.installation;
+        let heard = ours.events.iter().any(|known| known == name);
+        if !name.starts_with("installation") && !(heard && ours.installed && ours.suspended.is_none() && ours.reaches) {
             return;
         }
         let outcome = if self.webhooks.dropping {

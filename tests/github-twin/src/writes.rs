@@ -4,13 +4,16 @@
 //! behalf. A refusal is [`StepError::Refused`], which REST answers with 422. Next: `steps`.
 
 use crate::model::{
-    APP_COUNTERSIGN, AccountId, CheckRun, CheckRunAction, CommitStatus, Event, RuleState, Sha, UPSTREAM, World, Write,
+    APP_COUNTERSIGN, AccountId, CheckRun, CheckRunAction, CommitStatus, Event, Issue, RuleState, Sha, UPSTREAM, World,
+    Write,
 };
 use crate::steps::StepError;
 use serde_json::Value;
 
 /// How many notes a rule may leave on one job.
 const NOTES: usize = 10;
+/// The number of the first issue.
+const FIRST_ISSUE: u64 = 9_001;
 /// How long a note may be.
 const NOTE_LENGTH: usize = 1_024;
 
@@ -172,6 +175,32 @@ impl World {
         self.emit(&Event::Status { status: id, sender: creator });
         self.settle()?;
         Ok(id)
+    }
+
+    /// Our App opens an issue; says its number.
+    pub fn open_issue(&mut self, title: String, body: Option<String>) -> u64 {
+        let number = self.issues.keys().next_back().map_or(FIRST_ISSUE, |last| last + 1);
+        let (id, at, by) = (self.next_id(), self.tick(), self.installation.bot);
+        let issue = Issue { id, number, title, body, by, open: true, created_at: at, updated_at: at };
+        self.issues.insert(number, issue);
+        number
+    }
+
+    /// Changes what is given of an issue.
+    pub(crate) fn change_issue(
+        &mut self,
+        number: u64,
+        title: Option<String>,
+        body: Option<String>,
+        open: Option<bool>,
+    ) -> Option<&Issue> {
+        let at = self.tick();
+        let issue = self.issues.get_mut(&number)?;
+        issue.title = title.unwrap_or_else(|| issue.title.clone());
+        issue.body = body.or_else(|| issue.body.clone());
+        issue.open = open.unwrap_or(issue.open);
+        issue.updated_at = at;
+        Some(issue)
     }
 
     /// Our App answers its deployment protection rule for a run, or only leaves a note (`state` of `None`).

@@ -5,7 +5,8 @@
 use super::history::History;
 use super::people::People;
 use github_twin::model::{
-    AccountId, Activity, ActivityType, PullRequest, Review, ReviewState, Sha, Timeline, UPSTREAM, World,
+    AccountId, Activity, ActivityType, GITHUB_ACTIONS, PullRequest, Review, ReviewState, RunStatus, Sha, Timeline,
+    UPSTREAM, World,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -210,6 +211,9 @@ impl Eye<'_> {
             pushers.iter().filter(|id| self.people.is_automation(self.world, **id) && !self.people.is_trusted(**id))
         {
             let mut sponsors = self.people.sponsors(*bot);
+            if *bot == GITHUB_ACTIONS {
+                sponsors.extend(self.acts(pull, end).into_iter().flat_map(|at| self.in_progress(at)));
+            }
             for item in pull.timeline.iter().filter(|item| item.id < end) {
                 if let Timeline::Assigned(who) = item.what {
                     sponsors.insert(who);
@@ -222,6 +226,23 @@ impl Eye<'_> {
             }
             it.contributors.extend(sponsors);
         }
+    }
+
+    /// When `github-actions` opened a pull request or pushed to its branch.
+    fn acts(&self, pull: &PullRequest, end: u64) -> Vec<i64> {
+        let reference = format!("refs/heads/{}", pull.head.branch);
+        let here = |it: &&Activity| it.reference == reference && it.id < end && it.actor == GITHUB_ACTIONS;
+        let pushed = self.world.activity.iter().filter(here).map(|activity| activity.at);
+        let opened = Some(pull.created_at).filter(|_| pull.opener == GITHUB_ACTIONS);
+        pushed.chain(opened).collect()
+    }
+
+    /// Who stood behind the runs in progress at a moment.
+    fn in_progress(&self, at: i64) -> Accounts {
+        let attempts = self.world.runs.values().flat_map(|run| &run.attempts);
+        let going =
+            attempts.filter(|it| it.started_at <= at && (it.status != RunStatus::Completed || it.updated_at >= at));
+        going.flat_map(|attempt| [attempt.actor, attempt.triggering_actor]).collect()
     }
 
     fn review(&self, pull: &PullRequest, base: &Sha, end: u64, it: &mut Judgement) {

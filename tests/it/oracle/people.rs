@@ -11,6 +11,8 @@ pub struct People {
     machine_users: BTreeSet<AccountId>,
     trusted: BTreeSet<AccountId>,
     sponsors: BTreeMap<AccountId, BTreeSet<AccountId>>,
+    /// The pack in force.
+    pub pack: String,
 }
 
 fn ids(world: &World, names: &Value) -> BTreeSet<AccountId> {
@@ -34,6 +36,7 @@ impl People {
             persons,
             machine_users: ids(world, &automation["machine_users"]),
             trusted: ids(world, &automation["trusted"]),
+            pack: settings["scope"][0]["policies"][0].as_str().unwrap_or("three-person").to_owned(),
             sponsors: known.iter().filter_map(|(name, who)| Some((of(name)?, ids(world, who)))).collect(),
         }
     }

@@ -31,6 +31,12 @@ struct Odd {
     strange_runs: bool,
     objections: bool,
     retargets: bool,
+    queue: bool,
+    actions: bool,
+    gates: bool,
+    exceptions: bool,
+    branches: bool,
+    packs: bool,
 }
 
 const PEOPLE: [&str; 8] = ["ann", "ben", "cat", "dee", "eve", "ann", "ben", "dee"];
@@ -50,6 +56,12 @@ impl Script {
             strange_runs: odd(),
             objections: odd(),
             retargets: odd(),
+            queue: odd(),
+            actions: odd(),
+            gates: odd(),
+            exceptions: odd(),
+            branches: odd(),
+            packs: odd(),
         };
         Self { random, commits: 0, tags: 0, odd, opened: 0 }
     }
@@ -69,17 +81,23 @@ impl Script {
             "renovate": {"bot": true, "permission": "write"},
             "robo": {"bot": true, "permission": "write"},
             "mach": "write",
+            "github-actions": {"bot": true, "permission": "write"},
         });
         let persons = json!([{"name": "Ben", "accounts": ["ben", "ben-home"]}]);
         let sponsors = if self.chance(0.3) { json!({"robo": ["eve"]}) } else { json!({}) };
         let automation = json!({"trusted": ["renovate"], "machine_users": ["mach"], "sponsors": sponsors});
-        let settings = json!({"person": persons, "automation": automation});
+        let mut settings = json!({"person": persons, "automation": automation});
+        if self.odd.packs {
+            let pack = self.one(&["two-person", "release-approver", "unattended"]);
+            settings["scope"] = json!([{"repositories": ["acme/*"], "production_branch": "main",
+                "environments": ["production"], "policies": [pack]}]);
+        }
         let reviewers = match self.random.random_range(0..6) {
             0 => json!(["eve", "dee"]),
             1 => json!(["ann", "cat", "mal"]),
             _ => json!([]),
         };
-        json!({"accounts": accounts, "settings": settings, "environment": {"reviewers": reviewers}})
+        json!({"accounts": accounts, "settings": settings, "environment": {"reviewers": reviewers}, "queue": self.odd.queue})
     }
 
     /// Somebody, called as they are called now.
@@ -139,8 +157,26 @@ impl Script {
     }
 
     fn open(&mut self, world: &World) -> Value {
+        let brought: Vec<String> = if self.odd.branches { unopened(world) } else { Vec::new() };
+        if self.odd.branches && brought.is_empty() && self.chance(0.4) {
+            self.tags += 1;
+            let from = if self.chance(0.7) { "main" } else { "base" };
+            return json!({"branch": {"name": format!("work-{}", self.tags), "from": from, "by": self.somebody(world)}});
+        }
+        if let (Some(branch), true) = (brought.first(), self.chance(0.5)) {
+            let by = self.somebody(world);
+            return json!({"direct_push": {"by": by, "branch": branch, "commits": [self.commit(world, &by)]}});
+        }
         self.opened += 1;
         let pr = self.opened;
+        if let Some(branch) = brought.first() {
+            return json!({"open": {"pr": pr, "by": self.somebody(world), "head": branch}});
+        }
+        if self.odd.actions && self.chance(0.4) {
+            let by = called(world, self.one(&["ann", "ben", "dee"]));
+            let commits = json!([self.commit(world, "github-actions")]);
+            return json!({"open": {"pr": pr, "by": "github-actions", "via_run": by, "commits": commits}});
+        }
         if self.odd.forks && self.chance(0.5) {
             let by = called(world, self.one(&["fay", "mal", "ann"]).to_owned().as_str());
             let commits = json!([self.commit(world, &by)]);
@@ -208,6 +244,9 @@ impl Script {
     fn merge(&mut self, world: &World, pull: &PullRequest) -> Value {
         let by = called(world, self.one(&["cat", "cat", "eve", "ann", "ben", "dee", "robo"]));
         let method = self.one(&["merge", "squash", "rebase"]);
+        if self.odd.queue && self.chance(0.7) {
+            return json!({"queue": {"pr": pull.number, "by": by, "id": format!("m{}", pull.number)}});
+        }
         let mut merge = json!({"pr": pull.number, "by": by, "method": method, "id": format!("m{}", pull.number)});
         if by == called(world, "cat") && self.chance(0.25) {
             merge["bypass"] = json!(true);
@@ -223,6 +262,13 @@ impl Script {
             0..2 => return json!({"rerun": {"by": by}}),
             2..5 => return json!({"finish": {"state": self.one(&["success", "success", "success", "failure"])}}),
             _ => {}
+        }
+        if self.odd.exceptions && self.chance(0.15) {
+            let by = called(world, self.one(&["ann", "ben", "cat"]));
+            return json!({"exception": {"by": by, "reason": "it burns", "ticket": "INC-1"}});
+        }
+        if self.odd.gates && self.chance(0.4) {
+            return json!({"gate": {"by": by}});
         }
         let via = self.one(&["dispatch", "dispatch", "dispatch", "push", "release", "api"]);
         let mut deploy = json!({"via": via});
@@ -257,6 +303,14 @@ impl Script {
             (_, 1) if self.odd.rewriting => {
                 json!({"direct_push": {"by": by, "force": true, "commits": [self.commit(world, &by)]}})
             }
+            (_, 2) if self.odd.branches => match unopened(world).first() {
+                Some(side) => {
+                    let mut merge = self.commit(world, &by);
+                    merge["parents"] = json!(["main", side]);
+                    json!({"direct_push": {"by": by, "commits": [merge]}})
+                }
+                None => json!({"direct_push": {"by": by, "commits": [self.commit(world, &by)]}}),
+            },
             _ => json!({"direct_push": {"by": by, "commits": [self.commit(world, &by)]}}),
         }
     }
@@ -306,6 +360,14 @@ impl Script {
             _ => self.deployment(world),
         }
     }
+}
+
+/// Branches of one's own that no pull request comes from yet.
+fn unopened(world: &World) -> Vec<String> {
+    let branches = world.upstream().map(|upstream| upstream.branches.keys().cloned().collect::<Vec<_>>());
+    let used = |branch: &String| world.pulls.values().any(|pull| pull.head.branch == *branch);
+    let own = |branch: &String| branch.starts_with("work-") && !used(branch);
+    branches.unwrap_or_default().into_iter().filter(own).collect()
 }
 
 /// What the account is called now that was called so when the story began.

@@ -167,6 +167,7 @@ pub(super) fn inside_a_rebase() -> Release {
                 after: sha("r2"),
                 kind: LandingKind::PullRequestMerge,
                 by: Some(user("cat")),
+                at: None,
             };
             deployment.line.commits = vec![sha("r2"), sha("r1"), sha("base")];
             deployment.line.landings = vec![landing.clone()];
@@ -315,6 +316,7 @@ fn a_group_of_the_queue_is_deployed_by_everyone_who_queued_in_it() {
         after: sha("m2"),
         kind: LandingKind::MergeQueueMerge,
         by: Some(bot("github-merge-queue")),
+        at: None,
     };
     let release = release.by_push().with(|deployment| {
         deployment.line.landings = vec![group.clone()];

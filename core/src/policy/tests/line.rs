@@ -50,7 +50,8 @@ fn what_cannot_be_compared_is_said_once_and_for_one_reason() {
 #[test]
 fn a_commit_inside_a_push_is_a_change_of_its_own_and_one_inside_a_merge_is_not() {
     let pushed = Release::of(&[Landed::Push("b0", user("ann")), Landed::Push("b1", user("ann"))]).with(|deployment| {
-        let landing = Landing { before: sha("base"), after: sha("b1"), kind: LandingKind::Push, by: Some(user("ann")) };
+        let landing =
+            Landing { before: sha("base"), after: sha("b1"), kind: LandingKind::Push, by: Some(user("ann")), at: None };
         deployment.line.landings = vec![landing.clone()];
         deployment.changes.truncate(1);
         deployment.changes[0].landing = Some(landing);

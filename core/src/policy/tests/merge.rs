@@ -275,8 +275,8 @@ fn the_movement_of_the_branch_may_be_told_by_the_line_alone() {
 fn a_change_that_landed_without_a_pull_request_names_everyone_in_it() {
     let mut change = Release::of(&[Landed::Push("b0", user("ben"))]).0.changes.remove(0);
     change.bare_commits = vec![commit("b0", &["base"], &user("ann"))];
-    change.landing =
-        Some(Landing { before: sha("base"), after: sha("b0"), kind: LandingKind::Push, by: Some(user("ben")) });
+    let by = Some(user("ben"));
+    change.landing = Some(Landing { before: sha("base"), after: sha("b0"), kind: LandingKind::Push, by, at: None });
     let verdict = judge(&super::world::facts(crate::domain::Subject::Landed(Box::new(change))));
     assert_eq!(verdict.outcome, Deny);
     let contributors: Vec<_> = verdict.changes[0].contributors.iter().map(|it| it.account.clone()).collect();

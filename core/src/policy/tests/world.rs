@@ -68,6 +68,7 @@ impl Pull {
         Self(PullRequest {
             number: PullRequestNumber(number),
             state: PullRequestState::Open,
+            merged_at: None,
             opener: Some(by.clone()),
             base_branch: "main".to_owned(),
             head_branch: format!("branch-{number}"),
@@ -245,7 +246,7 @@ impl Release {
                     (id, LandingKind::Push, Some(by.clone()), None, bare)
                 }
             };
-            let landing = Landing { before: tip.clone(), after: sha(id), kind, by };
+            let landing = Landing { before: tip.clone(), after: sha(id), kind, by, at: None };
             tip = sha(id);
             line.insert(0, tip.clone());
             landings.push(landing.clone());

@@ -6,7 +6,7 @@
 #![allow(clippy::unnecessary_wraps)] // every handler has the one signature of the table
 
 use super::{Caller, open, sealed};
-use crate::model::{ORGANIZATION, Run, World};
+use crate::model::{Run, World};
 use crate::rest::Call;
 use crate::rest::answer::Answer;
 use base64::Engine as _;
@@ -71,11 +71,12 @@ pub(super) fn job_of(token: &str) -> Option<Job> {
 
 /// The claims of a job's token, as GitHub makes them; `None` where there is no such run or attempt.
 pub fn claims(world: &World, job: &Job, audience: &str, now: i64) -> Option<Value> {
-    let run = world.runs.get(&job.run)?;
+    let run = world.runs.get(&job.run).or_else(|| world.runs_of_forks.get(&job.run))?;
     let attempt = run.attempts.iter().find(|attempt| attempt.number == job.attempt)?;
     let first = run.attempts.first()?;
-    let upstream = world.upstream()?;
-    let repository = upstream.full_name();
+    let forks = world.runs_of_forks.contains_key(&run.id);
+    let place = if forks { world.repositories.get(&run.head_repository)? } else { world.upstream()? };
+    let repository = place.full_name();
     let actor = world.account(first.actor)?;
     let subject = match &job.environment {
         Some(environment) => format!("repo:{repository}:environment:{environment}"),
@@ -95,9 +96,9 @@ pub fn claims(world: &World, job: &Job, audience: &str, now: i64) -> Option<Valu
         "ref_protected": if run.reference == "refs/heads/main" { "true" } else { "false" },
         "sha": run.head_sha,
         "repository": repository,
-        "repository_id": upstream.id.to_string(),
-        "repository_owner": upstream.owner,
-        "repository_owner_id": ORGANIZATION.to_string(),
+        "repository_id": place.id.to_string(),
+        "repository_owner": place.owner,
+        "repository_owner_id": place.owner_id.to_string(),
         "repository_visibility": "public",
         "run_id": run.id.to_string(),
         "run_number": run.number.to_string(),

@@ -15,6 +15,10 @@ pub struct Environment {
     pub rule_enabled: bool,
     /// The id of our rule on this environment.
     pub rule_id: u64,
+    /// `can_admins_bypass`: whether administrators may deploy past the protection rules.
+    pub admins_bypass: bool,
+    /// Whether only branches and tags that it names may deploy (`custom_branch_policies`); else any may.
+    pub named_branches_only: bool,
     /// When it was made.
     pub created_at: Time,
 }

@@ -36,6 +36,29 @@ pub struct Installation {
     pub permissions: BTreeMap<String, PermissionLevel>,
     /// The events it is subscribed to. Others are not sent.
     pub events: Vec<String>,
+    /// Since when it is suspended, and by whom.
+    pub suspended: Option<(Time, super::AccountId)>,
+    /// Whether it is installed.
+    pub installed: bool,
+    /// Whether it may reach the repository.
+    pub reaches: bool,
+}
+
+/// What becomes of an installation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InstallationAction {
+    /// `installation` `created`.
+    Created,
+    /// `installation` `deleted`.
+    Deleted,
+    /// `installation` `suspend`.
+    Suspend,
+    /// `installation` `unsuspend`.
+    Unsuspend,
+    /// `installation_repositories` `added`.
+    Added,
+    /// `installation_repositories` `removed`.
+    Removed,
 }
 
 /// How a delivery went.

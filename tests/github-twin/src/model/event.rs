@@ -177,6 +177,13 @@ pub enum Event {
         /// Who.
         sender: AccountId,
     },
+    /// `installation` and `installation_repositories`: sent to every App, whatever it subscribes to.
+    Installation {
+        /// What became of it.
+        action: super::InstallationAction,
+        /// Who.
+        sender: AccountId,
+    },
     /// `repository_ruleset`.
     Ruleset {
         /// The ruleset as it is now, or was before it was deleted.

@@ -19,7 +19,7 @@ pub use account::{
 pub use actions::{
     Approval, Attempt, Deployment, DeploymentStatus, Environment, Job, Release, RuleRequest, RuleState, Run, RunStatus,
 };
-pub use app::{Call, Delivery, DeliveryOutcome, Installation, PermissionLevel, Write};
+pub use app::{Call, Delivery, DeliveryOutcome, Installation, InstallationAction, PermissionLevel, Write};
 pub use checks::{APP_CI, APP_COUNTERSIGN, APP_GITHUB_ACTIONS, CheckRun, CheckSuite, CommitStatus};
 pub use event::{
     CheckRunAction, DeploymentReviewAction, Event, MergeGroupAction, PullRequestAction, ReviewAction, RulesetAction,
@@ -58,6 +58,36 @@ impl Shared {
     pub fn lock(&self) -> MutexGuard<'_, World> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// An issue.
+#[derive(Debug, Clone)]
+pub struct Issue {
+    /// Its id; node id prefix `I`.
+    pub id: u64,
+    /// Its number.
+    pub number: u64,
+    /// The title.
+    pub title: String,
+    /// The body.
+    pub body: Option<String>,
+    /// Who opened it.
+    pub by: AccountId,
+    /// Whether it is open.
+    pub open: bool,
+    /// When it was opened.
+    pub created_at: Time,
+    /// When it was changed last.
+    pub updated_at: Time,
+}
+
+/// A team.
+#[derive(Debug, Clone)]
+pub struct Team {
+    /// Its id.
+    pub id: u64,
+    /// Its members.
+    pub members: Vec<AccountId>,
 }
 
 /// Everything this GitHub knows.
@@ -104,6 +134,12 @@ pub struct World {
     pub environments: BTreeMap<String, Environment>,
     /// Workflow runs by id.
     pub runs: BTreeMap<u64, Run>,
+    /// Issues of the upstream repository by number. They begin far from the pull requests, whose numbers stories choose.
+    pub issues: BTreeMap<u64, Issue>,
+    /// Teams of the organisation by slug.
+    pub teams: BTreeMap<String, Team>,
+    /// Runs of forks (`head_repository`): nothing but their tokens is seen of them.
+    pub runs_of_forks: BTreeMap<u64, Run>,
     /// Deployments by id.
     pub deployments: BTreeMap<u64, Deployment>,
     /// Times that our deployment protection rule was asked, oldest first.
@@ -122,6 +158,10 @@ pub struct World {
     pub writes: Vec<Write>,
     /// What goes wrong on demand.
     pub faults: Faults,
+    /// How many calls the headers say there are in an hour.
+    pub hourly: u64,
+    /// How far the clock of the API is ahead of the real one, in seconds (the header `date`).
+    pub clock_ahead: i64,
     /// What a story does to deliveries.
     pub webhooks: WebhookPlan,
     /// Rings when there is something to deliver.

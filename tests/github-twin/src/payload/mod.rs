@@ -6,6 +6,7 @@
 mod actions;
 mod checks;
 mod code;
+mod installation;
 mod pulls;
 
 use crate::model::{Event, World, node_id};
@@ -38,7 +39,7 @@ pub fn render(world: &World, event: &Event) -> (&'static str, Option<&'static st
         "installation".to_owned(),
         json!({"id": world.installation.id, "node_id": node_id("IN", world.installation.id)}),
     );
-    if let Some(upstream) = world.upstream() {
+    if let Some(upstream) = world.upstream().filter(|_| !rendered.name.starts_with("installation")) {
         payload.insert("repository".to_owned(), shape::repository(world, upstream));
     }
     let payload = shape::merged(Value::Object(payload), rendered.fields);
@@ -58,6 +59,7 @@ fn rendered(world: &World, event: &Event) -> (Rendered, u64) {
         Event::Delete { reference, sender } => (code::delete(reference), *sender),
         Event::Release { release, sender } => (code::release(world, *release), *sender),
         Event::Member { member, action, from, sender } => (code::member(world, *member, action, *from), *sender),
+        Event::Installation { action, sender } => (installation::changed(world, *action), *sender),
         Event::Ruleset { ruleset, before, action, sender } => {
             (code::ruleset(world, ruleset, before.as_deref(), *action), *sender)
         }

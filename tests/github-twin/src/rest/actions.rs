@@ -185,7 +185,7 @@ pub(super) fn deployment_statuses(world: &mut World, call: &Call) -> Answered {
 fn environment<'w>(world: &'w World, call: &Call) -> Result<&'w Environment, Answer> {
     upstream(world, call)?;
     let name = call.param("environment_name");
-    world.environments.values().find(|one| one.name.eq_ignore_ascii_case(name)).ok_or_else(Answer::not_found)
+    world.environments.values().find(|one| one.name.eq_ignore_ascii_case(name.trim())).ok_or_else(Answer::not_found)
 }
 
 /// `GET /repos/{owner}/{repo}/environments`

@@ -4,7 +4,7 @@
 
 use super::answer::Answer;
 use super::paging::by_cursor;
-use super::{Call, HOURLY, shape};
+use super::{Call, shape};
 use crate::auth::{self, Permissions};
 use crate::model::{APP_COUNTERSIGN, PermissionLevel, World, rfc3339};
 use serde_json::{Value, json};
@@ -27,7 +27,8 @@ pub(super) fn installations(world: &mut World, call: &Call) -> Answered {
         let more = json!({"name": login, "slug": login, "created_at": since, "updated_at": since});
         *account = shape::merged(account.take(), more);
     }
-    Ok(call.page(world, vec![one]))
+    let listed = world.installation.installed.then_some(one);
+    Ok(call.page(world, listed.into_iter().collect()))
 }
 
 /// `GET /app/installations/{installation_id}`
@@ -46,8 +47,11 @@ pub(super) fn of_repository(world: &mut World, call: &Call) -> Answered {
 
 /// `POST /app/installations/{installation_id}/access_tokens`
 pub(super) fn access_token(world: &mut World, call: &Call) -> Answered {
-    if call.id("installation_id")? != world.installation.id {
+    if call.id("installation_id")? != world.installation.id || !world.installation.installed {
         return Err(Answer::not_found());
+    }
+    if world.installation.suspended.is_some() {
+        return Err(Answer::error(403, "This installation has been suspended"));
     }
     let permissions = match call.body.get("permissions") {
         None | Some(Value::Null) => world.installation.permissions.clone(),
@@ -101,12 +105,18 @@ fn selected(world: &World, call: &Call) -> Result<bool, Answer> {
 
 /// `GET /installation/repositories`
 pub(super) fn repositories(world: &mut World, call: &Call) -> Answered {
-    let all = world.upstream().map(|upstream| shape::repository(world, upstream));
+    let reached = world.upstream().filter(|_| world.installation.reaches);
+    let all = reached.map(|upstream| shape::repository(world, upstream));
     Ok(call.page_in(
         world,
         all.into_iter().collect(),
         |total, items| json!({"total_count": total, "repository_selection": "all", "repositories": items}),
     ))
+}
+
+/// `GET /app/hook/config`
+pub(super) fn hook_config(world: &mut World, _: &Call) -> Answered {
+    Ok(Answer::ok(shape::hook_config(world)))
 }
 
 /// `GET /app/hook/deliveries`
@@ -137,8 +147,9 @@ pub(super) fn redeliver(world: &mut World, call: &Call) -> Answered {
 
 /// `GET /rate_limit`
 pub(super) fn rate_limit(world: &mut World, call: &Call) -> Answered {
-    let used = world.calls.len() as u64 % HOURLY;
-    let one = json!({"limit": HOURLY, "remaining": HOURLY - used, "reset": call.now + 3600, "used": used});
+    let hourly = world.hourly.max(1);
+    let used = world.calls.len() as u64 % hourly;
+    let one = json!({"limit": hourly, "remaining": hourly - used, "reset": call.now + 3600, "used": used});
     Ok(Answer::ok(json!({
         "resources": {"core": one, "graphql": one, "search": {"limit": 30, "remaining": 30, "reset": call.now + 60, "used": 0}},
         "rate": one

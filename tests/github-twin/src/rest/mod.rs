@@ -7,6 +7,7 @@ mod actions;
 pub mod answer;
 mod app;
 mod checks;
+mod issues;
 pub mod paging;
 mod pulls;
 pub mod recording;
@@ -30,9 +31,6 @@ use paging::Query;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use std::time::{SystemTime, UNIX_EPOCH};
-
-/// Calls an hour, as the headers say.
-const HOURLY: u64 = 5000;
 
 /// What a call needs.
 #[derive(Debug, Clone, Copy)]
@@ -143,6 +141,15 @@ impl Call {
     }
 }
 
+/// A moment as HTTP spells it.
+fn http_date(at: i64) -> String {
+    let format = time::macros::format_description!(
+        "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT"
+    );
+    let moment = time::OffsetDateTime::from_unix_timestamp(at).ok();
+    moment.and_then(|moment| moment.format(format).ok()).unwrap_or_default()
+}
+
 /// Seconds since 1970, by the real clock.
 pub(crate) fn now() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
@@ -189,7 +196,23 @@ fn answered(world: &Shared, route: &Route, call: &mut Call, headers: &HeaderMap)
     call.caller =
         auth::caller(&world.installation, header, call.now).map_err(|error| Answer::error(401, &error.to_string()))?;
     permit(route.needs, &call.caller)?;
+    in_reach(&world.installation, route, &call.caller)?;
     (route.answer)(&mut world, call)
+}
+
+/// What an installation that is gone, suspended or not given the repository may reach: nothing of it.
+fn in_reach(ours: &model::Installation, route: &Route, caller: &Caller) -> Result<(), Answer> {
+    if !matches!(caller, Caller::Installation(_)) {
+        return Ok(());
+    }
+    if !ours.installed {
+        return Err(Answer::error(401, "Bad credentials"));
+    }
+    if ours.suspended.is_some() {
+        return Err(Answer::error(403, "This installation has been suspended"));
+    }
+    let of_repository = route.path.starts_with("/repos/") || route.path == "/graphql";
+    if of_repository && !ours.reaches { Err(Answer::not_found()) } else { Ok(()) }
 }
 
 fn permit(needs: Needs, caller: &Caller) -> Result<(), Answer> {
@@ -252,7 +275,7 @@ fn finish(world: &Shared, record: &Record<'_>, call: &Call, answer: &Answer, hea
         status,
         shown.as_ref(),
     );
-    let used = {
+    let (used, hourly, clock_ahead) = {
         let mut world = world.lock();
         let path = path_and_query(record.uri);
         world.calls.push(model::Call {
@@ -263,7 +286,7 @@ fn finish(world: &Shared, record: &Record<'_>, call: &Call, answer: &Answer, hea
             request: None,
             response: None,
         });
-        world.calls.len() as u64
+        (world.calls.len() as u64, world.hourly.max(1), world.clock_ahead)
     };
     let mut response = Response::new(match (unchanged, text) {
         (false, Some(text)) => Body::from(Bytes::from(text)),
@@ -278,9 +301,10 @@ fn finish(world: &Shared, record: &Record<'_>, call: &Call, answer: &Answer, hea
     set("content-type", "application/json; charset=utf-8");
     set("x-github-request-id", &format!("{used:04X}:{:X}", call.now));
     set("x-github-media-type", "github.v3; format=json");
-    set("x-ratelimit-limit", &HOURLY.to_string());
-    set("x-ratelimit-remaining", &HOURLY.saturating_sub(used % HOURLY).to_string());
-    set("x-ratelimit-used", &(used % HOURLY).to_string());
+    set("date", &http_date(call.now + clock_ahead));
+    set("x-ratelimit-limit", &hourly.to_string());
+    set("x-ratelimit-remaining", &hourly.saturating_sub(used % hourly).to_string());
+    set("x-ratelimit-used", &(used % hourly).to_string());
     set("x-ratelimit-reset", &(call.now + 3600).to_string());
     set("x-ratelimit-resource", if graphql { "graphql" } else { "core" });
     if let (Some(tag), true) = (&tag, record.method == Method::GET) {

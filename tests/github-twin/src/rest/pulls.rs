@@ -3,7 +3,7 @@
 use super::answer::Answer;
 use super::repositories::upstream;
 use super::{Call, shape};
-use crate::model::{AccountKind, ORGANIZATION, OWNER, PullRequest, World};
+use crate::model::{AccountKind, ORGANIZATION, OWNER, PullRequest, Team, World};
 use serde_json::{Value, json};
 
 type Answered = Result<Answer, Answer>;
@@ -120,10 +120,35 @@ pub(super) fn org_member(world: &mut World, call: &Call) -> Answered {
     member(world, call).map(|_| Answer::no_content())
 }
 
-/// `GET /orgs/{org}/teams/{team_slug}/memberships/{username}`: the model has no teams.
+/// `GET /orgs/{org}/teams/{team_slug}/memberships/{username}`
 pub(super) fn team_membership(world: &mut World, call: &Call) -> Answered {
-    member(world, call)?;
-    Err(Answer::not_found())
+    let (_, account) = member(world, call)?;
+    let (_, team) = team_named(world, call)?;
+    if !team.members.contains(&account.id) {
+        return Err(Answer::not_found());
+    }
+    let url = format!("{}/organizations/{ORGANIZATION}/team/{}/memberships/{}", world.url, team.id, account.login);
+    Ok(Answer::ok(json!({"url": url, "role": "member", "state": "active"})))
+}
+
+/// `GET /orgs/{org}/teams/{team_slug}`
+pub(super) fn team(world: &mut World, call: &Call) -> Answered {
+    let (slug, team) = team_named(world, call)?;
+    Ok(Answer::ok(shape::team(world, slug, team)))
+}
+
+/// `GET /orgs/{org}/teams/{team_slug}/members`
+pub(super) fn team_members(world: &mut World, call: &Call) -> Answered {
+    let (_, team) = team_named(world, call)?;
+    let all = team.members.iter().map(|member| shape::simple_user(world, *member)).collect();
+    Ok(call.page(world, all))
+}
+
+fn team_named<'w>(world: &'w World, call: &Call) -> Result<(&'w str, &'w Team), Answer> {
+    let named = call.param("org");
+    let here = world.account(ORGANIZATION).is_some_and(|organization| organization.login.eq_ignore_ascii_case(named));
+    let found = world.teams.get_key_value(&call.param("team_slug").to_ascii_lowercase()).filter(|_| here);
+    found.map(|(slug, team)| (slug.as_str(), team)).ok_or_else(Answer::not_found)
 }
 
 /// `GET /repos/{owner}/{repo}/teams`: the model has no teams.

@@ -3,7 +3,7 @@
 //! Paths are spelt as in GitHub's published description. Permissions are those of GitHub's reference for Apps.
 
 use super::Needs::{self, App, Nothing, Permission, Token};
-use super::{Route, actions, app, checks, pulls, repositories};
+use super::{Route, actions, app, checks, issues, pulls, repositories};
 use crate::auth::oidc;
 use crate::graphql;
 use crate::model::PermissionLevel::{Read, Write};
@@ -31,6 +31,7 @@ pub(super) const ROUTES: &[Route] = routes! {
     GET "/app/installations" App => app::installations;
     GET "/app/installations/{installation_id}" App => app::installation;
     POST "/app/installations/{installation_id}/access_tokens" App => app::access_token;
+    GET "/app/hook/config" App => app::hook_config;
     GET "/app/hook/deliveries" App => app::deliveries;
     GET "/app/hook/deliveries/{delivery_id}" App => app::delivery;
     POST "/app/hook/deliveries/{delivery_id}/attempts" App => app::redeliver;
@@ -43,6 +44,8 @@ pub(super) const ROUTES: &[Route] = routes! {
     GET "/user/{account_id}" Nothing => pulls::user_by_id;
     GET "/orgs/{org}/memberships/{username}" Permission("members", Read) => pulls::org_membership;
     GET "/orgs/{org}/members/{username}" Permission("members", Read) => pulls::org_member;
+    GET "/orgs/{org}/teams/{team_slug}" Permission("members", Read) => pulls::team;
+    GET "/orgs/{org}/teams/{team_slug}/members" Permission("members", Read) => pulls::team_members;
     GET "/orgs/{org}/teams/{team_slug}/memberships/{username}" Permission("members", Read) => pulls::team_membership;
 
     GET "/repos/{owner}/{repo}" METADATA => repositories::show;
@@ -66,6 +69,9 @@ pub(super) const ROUTES: &[Route] = routes! {
     GET "/repos/{owner}/{repo}/pulls/{pull_number}/reviews" PULLS => pulls::reviews;
     GET "/repos/{owner}/{repo}/pulls/{pull_number}/commits" PULLS => pulls::commits;
     GET "/repos/{owner}/{repo}/pulls/{pull_number}/files" PULLS => pulls::files;
+    GET "/repos/{owner}/{repo}/issues" Permission("issues", Read) => issues::list;
+    POST "/repos/{owner}/{repo}/issues" Permission("issues", Write) => issues::open;
+    PATCH "/repos/{owner}/{repo}/issues/{issue_number}" Permission("issues", Write) => issues::change;
     GET "/repos/{owner}/{repo}/issues/{issue_number}/labels" PULLS => pulls::labels;
 
     POST "/repos/{owner}/{repo}/check-runs" Permission("checks", Write) => checks::create;

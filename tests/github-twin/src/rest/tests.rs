@@ -120,6 +120,7 @@ async fn the_app_proves_itself_and_its_tokens_end() {
     {
         asked.token = jwt;
         assert_eq!(asked.get("/app").await.status, status);
+        assert_eq!(asked.get("/app/hook/config").await.status, status);
     }
     for broken in ["ghs_e30~x".to_owned(), format!("{token}A"), "nothing".to_owned()] {
         asked.token = broken;
@@ -290,7 +291,7 @@ fn paths(world: &World) -> Vec<String> {
         }
     }
     for run in world.runs.values() {
-        for what in ["", "/jobs", "/approvals", "/pending_deployments"] {
+        for what in ["", "/jobs", "/jobs?filter=all", "/approvals", "/pending_deployments"] {
             add(format!("/actions/runs/{}{what}", run.id));
         }
         for attempt in &run.attempts {

@@ -6,17 +6,18 @@ use super::expect;
 use super::gate::LastGate;
 use super::service::{AppKey, Service, config, log};
 use super::settings::settings;
-use crate::model::{Shared, World};
+use crate::model::{AccountId, Shared, World};
 use crate::server::Serving;
 use crate::steps::StepError;
 use crate::story::{ServiceAct, Step, WorldSpec};
 use anyhow::Context;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// How long the service may take to come to rest.
-const REST: Duration = Duration::from_secs(20);
+const REST: Duration = Duration::from_mins(1);
 /// How often that is looked at.
 const LOOK: Duration = Duration::from_millis(3);
 /// The webhook secret.
@@ -31,7 +32,8 @@ pub struct Stage {
     pub(super) binary: PathBuf,
     pub(super) exports: u32,
     pub(super) gate: Option<LastGate>,
-    pub(super) exception: Option<String>,
+    /// What accounts were called when the settings were written: their tokens bear these names.
+    pub(super) first_logins: BTreeMap<AccountId, String>,
     directory: TempDir,
     _serving: Serving,
 }
@@ -47,6 +49,7 @@ impl Stage {
         let serving = Serving::start(Shared::new(world), "127.0.0.1:0").await?;
         std::fs::write(place.join("app.pem"), &key.private)?;
         let text = settings(&serving.world.lock(), &spec.settings, &place);
+        let first_logins = serving.world.lock().accounts.values().map(|it| (it.id, it.login.clone())).collect();
         std::fs::write(config(&place), text)?;
         let mut stage = Self {
             world: serving.world.clone(),
@@ -55,7 +58,7 @@ impl Stage {
             binary: std::path::absolute(binary)?,
             exports: 0,
             gate: None,
-            exception: None,
+            first_logins,
             directory,
             _serving: serving,
         };

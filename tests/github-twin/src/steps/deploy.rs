@@ -4,10 +4,10 @@
 
 use super::{Result, StepError, refused};
 use crate::model::{
-    AccountId, Activity, Event, GITHUB_ACTIONS, OWNER, Permission, Release, Run, RunStatus, Sha, UPSTREAM,
+    AccountId, Activity, Deployment, Event, GITHUB_ACTIONS, OWNER, Permission, Release, Run, RunStatus, Sha, UPSTREAM,
     WorkflowAction, World,
 };
-use crate::story::{Chain, Deploy, Finish, Rerun, RerunJobs, Status, Via};
+use crate::story::{Chain, Deploy, Finish, OutsideDeployment, Rerun, RerunJobs, Status, Via};
 
 /// A run to be started.
 pub(super) struct NewRun {
@@ -143,8 +143,7 @@ impl World {
 
     pub(super) fn rerun(&mut self, it: &Rerun) -> Result<()> {
         let by = self.allowed(&it.by, Permission::Write)?;
-        let deploying = |run: &&Run| run.path.ends_with("/deploy.yml");
-        let Some(run) = self.runs.values().rev().find(deploying) else {
+        let Some(run) = self.latest_deploying() else {
             return Err(refused("there is no run"));
         };
         let Some(latest) = run.latest().filter(|attempt| attempt.status == RunStatus::Completed) else {
@@ -164,6 +163,11 @@ impl World {
         };
         let (run, environment, sha) = (run.id, deployment.environment.clone(), deployment.sha.clone());
         self.begin_attempt(run, by, &environment, &sha, ask_rule, ask_approval)
+    }
+
+    /// The latest run that deploys; others may have begun since.
+    pub(super) fn latest_deploying(&self) -> Option<&Run> {
+        self.runs.values().rev().find(|run| run.path.ends_with("/deploy.yml"))
     }
 
     pub(super) fn finish(&mut self, it: &Finish) -> Result<()> {
@@ -190,6 +194,34 @@ impl World {
             return Err(refused("there is no deployment"));
         };
         self.add_deployment_status(deployment, &it.state, by);
+        Ok(())
+    }
+
+    /// A program that is no run creates a deployment by the API, and says how it goes.
+    pub(super) fn outside_deployment(&mut self, it: &OutsideDeployment) -> Result<()> {
+        let by = self.allowed(&it.by, Permission::Write)?;
+        let name = it.reference.clone().unwrap_or_else(|| "main".to_owned());
+        let sha = self.tip(&name).map_or_else(|| self.resolve(&name), Ok)?;
+        let (deployment, at) = (self.next_id(), self.tick());
+        self.deployments.insert(
+            deployment,
+            Deployment {
+                id: deployment,
+                sha,
+                reference: name,
+                environment: it.environment.clone().unwrap_or_else(|| "production".to_owned()),
+                creator: by,
+                run: None,
+                attempt: 0,
+                job: None,
+                statuses: Vec::new(),
+                created_at: at,
+            },
+        );
+        self.emit(&Event::Deployment { deployment, sender: by });
+        for state in &it.states {
+            self.add_deployment_status(deployment, state, by);
+        }
         Ok(())
     }
 

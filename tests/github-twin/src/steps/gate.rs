@@ -9,6 +9,18 @@ use crate::model::{Approval, Permission, World};
 use crate::story::Gate;
 
 impl World {
+    /// A job in this account's fork that is the latest run's in everything but where it runs.
+    pub fn job_of_a_fork(&mut self, owner: &str) -> Result<Job> {
+        let owner = self.actor(owner)?;
+        let fork = self.fork_of(owner)?;
+        let latest = self.runs.values().next_back().cloned();
+        let mut run = latest.ok_or_else(|| StepError::Story("nothing runs".to_owned()))?;
+        (run.id, run.head_repository) = (self.next_id(), fork);
+        let job = Job { run: run.id, attempt: run.attempts.len() as u64, environment: Some("production".to_owned()) };
+        self.runs_of_forks.insert(run.id, run);
+        Ok(job)
+    }
+
     /// The job that asks: of a new run, or of another attempt of the run that asked before.
     pub fn asking_job(&mut self, it: &Gate, before: Option<u64>) -> Result<Job> {
         let by = self.allowed(&it.by, Permission::Write)?;

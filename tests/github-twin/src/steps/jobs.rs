@@ -271,7 +271,7 @@ impl World {
 
     pub(super) fn approve_environment(&mut self, it: &ApproveEnvironment) -> Result<()> {
         let by = self.actor(&it.by)?;
-        let Some(run) = self.runs.values().next_back() else {
+        let Some(run) = self.latest_deploying() else {
             return Err(refused("there is no run"));
         };
         let (run, attempt) = (run.id, run.attempts.len() as u64);

@@ -75,6 +75,8 @@ impl World {
             Step::Finish(it) => self.finish(it),
             Step::Status(it) => self.status(it),
             Step::Protection(it) => self.protection(it),
+            Step::Installation(it) => self.installation_step(it),
+            Step::OutsideDeployment(it) => self.outside_deployment(it),
             Step::Webhooks(it) => {
                 self.plan_webhooks(it);
                 Ok(())
@@ -174,6 +176,8 @@ impl Step {
             Self::Service(_) => "service",
             Self::Sweep(_) => "sweep",
             Self::Protection(_) => "protection",
+            Self::Installation(_) => "installation",
+            Self::OutsideDeployment(_) => "outside_deployment",
             Self::Expect(_) => "expect",
         }
     }

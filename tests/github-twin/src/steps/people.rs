@@ -2,8 +2,10 @@
 
 use super::{Result, StepError, refused};
 use crate::build::ruleset;
-use crate::model::{Account, AccountKind, Event, OWNER, Permission, RulesetAction, World};
-use crate::story::{DeleteAccount, Protection, ProtectionChange, Rename, RuleChange, SetPermission};
+use crate::model::{Account, AccountKind, Event, InstallationAction, OWNER, Permission, RulesetAction, World};
+use crate::story::{
+    DeleteAccount, Installation, InstallationStep, Protection, ProtectionChange, Rename, RuleChange, SetPermission,
+};
 
 impl World {
     pub(super) fn set_permission(&mut self, it: &SetPermission) -> Result<()> {
@@ -17,7 +19,8 @@ impl World {
         };
         let before = std::mem::replace(&mut account.permission, it.to);
         if before == it.to {
-            return Err(refused("that changes nothing"));
+            // GitHub answers with success, and sends nothing.
+            return Ok(());
         }
         let action = match (before, it.to) {
             (Permission::None, _) => "added",
@@ -78,6 +81,32 @@ impl World {
         if let Some(change) = it.environment_rule {
             self.environment("production").rule_enabled = change == RuleChange::Restored;
         }
+        Ok(())
+    }
+
+    pub(super) fn installation_step(&mut self, it: &Installation) -> Result<()> {
+        let by = self.allowed(&it.by, Permission::Admin)?;
+        let at = self.clock;
+        let ours = &mut self.installation;
+        let (action, changes) = match it.change {
+            InstallationStep::Suspended => {
+                let new = ours.suspended.is_none();
+                ours.suspended = ours.suspended.or(Some((at, by)));
+                (InstallationAction::Suspend, new)
+            }
+            InstallationStep::Unsuspended => (InstallationAction::Unsuspend, ours.suspended.take().is_some()),
+            InstallationStep::Deleted => {
+                ours.suspended = None;
+                (InstallationAction::Deleted, std::mem::replace(&mut ours.installed, false))
+            }
+            InstallationStep::Created => (InstallationAction::Created, !std::mem::replace(&mut ours.installed, true)),
+            InstallationStep::Removed => (InstallationAction::Removed, std::mem::replace(&mut ours.reaches, false)),
+            InstallationStep::Added => (InstallationAction::Added, !std::mem::replace(&mut ours.reaches, true)),
+        };
+        if !changes {
+            return Err(refused("that changes nothing"));
+        }
+        self.emit(&Event::Installation { action, sender: by });
         Ok(())
     }
 

@@ -117,7 +117,7 @@ impl World {
     }
 
     /// The fork that belongs to this account; made where there is none yet.
-    fn fork_of(&mut self, owner: AccountId) -> Result<u64> {
+    pub(super) fn fork_of(&mut self, owner: AccountId) -> Result<u64> {
         if let Some(fork) = self.repositories.values().find(|place| place.owner_id == owner) {
             return Ok(fork.id);
         }
@@ -242,7 +242,8 @@ impl World {
         self.tick();
         let pull = self.pull_mut(number)?;
         if pull.assignees.contains(&who) == assigned {
-            return Err(refused("that changes nothing"));
+            // GitHub answers with success, and nothing has happened.
+            return Ok(());
         }
         if assigned {
             pull.assignees.push(who);

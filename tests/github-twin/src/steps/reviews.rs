@@ -4,8 +4,8 @@
 
 use super::{Result, StepError, refused};
 use crate::model::{
-    APP_CI, AccountId, Comment, Event, Permission, PullRequestAction, Review, ReviewAction, ReviewState, Timeline,
-    World,
+    APP_CI, Account, AccountId, AccountKind, Comment, Event, Permission, PullRequestAction, Review, ReviewAction,
+    ReviewState, Timeline, World,
 };
 use crate::story;
 use crate::writes::CheckRunFields;
@@ -93,7 +93,7 @@ impl World {
     }
 
     pub(super) fn noise(&mut self, it: &story::Noise) -> Result<()> {
-        let crowd = self.actor("crowd")?;
+        let crowd = self.crowd();
         let head = self.pull(it.pr)?.head.sha.clone();
         for _ in 0..it.reviews {
             self.submit_review(it.pr, crowd, ReviewState::Commented, head.clone())?;
@@ -102,6 +102,17 @@ impl World {
             self.add_comment(it.pr, crowd, format!("Comment {number}"))?;
         }
         Ok(())
+    }
+
+    /// The account that makes noise: it comes along where the story lists none.
+    fn crowd(&mut self) -> AccountId {
+        if let Ok(listed) = self.actor("crowd") {
+            return listed;
+        }
+        let id = self.next_id();
+        let (login, kind, permission) = ("crowd".to_owned(), AccountKind::User, Permission::Read);
+        self.accounts.insert(id, Account { id, login, kind, permission, deleted: false, built_in: false });
+        id
     }
 
     pub(super) fn ci(&mut self, it: &story::Ci) -> Result<()> {

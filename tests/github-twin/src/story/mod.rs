@@ -11,9 +11,10 @@ pub use episodes::{Episode, Episodes, ToldStep};
 pub use expect::{ChangeIs, CheckIs, Expect, ExpectChange, ExpectCheck, ExpectGate, GateIs, LedgerIs};
 pub use step::{
     ApproveEnvironment, Assign, Branch, Chain, Ci, Comment, DeleteAccount, Deploy, DirectPush, Dismiss, Ending,
-    Exception, Fault, Finish, Gate, GateException, Justification, Merge, NextJob, Noise, Open, Protection,
-    ProtectionChange, PullAct, Push, Queue, ReleaseOrder, Rename, Rerun, RerunJobs, Retarget, Review, ReviewException,
-    RuleChange, ServiceAct, SetPermission, Status, Step, Suggest, Sweep, Tag, TakenBy, UpdateBranch, Via, Webhooks,
+    Exception, Fault, Finish, Gate, GateException, Installation, InstallationStep, Justification, Merge, NextJob,
+    Noise, Open, OutsideDeployment, Protection, ProtectionChange, PullAct, Push, Queue, ReleaseOrder, Rename, Rerun,
+    RerunJobs, Retarget, Review, ReviewException, RuleChange, ServiceAct, SetPermission, Status, Step, Suggest, Sweep,
+    Tag, TakenBy, UpdateBranch, Via, Webhooks,
 };
 
 use crate::model::Permission;
@@ -115,6 +116,9 @@ pub struct WorldSpec {
     /// Whether the merge queue is on.
     #[serde(default)]
     pub queue: bool,
+    /// Teams of the organisation: slug to logins.
+    #[serde(default)]
+    pub teams: BTreeMap<String, Vec<String>>,
     /// The repository's own policies: `.github/countersign/{name}`.
     #[serde(default)]
     pub policies: BTreeMap<String, String>,

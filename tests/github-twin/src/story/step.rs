@@ -49,6 +49,8 @@ pub enum Step {
     Service(ServiceAct),
     Sweep(Sweep),
     Protection(Protection),
+    Installation(Installation),
+    OutsideDeployment(OutsideDeployment),
     Expect(Box<Expect>),
 }
 
@@ -105,6 +107,8 @@ macro_rules! fields {
                     Self::Fault(it) => it.refused,
                     Self::Sweep(it) => it.refused,
                     Self::Protection(it) => it.refused,
+                    Self::Installation(it) => it.refused,
+                    Self::OutsideDeployment(it) => it.refused,
                 }
             }
         }
@@ -289,6 +293,17 @@ fields! {
         change: Option<ProtectionChange>,
         environment_rule: Option<RuleChange>,
     }
+    /// The App's installation changes.
+    Installation { by: String, change: InstallationStep, }
+    /// A program outside Actions creates a deployment and posts these states on it.
+    OutsideDeployment {
+        by: String,
+        #[serde(rename = "ref")]
+        reference: Option<String>,
+        environment: Option<String>,
+        #[serde(default)]
+        states: Vec<String>,
+    }
 }
 
 words! {
@@ -303,6 +318,7 @@ words! {
     ServiceAct { Kill, Start, Stop }
     ProtectionChange { Removed, Weakened, Restored }
     RuleChange { Removed, Restored }
+    InstallationStep { Suspended, Unsuspended, Deleted, Created, Removed, Added }
 }
 
 impl Ending {

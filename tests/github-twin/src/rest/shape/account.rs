@@ -3,7 +3,7 @@
 use super::merged;
 use crate::model::{
     APP_COUNTERSIGN, APP_GITHUB_ACTIONS, Account, AccountId, AccountKind, GHOST, GITHUB_ACTIONS, ORGANIZATION,
-    Permission, World, node_id, rfc3339,
+    Permission, Team, World, node_id, rfc3339,
 };
 use serde_json::{Value, json};
 
@@ -112,6 +112,47 @@ pub fn organization_simple(world: &World) -> Value {
     })
 }
 
+/// `team-full`.
+pub fn team(world: &World, slug: &str, team: &Team) -> Value {
+    let organization = organization_simple(world);
+    let login = organization.get("login").and_then(Value::as_str).unwrap_or_default();
+    let api = format!("{}/organizations/{ORGANIZATION}/team/{}", world.url, team.id);
+    let since = rfc3339(world.upstream().map_or(0, |repository| repository.created_at));
+    json!({
+        "id": team.id,
+        "node_id": node_id("T", team.id),
+        "url": api,
+        "html_url": format!("{}/orgs/{login}/teams/{slug}", world.url),
+        "name": slug,
+        "slug": slug,
+        "description": "",
+        "privacy": "closed",
+        "notification_setting": "notifications_enabled",
+        "permission": "pull",
+        "members_url": format!("{api}/members{{/member}}"),
+        "repositories_url": format!("{api}/repos"),
+        "parent": null,
+        "members_count": team.members.len(),
+        "repos_count": 1,
+        "created_at": since,
+        "updated_at": since,
+        "organization": merged(organization.clone(), json!({
+            "name": login,
+            "has_organization_projects": true,
+            "has_repository_projects": true,
+            "public_repos": 1,
+            "public_gists": 0,
+            "followers": 0,
+            "following": 0,
+            "html_url": format!("{}/{login}", world.url),
+            "type": "Organization",
+            "created_at": since,
+            "updated_at": since,
+            "archived_at": null
+        }))
+    })
+}
+
 /// `integration`: an App.
 pub fn integration(world: &World, app: u64) -> Value {
     let (slug, name, owner) = match app {
@@ -167,7 +208,7 @@ pub fn installation(world: &World) -> Value {
         "single_file_name": null,
         "has_multiple_single_files": false,
         "single_file_paths": [],
-        "suspended_by": null,
-        "suspended_at": null
+        "suspended_by": ours.suspended.map(|(_, by)| simple_user(world, by)),
+        "suspended_at": ours.suspended.map(|(at, _)| rfc3339(at))
     })
 }

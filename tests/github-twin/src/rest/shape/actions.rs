@@ -134,14 +134,19 @@ pub fn environment(world: &World, one: &Environment) -> Value {
     if one.rule_enabled {
         rules.push(json!({"id": one.rule_id, "node_id": node_id("GA", one.rule_id), "type": "custom"}));
     }
+    let policy = one.named_branches_only.then(|| json!({"protected_branches": false, "custom_branch_policies": true}));
+    if policy.is_some() {
+        let id = one.id + 2;
+        rules.push(json!({"id": id, "node_id": node_id("GA", id), "type": "branch_policy"}));
+    }
     super::merged(
         environment_named(world, one),
         json!({
             "created_at": rfc3339(one.created_at),
             "updated_at": rfc3339(one.created_at),
-            "can_admins_bypass": true,
+            "can_admins_bypass": one.admins_bypass,
             "protection_rules": rules,
-            "deployment_branch_policy": null
+            "deployment_branch_policy": policy
         }),
     )
 }

@@ -4,6 +4,16 @@ use super::merged;
 use crate::model::{Delivery, DeliveryOutcome, UPSTREAM, World, rfc3339};
 use serde_json::{Value, json};
 
+/// `webhook-config`: where the App's webhooks go. The secret is never shown.
+pub fn hook_config(world: &World) -> Value {
+    json!({
+        "url": world.installation.webhook_url.as_deref().unwrap_or_default(),
+        "content_type": "json",
+        "secret": "********",
+        "insecure_ssl": "0"
+    })
+}
+
 /// `hook-delivery-item`.
 pub fn hook_delivery_item(world: &World, one: &Delivery) -> Value {
     let (status, code) = match one.outcome {

@@ -8,12 +8,15 @@ mod actions;
 mod checks;
 mod commit;
 mod hook;
+mod issue;
 mod pull;
 mod repository;
 mod rules;
 
 pub(crate) use account::prefix as account_prefix;
-pub use account::{app_permissions, collaborator, installation, integration, organization_simple, simple_user, user};
+pub use account::{
+    app_permissions, collaborator, installation, integration, organization_simple, simple_user, team, user,
+};
 pub use actions::{
     deployment, deployment_protection_rule, deployment_simple, deployment_status, environment, environment_approval,
     job, pending_deployment, workflow, workflow_run,
@@ -22,7 +25,8 @@ pub use checks::{check_run, check_suite, combined_status, status};
 pub(crate) use checks::{deployment_of, suite_state};
 pub use commit::{Compared, branch_with_protection, commit, commit_comparison, nullable_simple_commit, short_branch};
 pub(crate) use commit::{commit_node_id, size_of_change};
-pub use hook::{hook_delivery, hook_delivery_item};
+pub use hook::{hook_config, hook_delivery, hook_delivery_item};
+pub use issue::{issue, issue_of_pull};
 pub use pull::{
     author_association, issue_comment, label, lower_case, pull_request, pull_request_minimal, pull_request_review,
     pull_request_simple, pulls_of_head,
