@@ -120,7 +120,7 @@ pub(super) async fn read(look: &Look<'_>, gathered: &GatheredRun, asked: &Asked<
     let now = asked.start.map_or(target, |start| start.commit().as_str());
     let variables = look.variables([
         ("run", json!(gathered.node)),
-        ("environment", json!(asked.environment)),
+        ("environment", json!(asked.environment.trim())),
         ("branch", json!(format!("refs/heads/{}", named.unwrap_or_default()))),
         ("named", json!(named.is_some())),
         ("deployment", json!(asked.deployment.map_or("", |(_, node)| node))),
