@@ -25,5 +25,6 @@ mod population;
 mod publishing;
 mod reading;
 mod reconcile;
+mod report;
 mod rewriting;
 mod scene;
