@@ -57,7 +57,7 @@ const CONTROLS: &[(&str, &[&str])] = &[
     ("ISO-27001-2022", &["A.5.3", "A.8.29", "A.8.32"]),
     ("NIST-800-53r5", &["AC-5", "CM-3", "CM-5", "SA-11", "SI-7"]),
     ("SOX", &["program-change"]),
-    ("DORA-RTS-2024/1774", &["Art.17(1)(b)", "Art.17(3)"]),
+    ("DORA-RTS-2024/1774", &["Art.17(1)(b)", "Art.17(1)(g)"]),
 ];
 
 /// The codes whose rule serves a control.
