@@ -228,13 +228,14 @@ fn three(verdict: &ChangeVerdict, attempt: Option<&Attempt>) -> Markup {
             dt { (title) } dd { @if accounts.is_empty() { span.none { "nobody" } } @for (place, account) in accounts.iter().enumerate() { @if place > 0 { ", " } (at(Some(account))) } }
         } }
     };
+    let reached = attempt.and_then(|one| one.ended.as_ref()).is_some_and(Ended::reached_production);
     let wrote = verdict.contributors.iter().map(|contributor| &contributor.account).collect();
     html! {
         dl.roles {
             (role("wrote it", wrote, broken(&["author-unattributed", "sponsor-unknown"])))
             (role("reviewed it", verdict.reviewers.iter().collect(), broken(&["deployer-is-reviewer"])))
             @if let Some(attempt) = attempt {
-                (role("deployed it", attempt.look.decision.verdict.deployers.iter().map(|deployer| &deployer.account).collect(),
+                (role(if reached { "deployed it" } else { "would deploy it" }, attempt.look.decision.verdict.deployers.iter().map(|deployer| &deployer.account).collect(),
                     broken(&["deployer-is-author", "deployer-is-reviewer"])))
             }
         }

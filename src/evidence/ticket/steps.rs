@@ -94,8 +94,8 @@ impl<'a> Teller<'a> {
             self.commit(look, commit);
         }
         for push in &request.pushes {
-            let known =
-                |before: &&Push| before.before == push.before && before.after == push.after && before.by == push.by;
+            // One push can be known in several ways.
+            let known = |before: &&Push| before.after == push.after && before.by == push.by;
             if !self.pushes.iter().any(known) {
                 self.pushes.push(push);
                 let what = html! { (at(push.by.as_ref())) " pushed " (self.places.commit(&push.after)) };
