@@ -15,6 +15,17 @@ pub(super) const LISTED: usize = 200;
 /// How many pairs of people are told apart.
 const PAIRS: usize = 50_000;
 
+/// How long a change took from landing to production: up to so many minutes, in words.
+pub(super) const LEADS: [(u64, &str); 7] = [
+    (60, "≤ 1 h"),
+    (240, "≤ 4 h"),
+    (1_440, "≤ 1 day"),
+    (4_320, "≤ 3 days"),
+    (10_080, "≤ 1 week"),
+    (40_320, "≤ 4 weeks"),
+    (u64::MAX, "longer"),
+];
+
 /// What became of the attempts of one day.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Day {
@@ -70,6 +81,8 @@ pub(super) struct Seen {
     pub(super) more_pairs: u64,
     pub(super) authors: BTreeMap<String, u64>,
     pub(super) pushed_without: u64,
+    /// Changes by how long they took from landing to production, as [`LEADS`] has them; the last: not known.
+    pub(super) leads: [u64; LEADS.len() + 1],
     pub(super) exceptions: Vec<ExceptionRow>,
     pub(super) gaps: Vec<GapRow>,
     /// Attempts that the control held back.
@@ -85,7 +98,11 @@ impl Seen {
         }
         self.last = Some(entry.time.clone());
         *self.tools.entry(entry.tool.clone()).or_default() += 1;
-        let EntryBody::Decision(decision) = &entry.body else { return };
+        let decision = match &entry.body {
+            EntryBody::Decision(decision) => decision.as_ref(),
+            EntryBody::Backfilled(backfilled) => &backfilled.decision,
+            _ => return,
+        };
         self.decisions += 1;
         match &decision.facts.subject {
             Subject::Deployment(deployment) => self.deployment(&decision.facts, deployment),
@@ -122,6 +139,10 @@ impl Seen {
     }
 
     fn change(&mut self, row: &ChangeRow) {
+        let lead = row.lead_minutes.and_then(|took| LEADS.iter().position(|(most, _)| took <= *most));
+        if let Some(slot) = self.leads.get_mut(lead.unwrap_or(LEADS.len())) {
+            *slot += 1;
+        }
         self.pushed_without += u64::from(row.change_type != "pull request");
         let reviewers: BTreeSet<&str> = names(&row.reviewers, " at ").collect();
         for author in names(&row.contributors, " (") {

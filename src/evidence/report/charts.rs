@@ -155,6 +155,25 @@ fn stacked(day: Day) -> impl Iterator<Item = (u64, (&'static str, u64))> {
     })
 }
 
+/// Columns of plain counts, with a word below each.
+pub(super) fn counts(id: &str, says: &str, bars: &[(&str, u64)]) -> Markup {
+    let top = scale(bars.iter().map(|(_, number)| *number).max().unwrap_or(0));
+    let slot = (WIDTH - LEFT) * 100 / (bars.len().max(1) as u64);
+    let height = |number: u64| number * (HEIGHT - BELOW - ABOVE) * 100 / top;
+    html! {
+        svg class="chart" viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) role="img" aria-labelledby=(id) {
+            title id=(id) { (says) }
+            (grid(top))
+            @for (at, (word, number)) in (0_u64..).zip(bars) {
+                @let left = LEFT * 100 + at * slot;
+                rect.plain x=(hundredths(left + slot / 8)) width=(hundredths(slot * 3 / 4))
+                    y=(hundredths((HEIGHT - BELOW) * 100 - height(*number))) height=(hundredths(height(*number))) {}
+                text.axis x=(hundredths(left + slot / 2)) y=(HEIGHT - 8) text-anchor="middle" { (word) }
+            }
+        }
+    }
+}
+
 fn grid(top: u64) -> Markup {
     let room = HEIGHT - BELOW - ABOVE;
     html! {

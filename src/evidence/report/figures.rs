@@ -1,10 +1,10 @@
-//! Results that a person would rather look at: attempts over time, reasons, who reviews whom.
+//! Results that a person would rather look at: attempts over time, reasons, lead times, who reviews whom.
 //!
 //! Invariant: beside each picture stand its figures as a table, so that nothing is only a picture.
 
 use super::Told;
-use super::charts::{columns, number, over_time};
-use crate::evidence::seen::Day;
+use super::charts::{columns, counts, number, over_time};
+use crate::evidence::seen::{Day, LEADS};
 use maud::{Markup, html};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,6 +18,8 @@ pub(super) fn figures(told: &Told<'_>) -> Markup {
         (attempts(told))
         h3 { "Why attempts were not allowed" }
         (reasons(told))
+        h3 { "From landing to production" }
+        (leads(told))
         h3 { "Who reviews whom" }
         (reviewers(told))
     }
@@ -73,6 +75,24 @@ fn reasons(told: &Told<'_>) -> Markup {
                 } } }
             }
             @if more > 0 { p.more { (number(more as u64)) " more rules are in section 6." } }
+        }
+    }
+}
+
+/// How long changes took from landing to production.
+fn leads(told: &Told<'_>) -> Markup {
+    let bars: Vec<(&str, u64)> = LEADS.iter().zip(told.seen.leads).map(|((_, words), count)| (*words, count)).collect();
+    let unknown = told.seen.leads.last().copied().unwrap_or(0);
+    html! {
+        @if told.totals.changes == 0 { p.none { "No change reached production." } } @else {
+            figure {
+                figcaption { "Changes by the time from their landing on the production branch to the end of the deploying job, both by GitHub’s clock." }
+                (counts("leads-title", "Changes by the time from landing to production; the figures are in the table below", &bars))
+            }
+            table.narrow {
+                thead { tr { @for (words, _) in &bars { th.number scope="col" { (words) } } th.number scope="col" { "not known" } } }
+                tbody { tr { @for (_, count) in &bars { td.number { (number(*count)) } } td.number { (number(unknown)) } } }
+            }
         }
     }
 }

@@ -124,6 +124,8 @@ pub(super) fn verification(told: &Told<'_>, head: &Head) -> Markup {
     let sample = format!(
         "countersign evidence sample BUNDLE --key \"{pipe}\" --seed YOUR-SEED --size 25 --stratify --out sample"
     );
+    let reconcile =
+        format!("countersign evidence reconcile BUNDLE --git CLONE --deployments deployments.json --key \"{pipe}\"");
     let python = format!("python3 ledger.py bundle BUNDLE \"{pipe}\"");
     let entries = told.range.1.saturating_sub(told.range.0);
     html! {
@@ -149,6 +151,10 @@ pub(super) fn verification(told: &Told<'_>, head: &Head) -> Markup {
             li {
                 p { b { "Draw your own sample." } " The same seed draws the same changes for everybody, and writes one ticket for each, with every step and its source:" }
                 pre { (sample) }
+            }
+            li {
+                p { b { "Repeat the count." } " On a clone of a repository, without GitHub and without us: every commit on the production branch’s line between what was deployed belongs to exactly one change of a decision:" }
+                pre { (reconcile) }
             }
             li {
                 p { b { "Use other programs if you like." } " The tree is RFC 6962’s, the head a C2SP checkpoint, entries are canonical JSON (RFC 8785), attestations DSSE. "
