@@ -160,7 +160,10 @@ impl Results {
     }
 
     fn gap(&mut self, row: &GapRow) -> Result<(), EvidenceError> {
-        let (Cell::Time(time) | Cell::Text(time)) = &row.from else { return Ok(()) };
+        let known = [&row.from, &row.to].into_iter().find_map(|cell| match cell {
+            Cell::Time(time) => Some(time.as_str()),
+            _ => None,
+        });
         let number = self.observations.items;
         let place = (!row.repository.is_empty()).then_some((row.repository.as_str(), row.environment.as_str()));
         self.matter(Matter {
@@ -168,7 +171,7 @@ impl Results {
             title: format!("Gap: {}", row.kind),
             description: format!("{}.", row.what),
             place,
-            time,
+            time: known.unwrap_or(NEVER),
             entry: row.position,
             objective: "population-complete".to_owned(),
             satisfied: false,
