@@ -95,6 +95,8 @@ fn a_fault_is_shown_in_the_repositorys_own_file_and_one_for_each_cause() {
     assert_eq!(&misspelt[place.0..place.1], "Action::\"merg\"");
     let found = problems(&format!("{misspelt}\n@id(\"y\") forbid {MERGE} when {{ resource.marged }};"));
     assert_eq!(found.len(), 2, "{found:?}");
+    let found = problems(&format!("@id(\"x\") forbid {MERGE} when {{ resource.marged || resource.hed == \"a\" }};"));
+    assert_eq!(found.iter().filter(|problem| problem.message.contains("not found")).count(), 2, "{found:?}");
     let found = problems(&format!("@idd(\"x\") @owner(\"shop\") forbid {MERGE};"));
     assert_eq!(found[0].help.as_deref(), Some("did you mean `@id` where it says `@idd`?"));
     assert_eq!(problems(&format!("@owner(\"shop\") forbid {MERGE};"))[0].help, None);

@@ -126,6 +126,7 @@ fn a_part_is_told_once_and_in_words() {
         "approved the environment, merged the change, queued the change, enabled auto-merge, pushed the commit and \
          created the deployment"
     );
+    assert_eq!(told(&["environment_approver", "triggering_actor"]), "approved the environment and ran it again");
     assert_eq!(told(&["came_along"]), "came along");
 }
 
