@@ -121,7 +121,7 @@ fn a_rule_about_one_thing_alone_is_asked_of_that_thing() {
         r#"(principal, action == Action::"merge", resource is Change)"#,
         r#"(principal, action in [Action::"merge"], resource)"#,
         r#"(principal == Anyone::"anyone", action == Action::"merge", resource)"#,
-        r#"(principal is Anyone, action, resource)"#,
+        "(principal is Anyone, action, resource)",
     ];
     for scope in scopes {
         let scope = scope.replace("\\#", "#");
