@@ -13,6 +13,7 @@ pub mod reconcile;
 pub mod sample;
 pub mod verify;
 pub mod wanted;
+pub mod workbook;
 
 mod archive;
 mod contents;
@@ -22,7 +23,6 @@ mod files;
 mod heads;
 mod replay;
 mod ticket;
-mod workbook;
 
 pub use export::{Exported, Request, export};
 pub use reconcile::{Reconciled, reconcile};

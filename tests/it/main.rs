@@ -27,3 +27,4 @@ mod reading;
 mod reconcile;
 mod rewriting;
 mod scene;
+mod tampering;
