@@ -14,6 +14,7 @@ pub mod sample;
 pub mod ticket;
 pub mod verify;
 pub mod wanted;
+pub mod workbook;
 
 mod archive;
 mod attestations;
@@ -28,7 +29,6 @@ mod oscal;
 mod replay;
 mod report;
 mod seen;
-mod workbook;
 
 pub use export::{Exported, Request, export};
 pub use reconcile::{Reconciled, reconcile};

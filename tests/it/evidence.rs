@@ -212,11 +212,11 @@ impl Bundle {
         self.path.join(name)
     }
 
-    fn lines(&self) -> Vec<String> {
+    pub fn lines(&self) -> Vec<String> {
         fs::read_to_string(self.file(ENTRIES)).unwrap().lines().map(ToOwned::to_owned).collect()
     }
 
-    fn write_lines(&self, lines: &[String]) {
+    pub fn write_lines(&self, lines: &[String]) {
         fs::write(self.file(ENTRIES), lines.join("\n") + "\n").unwrap();
     }
 
@@ -226,7 +226,12 @@ impl Bundle {
     }
 
     /// Makes the manifest and its note anew with the real key: as whoever holds it could.
-    fn sign_again(&self) {
+    pub fn sign_again(&self) {
+        self.sign_again_with(&key());
+    }
+
+    /// The same with another key.
+    pub fn sign_again_with(&self, key: &SigningKey) {
         let listed = |path: String| {
             let bytes = fs::read(self.file(&path)).unwrap();
             let sha256 = Hash::new(Sha256::digest(&bytes).into());
@@ -235,7 +240,7 @@ impl Bundle {
         let manifest =
             Manifest { version: BUNDLE_VERSION, period: None, files: self.paths().into_iter().map(listed).collect() };
         let bytes = canonical::to_bytes(&manifest).unwrap();
-        fs::write(self.file(MANIFEST_NOTE), manifest_text(key().name(), &bytes).sign(&key()).unwrap()).unwrap();
+        fs::write(self.file(MANIFEST_NOTE), manifest_text(key.name(), &bytes).sign(key).unwrap()).unwrap();
         fs::write(self.file(MANIFEST), bytes).unwrap();
     }
 

@@ -28,3 +28,4 @@ mod reconcile;
 mod report;
 mod rewriting;
 mod scene;
+mod tampering;
