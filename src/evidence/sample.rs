@@ -175,7 +175,8 @@ fn stories(source: &Source<'_>, survey: &Survey, items: &[Item]) -> Result<Vec<S
         if glance.kind != "decision" && !afterwards {
             return Ok(());
         }
-        let deploys = glance.subject.is_some_and(|subject| subject.contains("/environment:"));
+        // What was judged afterwards is a deployment, and named by it.
+        let deploys = afterwards || glance.subject.is_some_and(|subject| subject.contains("/environment:"));
         for (item, story) in items.iter().zip(&mut stories) {
             let speaks_of_it =
                 facts.repository.id == item.of && verdict.changes.iter().any(|one| one.change == item.name);
