@@ -14,7 +14,7 @@ use super::population::{Reading, Row, Survey};
 use super::progress::Watched;
 use super::ticket::{self, Attempt, Look, Story};
 use countersign_core::domain::{
-    ChangeName, CommitSha, Decision, Entry, EntryBody, PullRequestNumber, Repository, RepositoryId,
+    ChangeName, CommitSha, Decision, Entry, EntryBody, PullRequestNumber, Repository, RepositoryId, Subject,
 };
 use countersign_core::ledger::VerifyingKey;
 use countersign_core::ledger::tree::leaf_hash;
@@ -140,7 +140,6 @@ pub fn sample(bundle: &Path, keys: &[VerifyingKey], draw: &Draw, out: &Path) -> 
 #[derive(Deserialize)]
 struct Glance {
     kind: String,
-    subject: Option<String>,
     verdict: Option<GlanceVerdict>,
     facts: Option<GlanceFacts>,
 }
@@ -175,8 +174,6 @@ fn stories(source: &Source<'_>, survey: &Survey, items: &[Item]) -> Result<Vec<S
         if glance.kind != "decision" && !afterwards {
             return Ok(());
         }
-        // What was judged afterwards is a deployment, and named by it.
-        let deploys = afterwards || glance.subject.is_some_and(|subject| subject.contains("/environment:"));
         for (item, story) in items.iter().zip(&mut stories) {
             let speaks_of_it =
                 facts.repository.id == item.of && verdict.changes.iter().any(|one| one.change == item.name);
@@ -191,7 +188,7 @@ fn stories(source: &Source<'_>, survey: &Survey, items: &[Item]) -> Result<Vec<S
             let Some(decision) = decision_of(&entry.body).cloned() else { continue };
             let ended = survey.end_of(&decision.id).cloned();
             let look = Look { position, time: entry.time, leaf: leaf_hash(line), decision, afterwards };
-            if deploys {
+            if let Subject::Deployment(_) = &look.decision.facts.subject {
                 story.attempts.push(Attempt { look, ended });
             } else {
                 story.looks.push(look);
