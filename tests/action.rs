@@ -233,7 +233,8 @@ async fn a_job_of_another_repository_is_told_nothing_though_its_token_is_real() 
     let (job, place) = {
         let mut world = scene.stage.world().lock();
         let job = world.job_of_a_fork("ann").unwrap();
-        (job, world.repositories.get(&world.runs_of_forks[&job.run].head_repository).unwrap().clone())
+        let fork = world.repositories.get(&world.runs_of_forks[&job.run].head_repository).unwrap().clone();
+        (job, fork)
     };
     let of_fork = |repository: &str, id: u64| {
         Workflow::of(&scene)

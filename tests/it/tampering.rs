@@ -3,7 +3,7 @@
 use crate::evidence::{Bundle, bundle_of, check, finding, key};
 use crate::rewriting::approved;
 use countersign::evidence::bundle::{CHECKPOINT, ENTRIES, FRONTIERS, Frontiers, MANIFEST_NOTE};
-use countersign::evidence::{EvidenceError, Signer, Trust, verify};
+use countersign::evidence::{EvidenceError, Trust, verify};
 use countersign_core::ledger::tree::{cover, leaf_hash};
 use countersign_core::ledger::{Checkpoint, Frontier, Hash, SigningKey, canonical};
 use std::fs;

@@ -1,7 +1,7 @@
 //! The change ticket: all that is on record of one change on one page, each fact with its source.
 //!
 //! Invariant: nothing is said that is not in the entries that the page names, and text from outside is never markup. The
-//! page of the service and the file of a sample are the same text: one renderer. Next: [`steps`], what happened in order.
+//! page of the service and the file of a sample are the same text: one renderer. Next: `steps.rs`, what happened in order.
 
 mod steps;
 
