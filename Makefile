@@ -6,7 +6,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 TWIN := $(TARGET)/debug/github-twin
 SERVICE := $(TARGET)/debug/countersign
 
-.PHONY: action corpus help demo check image mutants test test-long stories contract format clippy tables deny doc install programs workflows
+.PHONY: action bench corpus help demo check image mutants test test-long stories contract format clippy tables deny doc install programs workflows
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -48,6 +48,10 @@ workflows:  ## lint and audit the workflows, the examples and the Actions
 
 image: programs  ## the image without an engine: assembled, listed, started in a chroot
 	.ci/image/try
+
+bench:  ## speed, scale and memory, release build; writes benches/README.md
+	cargo build --quiet --release --target-dir $(TARGET)/bench -p countersign -p countersign-bench
+	$(TARGET)/bench/release/countersign-bench
 
 deny:
 	cargo fetch --quiet --locked

@@ -163,7 +163,7 @@ impl Bar {
 
 fn drawn(done: usize, all: usize) -> String {
     const WIDTH: usize = 30;
-    let filled = if all == 0 { WIDTH } else { (done * WIDTH / all).min(WIDTH) };
+    let filled = (done * WIDTH).checked_div(all).map_or(WIDTH, |filled| filled.min(WIDTH));
     format!("[{}{}]", "#".repeat(filled), ".".repeat(WIDTH - filled))
 }
 

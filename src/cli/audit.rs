@@ -107,7 +107,7 @@ async fn look_back(audit: &Audit) -> anyhow::Result<Exit> {
         return Ok(Exit::Done);
     }
     let kept = work.journal().path().display().to_string();
-    match walk(&mut work, &afar.client, Duration::from_secs(audit.max_wait * 60), async |_| Ok(())).await {
+    match walk(&mut work, &afar.client, Duration::from_mins(audit.max_wait), async |_| Ok(())).await {
         Ok(None) => {}
         Ok(Some(until)) => {
             eprintln!("GitHub allows no more calls before {until}.");

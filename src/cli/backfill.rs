@@ -74,16 +74,15 @@ async fn record(backfill: &Backfill) -> anyhow::Result<Exit> {
     let since = moment(&backfill.since)?;
     let until = backfill.until.as_deref().map(moment).transpose()?.unwrap_or(started).min(started);
     ensure!(since < until, "the period begins after the service first started: what happened since is on record");
-    let client = match &backfill.token {
-        Some(token) => Client::with_token(&settings.github, token.clone())?,
-        None => {
-            let client = Client::new(&settings.github, Arc::new(App::load(&settings.github)?))?;
-            let path = format!("/repos/{}/installation", backfill.repo);
-            let installation: Installation =
-                client.for_app().get(&path).await.context("the App does not see the repository")?;
-            // Before the App was there only the check suites of GitHub Actions tell who pushed.
-            client.for_installation(installation.id).by_suites_of_actions()
-        }
+    let client = if let Some(token) = &backfill.token {
+        Client::with_token(&settings.github, token.clone())?
+    } else {
+        let client = Client::new(&settings.github, Arc::new(App::load(&settings.github)?))?;
+        let path = format!("/repos/{}/installation", backfill.repo);
+        let installation: Installation =
+            client.for_app().get(&path).await.context("the App does not see the repository")?;
+        // Before the App was there only the check suites of GitHub Actions tell who pushed.
+        client.for_installation(installation.id).by_suites_of_actions()
     };
     let asked = Asked {
         repository: &backfill.repo,
@@ -104,7 +103,7 @@ async fn record(backfill: &Backfill) -> anyhow::Result<Exit> {
     let mut work = Retrospective::begin(&look, terms, &inquiry, journal).await?;
     eprintln!("{}", planned(work.plan(), None));
     let mut done = Done::default();
-    let patience = Duration::from_secs(backfill.max_wait * 60);
+    let patience = Duration::from_mins(backfill.max_wait);
     let under = afar.settings.digest();
     let later = walk(&mut work, &afar.client, patience, async |judgement| {
         let of = Afterwards {

@@ -18,7 +18,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 /// How long GitHub's rate limit is waited for.
-const PATIENCE: Duration = Duration::from_secs(65 * 60);
+const PATIENCE: Duration = Duration::from_mins(65);
 
 #[derive(Debug, Args)]
 pub(super) struct Baseline {

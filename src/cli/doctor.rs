@@ -95,14 +95,16 @@ fn told(found: &[Finding]) -> String {
     }
     let count = |state: State| found.iter().filter(|finding| finding.state == state).count();
     let (broken, unknown, weak) = (count(State::Broken), count(State::Unknown), count(State::Weak));
-    text.push_str(&match (broken, unknown) {
-        (0, 0) => format!("The control is in force: {} things hold, {weak} are weak.\n", count(State::Holds)),
-        (0, _) => format!(
-            "It cannot be told whether the control is in force: {unknown} things are unseen, {weak} are weak.\n"
+    let _ = match (broken, unknown) {
+        (0, 0) => writeln!(text, "The control is in force: {} things hold, {weak} are weak.", count(State::Holds)),
+        (0, _) => writeln!(
+            text,
+            "It cannot be told whether the control is in force: {unknown} things are unseen, {weak} are weak."
         ),
-        _ => {
-            format!("The control is NOT in force: {broken} things are broken, {unknown} are unseen, {weak} are weak.\n")
-        }
-    });
+        _ => writeln!(
+            text,
+            "The control is NOT in force: {broken} things are broken, {unknown} are unseen, {weak} are weak."
+        ),
+    };
     text
 }

@@ -1,5 +1,7 @@
 //! `countersign evidence`: what an auditor takes away, and how it is checked.
 
+mod report;
+
 use super::Exit;
 use super::progress::Bar;
 use crate::evidence::population::Period;
@@ -84,6 +86,9 @@ pub(super) enum Evidence {
         after_help = "Example: countersign evidence reconcile bundle --git shop --branch main --deployments deployments.json"
     )]
     Reconcile(super::reconcile::Reconcile),
+    /// Take the report out of a bundle, or print it as a PDF.
+    #[command(after_help = "Example: countersign evidence report bundle --key \"$KEY\" --out report.pdf --pdf")]
+    Report(report::Report),
     /// Check a bundle. Needs no network and no database, and believes nothing that a signature does not lead to.
     #[command(
         after_help = "Example: countersign evidence verify bundle --key \"$(curl -s https://countersign.example.com/api/v1/ledger/key)\""
@@ -167,6 +172,7 @@ pub(super) fn run(verb: Evidence) -> anyhow::Result<Exit> {
             told(verified, format)
         }
         Evidence::Reconcile(asked) => super::reconcile::run(&asked),
+        Evidence::Report(asked) => report::run(&asked),
     }
 }
 

@@ -10,6 +10,7 @@ use anyhow::Context;
 use clap::Args;
 use countersign_core::ledger::note::VerifyingKey;
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
 /// How many differences of one kind are shown to a person.
@@ -82,13 +83,16 @@ fn words(reconciled: &Reconciled, unproved: bool) -> String {
     let Reconciled { repository, branch, tip, line, listed, gaps, unknown, .. } = reconciled;
     let mut text = format!("{repository}: {line} commits on the line of {branch}, from {tip} down\n");
     for (environment, compared) in &reconciled.environments {
-        text += &format!(
-            "{environment}: {} deployments by a decision, {} changes, {} commits\n",
+        let _ = writeln!(
+            text,
+            "{environment}: {} deployments by a decision, {} changes, {} commits",
             compared.deployments, compared.changes, compared.commits
         );
     }
     match listed {
-        Some(listed) => text += &format!("GitHub's list: {listed} deployments\n"),
+        Some(listed) => {
+            let _ = writeln!(text, "GitHub's list: {listed} deployments");
+        }
         None => text += "GitHub's list was not given: deployments are those on record\n",
     }
     let mut kinds: BTreeMap<&str, Vec<&Difference>> = BTreeMap::new();
@@ -96,14 +100,14 @@ fn words(reconciled: &Reconciled, unproved: bool) -> String {
         kinds.entry(one.kind).or_default().push(one);
     }
     for (kind, found) in kinds {
-        text += &format!("\n{kind}: {}\n", found.len());
+        let _ = writeln!(text, "\n{kind}: {}", found.len());
         for one in found.iter().take(SHOWN) {
             let deployment = one.deployment.map(|id| format!("deployment {id}: ")).unwrap_or_default();
             let entry = one.entry.map(|entry| format!(" (entry {entry})")).unwrap_or_default();
-            text += &format!("  {} {deployment}{}{entry}\n", one.environment, one.what);
+            let _ = writeln!(text, "  {} {deployment}{}{entry}", one.environment, one.what);
         }
         if let Some(more @ 1..) = found.len().checked_sub(SHOWN) {
-            text += &format!("  and {more} more: --format json shows all\n");
+            let _ = writeln!(text, "  and {more} more: --format json shows all");
         }
     }
     text += match (gaps.is_empty(), unknown.is_empty()) {

@@ -111,7 +111,7 @@ fn required(
     let remedy = format!("Require the check `{CHECK}` from this App in a ruleset of `{branch}`");
     if by_ruleset.iter().any(|check| bound(&check)) {
         here.holds("check-required", format!("`{branch}` requires our check, from our App"));
-    } else if by_classic.iter().any(|check| bound(check)) {
+    } else if by_classic.iter().any(bound) {
         here.holds("check-required", format!("the protection of `{branch}` requires our check, from our App"));
         if !everyone {
             here.weak(

@@ -124,12 +124,11 @@ fn of_workflow(
             (Named::Plainly(named), gate) if scope.covers(named) => {
                 deploys = true;
                 let rule = environments.iter().find(|one| same_environment(&one.name, named)).and_then(|one| one.rule);
-                let asks = match gate {
-                    Some(gate) => of_gate(&at, job, gate, named, here),
-                    None => {
-                        gate_missing(&at, named, rule, here);
-                        false
-                    }
+                let asks = if let Some(gate) = gate {
+                    of_gate(&at, job, gate, named, here)
+                } else {
+                    gate_missing(&at, named, rule, here);
+                    false
                 };
                 gates.jobs.push((Some(named.clone()), asks));
             }

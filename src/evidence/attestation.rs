@@ -13,9 +13,24 @@ use serde_json::json;
 /// What is claimed: author, reviewer and deployer are three people.
 const THREE: &str = "SOD_AUTHOR_REVIEWER_DEPLOYER_DISTINCT";
 
-/// The attestation of a decision made at `time` (RFC 3339), and of the artifact where one was named; `None` where it
-/// allows no deployment.
-pub fn attest(decision: &Decision, time: &str, digest: Option<&str>, key: &SigningKey) -> Option<Envelope> {
+/// The attestation of a decision made at `time` (RFC 3339) by `tool`, and of the artifact where one was named; `None`
+/// where it allows no deployment.
+pub fn attest(
+    decision: &Decision,
+    (time, tool): (&str, &str),
+    digest: Option<&str>,
+    key: &SigningKey,
+) -> Option<Envelope> {
+    Some(Envelope::seal(key, IN_TOTO, &statement(decision, (time, tool), digest, key.name())?))
+}
+
+/// What is attested in the ledger's name: the bytes of an in-toto statement. The same decision gives the same bytes.
+pub(super) fn statement(
+    decision: &Decision,
+    (time, tool): (&str, &str),
+    digest: Option<&str>,
+    ledger: &str,
+) -> Option<Vec<u8>> {
     let verdict = &decision.verdict;
     let Subject::Deployment(deployment) = &decision.facts.subject else { return None };
     if verdict.outcome != Outcome::Allow {
@@ -28,17 +43,17 @@ pub fn attest(decision: &Decision, time: &str, digest: Option<&str>, key: &Signi
         subjects.push(json!({"name": "artifact", "digest": {"sha256": digest}}));
     }
     let three = !verdict.changes.is_empty() && verdict.changes.iter().all(|change| change.three.is_some());
-    let version = env!("CARGO_PKG_VERSION");
+    let (name, version) = tool.split_once(' ').unwrap_or((tool, ""));
     let statement = json!({
         "_type": "https://in-toto.io/Statement/v1",
         "subject": subjects,
         "predicateType": "https://slsa.dev/verification_summary/v1",
         "predicate": {
-            "verifier": {"id": format!("https://{}", key.name()), "version": {"countersign": version}},
+            "verifier": {"id": format!("https://{ledger}"), "version": {name: version}},
             "timeVerified": time,
             "resourceUri": format!("{source}@{}", deployment.target),
             "policy": {
-                "uri": format!("https://{}/decisions/{}", key.name(), decision.id),
+                "uri": format!("https://{ledger}/decisions/{}", decision.id),
                 "digest": {"sha256": decision.policy_digest},
             },
             "verificationResult": "PASSED",
@@ -46,5 +61,5 @@ pub fn attest(decision: &Decision, time: &str, digest: Option<&str>, key: &Signi
             "slsaVersion": "1.1",
         },
     });
-    Some(Envelope::seal(key, IN_TOTO, &canonical::to_bytes(&statement).ok()?))
+    canonical::to_bytes(&statement).ok()
 }

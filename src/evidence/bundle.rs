@@ -38,8 +38,14 @@ pub const EXCEPTIONS: &str = "exceptions.csv";
 pub const GAPS: &str = "gaps.csv";
 /// The population as an auditor's workpaper.
 pub const WORKBOOK: &str = "workbook.xlsx";
+/// The population as a report to read and to print.
+pub const REPORT: &str = "report.html";
+/// The population as OSCAL assessment results.
+pub const OSCAL: &str = "oscal-assessment-results.json";
 /// The files that are derived from the entries; whoever has these can make them again.
-pub const DERIVED: &[&str] = &[CHANGES, COMMITS, DEPLOYMENTS, EXCEPTIONS, GAPS, WORKBOOK];
+pub const DERIVED: &[&str] = &[CHANGES, COMMITS, DEPLOYMENTS, EXCEPTIONS, GAPS, OSCAL, REPORT, WORKBOOK];
+/// The directory of attestations, in files of many lines: what they state is derived too, and signed.
+pub const ATTESTATIONS: &str = "attestations";
 /// The directory of policies: one directory per digest.
 pub const POLICIES: &str = "policies";
 /// The directory of settings: one file per digest.
@@ -122,6 +128,11 @@ pub fn manifest_text(ledger: &str, manifest: &[u8]) -> Checkpoint {
         size: manifest.len() as u64,
         root: Hash::new(Sha256::digest(manifest).into()),
     }
+}
+
+/// The file of attestations of this number, from 1.
+pub fn attestations_file(number: u64) -> String {
+    format!("{ATTESTATIONS}/{number:06}.intoto.jsonl")
 }
 
 /// Whether a path of a bundle is plain: relative, without `.` and `..`, of letters, digits, `.`, `_` and `-`.

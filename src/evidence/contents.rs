@@ -5,8 +5,8 @@
 
 use super::EvidenceError;
 use super::bundle::{
-    BUNDLE_VERSION, CHECKPOINT, CONSISTENCY, DERIVED, ENTRIES, FRONTIERS, ListedFile, MANIFEST, MANIFEST_NOTE,
-    Manifest, POLICIES, ROTATIONS, SETTINGS, is_plain, manifest_text,
+    ATTESTATIONS, BUNDLE_VERSION, CHECKPOINT, CONSISTENCY, DERIVED, ENTRIES, FRONTIERS, ListedFile, MANIFEST,
+    MANIFEST_NOTE, Manifest, POLICIES, ROTATIONS, SETTINGS, is_plain, manifest_text,
 };
 use super::files::{Files, Pieces};
 use super::population::Period;
@@ -204,6 +204,7 @@ fn is_known(path: &str) -> bool {
     let under = |directory: &str| path.strip_prefix(directory).is_some_and(|rest| rest.starts_with('/'));
     [CHECKPOINT, CONSISTENCY, ENTRIES, FRONTIERS, ROTATIONS].contains(&path)
         || DERIVED.contains(&path)
+        || under(ATTESTATIONS)
         || under(POLICIES)
         || under(SETTINGS)
 }

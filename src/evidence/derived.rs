@@ -1,28 +1,34 @@
-//! The files of a bundle that follow from its entries: tables for people with spreadsheets.
+//! The files of a bundle that follow from its entries: tables, workbook, report, OSCAL results, attestations.
 //!
-//! Invariant: the same entries and period give the same bytes, so that [`super::verify()`] makes them again and compares.
-//! Nothing but the entries is read. What the rows mean is in [`super::population`].
+//! Invariant: the same entries, policies, settings, checkpoint and period give the same bytes, so that [`super::verify()`]
+//! makes them again and compares. Nothing else is read. What the rows mean is in [`super::population`].
 
 use super::EvidenceError;
+use super::attestations::{Attestations, Seals};
 use super::bundle::{
-    CHANGES, COMMITS, DEPLOYMENTS, DERIVED, ENTRIES, EXCEPTIONS, Frontiers, GAPS, LEFT_OUT_PREFIX, WORKBOOK,
+    CHANGES, CHECKPOINT, COMMITS, DEPLOYMENTS, DERIVED, ENTRIES, EXCEPTIONS, Frontiers, GAPS, LEFT_OUT_PREFIX, OSCAL,
+    REPORT, WORKBOOK,
 };
+use super::catalogue::Catalogue;
 use super::contents::Contents;
 use super::directory::{Directory, Growing};
 use super::files::Again;
+use super::oscal::{self, Results};
 use super::population::rows::Column;
 use super::population::{
     Cell, ChangeRow, CommitRow, DeploymentRow, ExceptionRow, GapRow, Period, Reading, Row, Survey, Totals,
 };
 use super::progress::{Stage, Watched};
+use super::report::{self, Told};
+use super::seen::Seen;
 use super::workbook::{About, Book};
-use countersign_core::domain::Entry;
+use countersign_core::domain::{Entry, EntryBody};
 use countersign_core::ledger::tree::leaf_hash;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 
-/// What the files are derived from.
+/// What the files are derived from: a bundle's entries with what holds them.
 pub(super) struct Source<'a> {
     /// The file of entries.
     pub(super) entries: Again<'a>,
@@ -32,43 +38,52 @@ pub(super) struct Source<'a> {
     pub(super) to: u64,
     /// The time that is told of.
     pub(super) period: Option<Period>,
+    /// The signed head of the ledger, as the bundle has it.
+    pub(super) checkpoint: String,
+    /// The policies and settings that the entries name.
+    pub(super) catalogue: Catalogue,
 }
 
-/// Writes every derived file.
+/// Writes every derived file; attestations as the seals say.
 pub(super) fn derive(
     source: &Source<'_>,
+    seals: Seals<'_>,
     directory: &mut Directory,
     progress: Watched<'_>,
 ) -> Result<(), EvidenceError> {
     let mut survey = Survey::default();
     progress.begin(Stage::Survey, source.to - source.from);
-    source.each(|position, line| {
+    let left_out = source.each(|position, line| {
         progress.add(1);
-        survey.note(position, line)
+        survey.note(position, line).map_err(|what| of_entry(position, what))
     })?;
     progress.begin(Stage::Tables, source.to - source.from);
-    let mut tables = Tables::begin(directory)?;
+    let mut tables = Tables::begin(source, directory)?;
+    let mut attestations = Attestations::begin(seals);
     let mut reading = Reading::new(&survey, source.period.as_ref());
-    let mut failed = None;
-    source
-        .each(|position, line| {
-            progress.add(1);
-            let entry: Entry = serde_json::from_slice(line).map_err(|error| error.to_string())?;
-            for row in reading.rows(position, leaf_hash(line), &entry) {
-                if let Err(error) = tables.add(&row) {
-                    failed.get_or_insert(error);
-                    return Err("its rows cannot be written".to_owned());
-                }
+    source.each(|position, line| {
+        progress.add(1);
+        let entry: Entry = serde_json::from_slice(line).map_err(|error| of_entry(position, error.to_string()))?;
+        tables.seen.entry(&entry);
+        for row in reading.rows(position, leaf_hash(line), &entry) {
+            if let (Row::Deployment(_), EntryBody::Decision(decision)) = (&row, &entry.body) {
+                attestations.add(&entry, decision, directory)?;
             }
-            Ok(())
-        })
-        .map_err(|error| failed.unwrap_or(error))?;
+            tables.add(&row)?;
+        }
+        Ok(())
+    })?;
     for row in reading.finish() {
         tables.add(&row)?;
     }
+    attestations.finish(directory)?;
     progress.begin(Stage::Workbook, 0);
-    let about = About { period: source.period.as_ref(), from: source.from };
-    tables.finish(&about, directory)
+    tables.finish(source, left_out, directory)
+}
+
+/// Something is wrong with an entry.
+pub(super) fn of_entry(position: u64, what: String) -> EvidenceError {
+    EvidenceError::wrong(format!("{ENTRIES} (entry {position})"), what)
 }
 
 /// Makes the derived files again, beside the bundle, and compares them with those in it.
@@ -85,8 +100,10 @@ pub(super) fn check_derived(
         from: frontiers.from,
         to: frontiers.to,
         period: contents.period.clone(),
+        checkpoint: contents.text(CHECKPOINT)?,
+        catalogue: Catalogue::of(contents)?,
     };
-    derive(&source, &mut directory, progress)?;
+    derive(&source, Seals::Of(contents), &mut directory, progress)?;
     for path in DERIVED {
         let made = directory.files().iter().find(|file| file.path == *path);
         if made != contents.listed(path) {
@@ -117,26 +134,31 @@ fn difference(path: &str, contents: &Contents, again: &Path) -> String {
 }
 
 impl Source<'_> {
-    /// Hands every entry that was not left out to a reader, with its position.
-    pub(super) fn each(&self, mut read: impl FnMut(u64, &[u8]) -> Result<(), String>) -> Result<(), EvidenceError> {
+    /// Hands every entry that was not left out to a reader, with its position; answers how many were left out.
+    pub(super) fn each(
+        &self,
+        mut read: impl FnMut(u64, &[u8]) -> Result<(), EvidenceError>,
+    ) -> Result<u64, EvidenceError> {
         let mut reader = BufReader::with_capacity(1 << 18, self.entries.read()?);
         let mut line = Vec::new();
-        for position in self.from.. {
+        let (mut position, mut left_out) = (self.from, 0);
+        loop {
             line.clear();
             if reader.read_until(b'\n', &mut line).map_err(|error| self.entries.failed(error))? == 0 {
-                break;
+                return Ok(left_out);
             }
             let line = line.strip_suffix(b"\n").unwrap_or(&line);
-            if !line.starts_with(LEFT_OUT_PREFIX) {
-                let wrong = |what| EvidenceError::wrong(format!("{ENTRIES} (entry {position})"), what);
-                read(position, line).map_err(wrong)?;
+            if line.starts_with(LEFT_OUT_PREFIX) {
+                left_out += 1;
+            } else {
+                read(position, line)?;
             }
+            position += 1;
         }
-        Ok(())
     }
 }
 
-/// The tables as they grow.
+/// The files as they grow.
 struct Tables {
     changes: Table,
     commits: Table,
@@ -145,10 +167,12 @@ struct Tables {
     gaps: Table,
     book: Book,
     totals: Totals,
+    seen: Seen,
+    results: Results,
 }
 
 impl Tables {
-    fn begin(directory: &Directory) -> Result<Self, EvidenceError> {
+    fn begin(source: &Source<'_>, directory: &Directory) -> Result<Self, EvidenceError> {
         Ok(Self {
             changes: Table::begin(directory, CHANGES, ChangeRow::COLUMNS)?,
             commits: Table::begin(directory, COMMITS, CommitRow::COLUMNS)?,
@@ -157,11 +181,15 @@ impl Tables {
             gaps: Table::begin(directory, GAPS, GapRow::COLUMNS)?,
             book: Book::begin()?,
             totals: Totals::default(),
+            seen: Seen::default(),
+            results: Results::begin(&source.checkpoint)?,
         })
     }
 
     fn add(&mut self, row: &Row) -> Result<(), EvidenceError> {
         self.totals.add(row);
+        self.seen.row(row);
+        self.results.row(row)?;
         self.book.add(row)?;
         match row {
             Row::Change(row) => self.changes.add(&row.cells()),
@@ -172,12 +200,26 @@ impl Tables {
         }
     }
 
-    fn finish(self, about: &About<'_>, directory: &mut Directory) -> Result<(), EvidenceError> {
+    fn finish(self, source: &Source<'_>, left_out: u64, directory: &mut Directory) -> Result<(), EvidenceError> {
         for table in [self.changes, self.commits, self.deployments, self.exceptions, self.gaps] {
             table.finish(directory)?;
         }
-        self.book.finish(&self.totals, about, &directory.place(WORKBOOK))?;
-        directory.adopt(WORKBOOK)
+        let (period, catalogue) = (source.period.as_ref(), &source.catalogue);
+        self.book.finish(&self.totals, &About { period, from: source.from }, &directory.place(WORKBOOK))?;
+        directory.adopt(WORKBOOK)?;
+        let about = oscal::About { period, seen: &self.seen, catalogue };
+        let results = self.results.finish(&about, directory.begin(OSCAL)?)?;
+        directory.keep(results)?;
+        let told = Told {
+            seen: &self.seen,
+            totals: &self.totals,
+            catalogue,
+            period,
+            range: (source.from, source.to),
+            left_out,
+            checkpoint: &source.checkpoint,
+        };
+        directory.write(REPORT, report::page(&told).as_bytes())
     }
 }
 

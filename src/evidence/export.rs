@@ -4,10 +4,12 @@
 //! and its note come last, so that a bundle that was cut short does not verify. Next: [`super::verify()`].
 
 use super::EvidenceError;
+use super::attestations::Seals;
 use super::bundle::{
     BUNDLE_VERSION, CHECKPOINT, CONSISTENCY, ENTRIES, FRONTIERS, Frontiers, LeftOut, POLICIES, PolicySource, ROTATIONS,
     SCHEMA, SETTINGS,
 };
+use super::catalogue::Catalogue;
 use super::derived::{Source, derive};
 use super::directory::Directory;
 use super::population::Period;
@@ -80,7 +82,8 @@ pub async fn export(store: &Store, request: &Request<'_>, out: &Path) -> Result<
     directory.write(FRONTIERS, &canonical::to_bytes(&frontiers)?)?;
     let checkpoint = Checkpoint { origin: request.key.name().to_owned(), size: head.size, root: head.root };
     let cosignatures = store.cosignatures(head.size).await?.concat();
-    directory.write(CHECKPOINT, (checkpoint.sign(request.key)? + &cosignatures).as_bytes())?;
+    let checkpoint = checkpoint.sign(request.key)? + &cosignatures;
+    directory.write(CHECKPOINT, checkpoint.as_bytes())?;
     let rotations = store.rotations(head.size).await?;
     if !rotations.is_empty() {
         directory.write(ROTATIONS, &canonical::to_bytes(&rotations)?)?;
@@ -89,12 +92,14 @@ pub async fn export(store: &Store, request: &Request<'_>, out: &Path) -> Result<
         let proof = store.consistency(older, head.size).await?;
         directory.write(CONSISTENCY, &canonical::to_bytes(&proof)?)?;
     }
-    write_policies(store, &written.named, &mut directory).await?;
-    write_settings(store, &written.named, &mut directory).await?;
+    let mut catalogue = Catalogue::default();
+    write_policies(store, &written.named, &mut catalogue, &mut directory).await?;
+    write_settings(store, &written.named, &mut catalogue, &mut directory).await?;
 
     let entries = directory.again(ENTRIES)?;
-    let source = Source { entries, from: range.start, to: range.end, period: request.period.clone() };
-    derive(&source, &mut directory, request.progress)?;
+    let period = request.period.clone();
+    let source = Source { entries, from: range.start, to: range.end, period, checkpoint, catalogue };
+    derive(&source, Seals::With(request.key), &mut directory, request.progress)?;
 
     request.progress.begin(Stage::Packing, 0);
     let files = directory.finish(request.period.clone(), request.key)?;
@@ -192,12 +197,18 @@ impl Named {
     }
 }
 
-async fn write_policies(store: &Store, named: &Named, directory: &mut Directory) -> Result<(), EvidenceError> {
+async fn write_policies(
+    store: &Store,
+    named: &Named,
+    catalogue: &mut Catalogue,
+    directory: &mut Directory,
+) -> Result<(), EvidenceError> {
     for (digest, position) in &named.policies {
         let text = store.policy_text(digest).await?;
         let text = text.ok_or_else(|| record(*position, format!("no policy is kept under its digest {digest}")))?;
         let source: PolicySource = serde_json::from_str(&text)
             .map_err(|error| record(*position, format!("the policy {digest} cannot be read: {error}")))?;
+        catalogue.policies(digest, &source.schema, &source.files)?;
         directory.write(&format!("{POLICIES}/{digest}/{SCHEMA}"), source.schema.as_bytes())?;
         for (name, rule) in &source.files {
             directory.write(&format!("{POLICIES}/{digest}/{name}"), rule.as_bytes())?;
@@ -206,15 +217,22 @@ async fn write_policies(store: &Store, named: &Named, directory: &mut Directory)
     Ok(())
 }
 
-async fn write_settings(store: &Store, named: &Named, directory: &mut Directory) -> Result<(), EvidenceError> {
+async fn write_settings(
+    store: &Store,
+    named: &Named,
+    catalogue: &mut Catalogue,
+    directory: &mut Directory,
+) -> Result<(), EvidenceError> {
     for (digest, position) in &named.settings {
         let text = store.settings_text(digest).await?;
         let text = text.ok_or_else(|| record(*position, format!("no settings are kept under its digest {digest}")))?;
+        catalogue.settings(digest, &text);
         directory.write(&format!("{SETTINGS}/{digest}.json"), text.as_bytes())?;
     }
     let in_passing = named.settings_in_passing.iter();
     for digest in in_passing.filter(|digest| !named.settings.contains_key(*digest)) {
         if let Some(text) = store.settings_text(digest).await? {
+            catalogue.settings(digest, &text);
             directory.write(&format!("{SETTINGS}/{digest}.json"), text.as_bytes())?;
         }
     }

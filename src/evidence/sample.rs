@@ -5,17 +5,20 @@
 //! sees to that. Each item becomes a change ticket ([`super::ticket`]).
 
 use super::EvidenceError;
-use super::bundle::{ENTRIES, FRONTIERS};
+use super::bundle::{CHECKPOINT, ENTRIES, FRONTIERS};
+use super::catalogue::Catalogue;
 use super::contents::Contents;
-use super::derived::Source;
+use super::derived::{Source, of_entry};
 use super::files::Again;
 use super::population::{Reading, Row, Survey};
 use super::progress::Watched;
-use super::ticket::ticket;
-use countersign_core::domain::{Entry, EntryBody};
+use super::ticket::{self, Attempt, Look, Story};
+use countersign_core::domain::{
+    ChangeName, CommitSha, Decision, Entry, EntryBody, PullRequestNumber, Repository, RepositoryId, Subject,
+};
 use countersign_core::ledger::VerifyingKey;
 use countersign_core::ledger::tree::leaf_hash;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -61,7 +64,16 @@ pub struct Item {
     pub outcome: String,
     /// The file of its ticket.
     pub ticket: String,
+    /// The repository's id.
+    #[serde(skip)]
+    of: RepositoryId,
+    /// The change itself.
+    #[serde(skip)]
+    name: ChangeName,
 }
+
+/// How many decisions one ticket tells of.
+const LOOKS: usize = 200;
 
 /// Draws from a bundle and writes the tickets into a directory that does not exist yet or is empty.
 pub fn sample(bundle: &Path, keys: &[VerifyingKey], draw: &Draw, out: &Path) -> Result<Drawn, EvidenceError> {
@@ -72,17 +84,19 @@ pub fn sample(bundle: &Path, keys: &[VerifyingKey], draw: &Draw, out: &Path) -> 
         from: frontiers.from,
         to: frontiers.to,
         period: contents.period.clone(),
+        checkpoint: contents.text(CHECKPOINT)?,
+        catalogue: Catalogue::default(),
     };
     let mut survey = Survey::default();
-    source.each(|position, line| survey.note(position, line))?;
+    source.each(|position, line| survey.note(position, line).map_err(|what| of_entry(position, what)))?;
 
     let mut population = 0;
     let mut strata: BTreeMap<String, BTreeSet<Item>> = BTreeMap::new();
     let mut reading = Reading::new(&survey, source.period.as_ref());
     source.each(|position, line| {
-        let entry: Entry = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+        let entry: Entry = serde_json::from_slice(line).map_err(|error| of_entry(position, error.to_string()))?;
         for row in reading.rows(position, leaf_hash(line), &entry) {
-            let Row::Change(row) = row else { continue };
+            let (Row::Change(row), Some(decision)) = (row, decision_of(&entry.body)) else { continue };
             population += 1;
             let change = row.change.plain();
             let lot = Sha256::digest(format!("{}\n{}\n{change}", draw.seed, row.decision));
@@ -91,6 +105,8 @@ pub fn sample(bundle: &Path, keys: &[VerifyingKey], draw: &Draw, out: &Path) -> 
             stratum.insert(Item {
                 lot: hex::encode(lot),
                 ticket: String::new(),
+                of: decision.facts.repository.id,
+                name: named(&change),
                 repository: row.repository,
                 environment: row.environment,
                 change,
@@ -113,29 +129,92 @@ pub fn sample(bundle: &Path, keys: &[VerifyingKey], draw: &Draw, out: &Path) -> 
     for (number, item) in (1..).zip(&mut items) {
         item.ticket = format!("ticket-{number:03}.html");
     }
-    let mut failed = None;
-    source
-        .each(|position, line| {
-            for item in items.iter().filter(|item| item.entry == position) {
-                let entry: Entry = serde_json::from_slice(line).map_err(|error| error.to_string())?;
-                let decision = match &entry.body {
-                    EntryBody::Decision(decision) => decision,
-                    EntryBody::Backfilled(backfilled) => &backfilled.decision,
-                    _ => continue,
-                };
-                let end = survey.end_of(&decision.id);
-                let page =
-                    ticket(&entry.time, decision, (&item.change, &item.outcome), end, position, &leaf_hash(line));
-                let place = out.join(&item.ticket);
-                if let Err(error) = std::fs::write(&place, page) {
-                    failed.get_or_insert(EvidenceError::unwritable(&place)(error));
-                    return Err("its ticket cannot be written".to_owned());
-                }
-            }
-            Ok(())
-        })
-        .map_err(|error| failed.unwrap_or(error))?;
+    for (item, story) in items.iter().zip(stories(&source, &survey, &items)?) {
+        let place = out.join(&item.ticket);
+        std::fs::write(&place, ticket::file(&story)).map_err(EvidenceError::unwritable(&place))?;
+    }
     Ok(Drawn { seed: draw.seed.clone(), population, items })
+}
+
+/// What is read of an entry to see whether it belongs to a story.
+#[derive(Deserialize)]
+struct Glance {
+    kind: String,
+    verdict: Option<GlanceVerdict>,
+    facts: Option<GlanceFacts>,
+}
+
+#[derive(Deserialize)]
+struct GlanceVerdict {
+    changes: Vec<GlanceChange>,
+}
+
+#[derive(Deserialize)]
+struct GlanceChange {
+    change: ChangeName,
+}
+
+#[derive(Deserialize)]
+struct GlanceFacts {
+    repository: Repository,
+}
+
+/// The stories of what was drawn: every decision of the bundle on each change, and every attempt to deploy it.
+fn stories(source: &Source<'_>, survey: &Survey, items: &[Item]) -> Result<Vec<Story>, EvidenceError> {
+    let mut stories: Vec<Story> = Vec::new();
+    for item in items {
+        let (change, about) = (item.name.clone(), Some(item.entry));
+        stories.push(Story { change, looks: Vec::new(), attempts: Vec::new(), about, left_out: 0 });
+    }
+    source.each(|position, line| {
+        let wrong = |error: serde_json::Error| of_entry(position, error.to_string());
+        let glance: Glance = serde_json::from_slice(line).map_err(wrong)?;
+        let (Some(facts), Some(verdict)) = (glance.facts, glance.verdict) else { return Ok(()) };
+        let afterwards = glance.kind == "backfilled";
+        if glance.kind != "decision" && !afterwards {
+            return Ok(());
+        }
+        for (item, story) in items.iter().zip(&mut stories) {
+            let speaks_of_it =
+                facts.repository.id == item.of && verdict.changes.iter().any(|one| one.change == item.name);
+            if !speaks_of_it {
+                continue;
+            }
+            if story.looks.len() + story.attempts.len() >= LOOKS && position != item.entry {
+                story.left_out += 1;
+                continue;
+            }
+            let entry: Entry = serde_json::from_slice(line).map_err(wrong)?;
+            let Some(decision) = decision_of(&entry.body).cloned() else { continue };
+            let ended = survey.end_of(&decision.id).cloned();
+            let look = Look { position, time: entry.time, leaf: leaf_hash(line), decision, afterwards };
+            if let Subject::Deployment(_) = &look.decision.facts.subject {
+                story.attempts.push(Attempt { look, ended });
+            } else {
+                story.looks.push(look);
+            }
+        }
+        Ok(())
+    })?;
+    Ok(stories)
+}
+
+/// The decision of an entry, made then or afterwards.
+fn decision_of(body: &EntryBody) -> Option<&Decision> {
+    match body {
+        EntryBody::Decision(decision) => Some(decision),
+        EntryBody::Backfilled(backfilled) => Some(&backfilled.decision),
+        _ => None,
+    }
+}
+
+/// A change by the name that it bears in the tables.
+fn named(change: &str) -> ChangeName {
+    let number = change.strip_prefix('#').and_then(|number| number.parse().ok());
+    number.map_or_else(
+        || ChangeName::Commit(CommitSha::new(change.strip_prefix("git:").unwrap_or(change))),
+        |number| ChangeName::PullRequest(PullRequestNumber(number)),
+    )
 }
 
 /// The lowest lots: one of each stratum in turn, until there are enough.

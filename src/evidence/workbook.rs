@@ -24,7 +24,7 @@ const TICKS: [(&str, &str); 3] = [
 ];
 
 /// The workbook while rows are added.
-pub(super) struct Book {
+pub struct Book {
     workbook: Workbook,
     looks: Looks,
     changes: Sheets,
@@ -57,7 +57,7 @@ struct Sheets {
 
 impl Book {
     /// An empty workbook.
-    pub(super) fn begin() -> Result<Self, EvidenceError> {
+    pub fn begin() -> Result<Self, EvidenceError> {
         let mut workbook = Workbook::new();
         let birth = ExcelDateTime::from_ymd(2000, 1, 1).map_err(failed)?;
         workbook
@@ -98,7 +98,7 @@ impl Book {
     }
 
     /// Adds a row to the table that it belongs to.
-    pub(super) fn add(&mut self, row: &Row) -> Result<(), EvidenceError> {
+    pub fn add(&mut self, row: &Row) -> Result<(), EvidenceError> {
         let (sheets, cells) = match row {
             Row::Change(row) => (&mut self.changes, row.cells()),
             Row::Deployment(row) => (&mut self.deployments, row.cells()),
@@ -111,7 +111,7 @@ impl Book {
     }
 
     /// Writes the summary and saves.
-    pub(super) fn finish(mut self, totals: &Totals, about: &About<'_>, path: &Path) -> Result<(), EvidenceError> {
+    pub fn finish(mut self, totals: &Totals, about: &About<'_>, path: &Path) -> Result<(), EvidenceError> {
         for sheets in
             [&self.changes, &self.deployments, &self.commits, &self.exceptions, &self.continuity, &self.completeness]
         {
@@ -214,11 +214,11 @@ impl Book {
 }
 
 /// What the summary says of the whole.
-pub(super) struct About<'a> {
+pub struct About<'a> {
     /// The time told of.
-    pub(super) period: Option<&'a Period>,
+    pub period: Option<&'a Period>,
     /// The position of the first entry.
-    pub(super) from: u64,
+    pub from: u64,
 }
 
 impl Sheets {

@@ -129,6 +129,7 @@ impl History {
     }
 }
 
+#[allow(clippy::needless_pass_by_value)] // what `map_err` hands over
 fn unreadable(why: impl ToString) -> HistoryError {
     HistoryError::Unreadable(why.to_string())
 }

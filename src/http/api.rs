@@ -70,7 +70,7 @@ pub async fn decision(State(doors): State<Doors>, Path(id): Path<String>) -> Res
 /// `GET /api/v1/decisions/{id}/attestation`: an allowed deployment as an in-toto statement in a DSSE envelope.
 pub async fn attestation(State(doors): State<Doors>, Path(id): Path<String>) -> Result<Json<Envelope>, Problem> {
     let found = find(&doors, &id).await?.ok_or_else(Problem::not_found)?;
-    let attested = attest(&found.decision, &found.time, None, doors.signer.key());
+    let attested = attest(&found.decision, (&found.time, &found.tool), None, doors.signer.key());
     attested.map(Json).ok_or_else(Problem::not_found)
 }
 
@@ -78,13 +78,16 @@ pub async fn attestation(State(doors): State<Doors>, Path(id): Path<String>) -> 
 pub(super) struct Found {
     pub(super) position: u64,
     pub(super) time: String,
+    pub(super) tool: String,
     pub(super) decision: Decision,
 }
 
 pub(super) async fn find(doors: &Doors, id: &str) -> Result<Option<Found>, StoreError> {
     Ok(match doors.store.decision(id).await? {
         Some((position, entry)) => match entry.body {
-            EntryBody::Decision(decision) => Some(Found { position, time: entry.time, decision: *decision }),
+            EntryBody::Decision(decision) => {
+                Some(Found { position, time: entry.time, tool: entry.tool, decision: *decision })
+            }
             _ => None,
         },
         None => None,

@@ -83,6 +83,16 @@ pub enum Step {
     Done,
 }
 
+/// The production branch down to where the period began.
+enum Branch {
+    /// Not looked at yet.
+    Unread,
+    /// Read once for all releases.
+    Read(Line),
+    /// What ran then is gone or unknown: each release is looked at by itself.
+    Gone,
+}
+
 /// One retrospective, on its way.
 pub struct Retrospective<'a> {
     look: &'a Look<'a>,
@@ -94,7 +104,7 @@ pub struct Retrospective<'a> {
     /// In the order in which they ended, once all are found.
     order: Option<Vec<DeploymentId>>,
     judged: Vec<Judged>,
-    line: Option<Option<Line>>,
+    line: Branch,
 }
 
 impl<'a> Retrospective<'a> {
@@ -116,7 +126,17 @@ impl<'a> Retrospective<'a> {
         };
         let (found, judged) = journal.done();
         let found = found.into_iter().map(|found| (found.listed.id, found)).collect();
-        Ok(Self { look, terms, plan, journal, finder: Finder::default(), found, order: None, judged, line: None })
+        Ok(Self {
+            look,
+            terms,
+            plan,
+            journal,
+            finder: Finder::default(),
+            found,
+            order: None,
+            judged,
+            line: Branch::Unread,
+        })
     }
 
     /// What was asked, and what is listed.
@@ -150,7 +170,10 @@ impl<'a> Retrospective<'a> {
         let Some(found) = next.and_then(|id| self.found.get(&id)).cloned() else { return Ok(Step::Done) };
         self.read_line().await?;
         let before = self.before(&found);
-        let line = self.line.as_ref().and_then(Option::as_ref);
+        let line = match &self.line {
+            Branch::Read(line) => Some(line),
+            Branch::Unread | Branch::Gone => None,
+        };
         let judgement = judge::judge(self.look, &self.terms, &found, before, line).await?;
         Ok(Step::Judged(Box::new(judgement)))
     }
@@ -268,21 +291,19 @@ impl<'a> Retrospective<'a> {
 
     /// Reads the production branch down to where the period began, once.
     async fn read_line(&mut self) -> Result<(), RetrospectiveError> {
-        if self.line.is_some() {
+        if !matches!(self.line, Branch::Unread) {
             return Ok(());
         }
         let start = self.ran_first().map(|found| found.commit().clone());
         let start = start.or_else(|| self.baseline(&self.plan.inquiry.environment));
-        let line = match start {
-            None => None,
+        self.line = match start {
+            None => Branch::Gone,
             Some(start) => match line::of_branch(self.look, &self.terms.production_branch, &start, &start).await {
-                Ok(line) => Some(line),
-                // What ran then is gone: each release is looked at by itself.
-                Err(GitHubError::NotFound(_)) => None,
+                Ok(line) => Branch::Read(line),
+                Err(GitHubError::NotFound(_)) => Branch::Gone,
                 Err(error) => return Err(error.into()),
             },
         };
-        self.line = Some(line);
         Ok(())
     }
 }

@@ -16,7 +16,8 @@ impl Store {
     /// The key that signs the ledger's heads, as the record names it; `None` where it names none.
     pub async fn ledger_key(&self) -> Result<Option<String>, StoreError> {
         let rows = sqlx::query(
-            "SELECT body FROM entries WHERE subject IN ('ledger', 'service') ORDER BY position DESC LIMIT $1",
+            "SELECT body FROM entries WHERE subject IN ('ledger', 'service') \
+             AND kind IN ('service_started', 'key_rotated') ORDER BY position DESC LIMIT $1",
         )
         .bind(LOOKED_AT)
         .fetch_all(&self.readers)

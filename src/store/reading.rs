@@ -4,7 +4,7 @@
 
 use super::observations::signed;
 use super::{Store, StoreError, entries};
-use countersign_core::domain::{ChangeVerdict, Entry, EntryBody, Outcome, RepositoryId, RunId};
+use countersign_core::domain::{ChangeVerdict, Decision, Entry, EntryBody, Outcome, RepositoryId, RunId, Subject};
 use serde::Serialize;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
@@ -162,6 +162,41 @@ impl Store {
         .fetch_all(&self.readers)
         .await?;
         rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+    }
+
+    /// The positions of the newest decisions on a subject, oldest first.
+    pub async fn positions_of(&self, subject: &str, limit: u32) -> Result<Vec<u64>, StoreError> {
+        let sql = "SELECT position FROM (SELECT position FROM decisions WHERE subject = $1 ORDER BY position DESC LIMIT $2) \
+                   ORDER BY position";
+        let rows = sqlx::query(sql).bind(subject).bind(i64::from(limit)).fetch_all(&self.readers).await?;
+        rows.iter().map(|row| Ok(u64::try_from(row.try_get::<i64, _>(0)?).unwrap_or(0))).collect()
+    }
+
+    /// The positions of the first decisions on deployments of a repository from a place in the ledger on.
+    pub async fn deployments_from(&self, of: RepositoryId, from: u64, limit: u32) -> Result<Vec<u64>, StoreError> {
+        let sql = "SELECT position FROM decisions WHERE repository_id = $1 AND kind = 'deployment' AND position >= $2 \
+                   ORDER BY position LIMIT $3";
+        let rows = sqlx::query(sql).bind(signed(of.0)).bind(signed(from)).bind(i64::from(limit));
+        let rows = rows.fetch_all(&self.readers).await?;
+        rows.iter().map(|row| Ok(u64::try_from(row.try_get::<i64, _>(0)?).unwrap_or(0))).collect()
+    }
+
+    /// The position of the entry by which the deployment ended that this decision was made for.
+    pub async fn end_of(&self, decision: &Decision) -> Result<Option<u64>, StoreError> {
+        let Subject::Deployment(deployment) = &decision.facts.subject else { return Ok(None) };
+        let Some(run) = &deployment.run else { return Ok(None) };
+        let row = sqlx::query(
+            "SELECT position FROM finished_deployments WHERE repository_id = $1 AND environment = $2 AND run = $3 \
+             AND attempt = $4 AND decision = $5 ORDER BY position DESC LIMIT 1",
+        )
+        .bind(signed(decision.facts.repository.id.0))
+        .bind(&deployment.environment)
+        .bind(signed(run.id.0))
+        .bind(signed(run.this.number.0))
+        .bind(&decision.id)
+        .fetch_optional(&self.readers)
+        .await?;
+        row.map(|row| Ok(u64::try_from(row.try_get::<i64, _>(0)?).unwrap_or(0))).transpose()
     }
 
     /// The latest verdict on a change, by pull request number or by commit.

@@ -51,6 +51,9 @@ async fn codes(scene: &Scene, state: &str, more: &[&str]) -> (i32, BTreeSet<Stri
     (said.code, found.map(|one| one["code"].as_str().unwrap().to_owned()).collect())
 }
 
+/// Something that is taken away from a world.
+type Change = Box<dyn Fn(&mut World)>;
+
 /// Everything as it should be, and somebody has done something.
 async fn in_force() -> (Scene, String) {
     let mut scene = scene(GATED).await;
@@ -86,7 +89,7 @@ async fn each_thing_that_is_not_in_place_is_named() {
     let token = token.as_str();
     let with = ["--token", token];
     let whole = scene.stage.world().lock().installation.clone();
-    let cases: [(&str, Box<dyn Fn(&mut World)>); 6] = [
+    let cases: [(&str, Change); 6] = [
         ("permission-missing", Box::new(|world| world.installation.permissions.retain(|name, _| name != "statuses"))),
         (
             "event-missing",

@@ -25,6 +25,8 @@ mod population;
 mod publishing;
 mod reading;
 mod reconcile;
+mod report;
 mod rewriting;
 mod scale;
 mod scene;
+mod tampering;

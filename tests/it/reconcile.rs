@@ -39,7 +39,7 @@ async fn a_history_without_a_gap_agrees_with_its_clone_and_with_githubs_list() {
     let ledger = Ledger::of(&history);
     let bundle = ledger.write(directory.path()).await;
     let list = ledger.list(directory.path(), |_| true, |one| one);
-    let key = ledger.key();
+    let key = Ledger::key();
     let more = ["--deployments", list.to_str().unwrap(), "--key", key.as_str()];
     let said = reconcile(&bundle, &history.clone, &more).await;
     assert_eq!(said.code, 0, "{}{}", said.out, said.err);

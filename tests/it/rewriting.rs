@@ -90,7 +90,7 @@ async fn rewrite(scene: &Scene) {
 }
 
 /// The same decision, had ben approved.
-fn approved(body: &[u8]) -> Vec<u8> {
+pub fn approved(body: &[u8]) -> Vec<u8> {
     let mut entry: Entry = serde_json::from_slice(body).unwrap();
     let EntryBody::Decision(decision) = &mut entry.body else { panic!("no decision") };
     let Subject::PullRequest(pull) = &mut decision.facts.subject else { panic!("no pull request") };
@@ -318,6 +318,20 @@ async fn a_key_is_rotated_by_both_keys_and_whoever_holds_either_can_follow() {
     let stranger = SigningKey::from_seed(name, [78; 32]).unwrap().verifying_key().to_string();
     let (code, said) = verify(&bundle, &["--key", &stranger]).await;
     assert!(code == 2 && said.contains("manifest.note: not signed by"), "{said}");
+
+    // Every byte of the rotation counts.
+    let rotations = bundle.join("rotations.json");
+    let good = fs::read(&rotations).unwrap();
+    let held = [countersign_core::ledger::VerifyingKey::parse(&new_key).unwrap()];
+    for (at, byte) in good.iter().enumerate() {
+        let mut bad = good.clone();
+        bad[at] = byte ^ 1;
+        fs::write(&rotations, bad).unwrap();
+        let trust = countersign::evidence::Trust { keys: &held, ..Default::default() };
+        let found = countersign::evidence::verify(&bundle, &trust).unwrap_err().to_string();
+        assert!(found.starts_with("rotations.json: "), "byte {at}: {found}");
+    }
+    fs::write(&rotations, good).unwrap();
 
     // Whoever took the old key signs nothing that holds: neither with the rotation told, nor without.
     forge(&bundle, &old);

@@ -58,6 +58,11 @@ impl VerifyingKey {
     pub fn keyid(&self) -> String {
         format!("{}+{}", self.name, hex::encode(self.id()))
     }
+
+    /// Whether this is the key's Ed25519 signature over these very bytes.
+    pub fn verifies(&self, bytes: &[u8], signature: &[u8]) -> bool {
+        Signature::from_slice(signature).is_ok_and(|signature| self.key.verify_strict(bytes, &signature).is_ok())
+    }
 }
 
 impl fmt::Display for VerifyingKey {
@@ -197,6 +202,11 @@ impl Note {
     /// Whether somebody signed, rightly or not, as the key with this `name+hash`.
     pub fn names(&self, keyid: &str) -> bool {
         self.signatures.iter().any(|signature| format!("{}+{}", signature.name, hex::encode(signature.key_id)) == keyid)
+    }
+
+    /// Who is said to have signed it, as `name+hash`.
+    pub fn unproved_signers(&self) -> impl Iterator<Item = String> {
+        self.signatures.iter().map(|signature| format!("{}+{}", signature.name, hex::encode(signature.key_id)))
     }
 
     /// The text, whoever wrote it.

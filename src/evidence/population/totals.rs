@@ -133,7 +133,8 @@ impl DeploymentRow {
     }
 }
 
-fn names<'r>(list: &'r str, end: &'r str) -> impl Iterator<Item = &'r str> {
+/// The names of a list, each once, without what follows them.
+pub(in crate::evidence) fn names<'r>(list: &'r str, end: &'r str) -> impl Iterator<Item = &'r str> {
     let names: BTreeSet<&str> = list.split("; ").filter_map(|item| item.split(end).next()).collect();
     names.into_iter().filter(|name| !name.is_empty())
 }

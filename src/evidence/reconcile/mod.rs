@@ -12,7 +12,8 @@ mod releases;
 
 use super::EvidenceError;
 use super::bundle::ENTRIES;
-use super::derived::Source;
+use super::catalogue::Catalogue;
+use super::derived::{Source, of_entry};
 use super::files::Again;
 use super::population::Survey;
 use super::verify::check_entries;
@@ -160,11 +161,13 @@ pub fn reconcile(asked: &Asked<'_>) -> Result<Reconciled, ReconcileError> {
         from: frontiers.from,
         to: frontiers.to,
         period: contents.period.clone(),
+        checkpoint: String::new(),
+        catalogue: Catalogue::default(),
     };
     let (mut survey, mut places) = (Survey::default(), Places::default());
     source.each(|position, line| {
-        places.note(line)?;
-        survey.note(position, line)
+        let noted = places.note(line).and_then(|()| survey.note(position, line));
+        noted.map_err(|what| of_entry(position, what))
     })?;
     let (repository, place) = places.chosen(asked.repository)?;
     let history = History::open(asked.clone)?;
@@ -175,8 +178,8 @@ pub fn reconcile(asked: &Asked<'_>) -> Result<Reconciled, ReconcileError> {
     let list = asked.deployments.map(list::read).transpose()?;
     let mut comparison = Comparison::new(repository, &line, &survey, source.period.as_ref());
     source.each(|position, line| {
-        if repository_of(line)? == Some(repository.0) {
-            let entry: Entry = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+        if repository_of(line).map_err(|what| of_entry(position, what))? == Some(repository.0) {
+            let entry: Entry = serde_json::from_slice(line).map_err(|error| of_entry(position, error.to_string()))?;
             comparison.entry(position, &entry);
         }
         Ok(())

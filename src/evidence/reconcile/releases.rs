@@ -9,6 +9,7 @@ use super::{
     COMMIT_DIFFERS, Compared, DEPLOYED_OFF_LINE, Difference, OFF_LINE, OUT_OF_ORDER, OUT_OF_RANGE, RANGE_BROKEN,
     UNCOVERED, UNDECIDED, UNLISTED,
 };
+use crate::evidence::population::survey::Ended;
 use crate::evidence::population::{Period, Survey, within};
 use countersign_core::domain::{
     CommitSha, Decision, Deployment, Entry, EntryBody, RepositoryId, StartingPoint, Subject,
@@ -144,7 +145,7 @@ impl<'a> Comparison<'a> {
         let Subject::Deployment(deployment) = &decision.facts.subject else { return };
         let environment = folded(&deployment.environment);
         let end = self.survey.end_of(&decision.id);
-        let reached = end.is_some_and(|end| end.reached_production());
+        let reached = end.is_some_and(Ended::reached_production);
         let record = deployment.record.as_ref().map(|record| record.id.0);
         let Some(id) = end.map(|end| end.deployment).or(record) else { return };
         let commit = deployment.target.as_str().to_owned();
@@ -191,12 +192,11 @@ impl<'a> Comparison<'a> {
 
         let mut places = Vec::new();
         for commit in deployment.changes.iter().flat_map(|change| &change.commits) {
-            match line.place(commit.as_str()) {
-                Some(place) => places.push((place, commit)),
-                None => {
-                    let what = format!("a change names {commit}, which is not on the branch's line");
-                    found.push(release.differs(OFF_LINE, Some(commit.as_str()), 1, what));
-                }
+            if let Some(place) = line.place(commit.as_str()) {
+                places.push((place, commit));
+            } else {
+                let what = format!("a change names {commit}, which is not on the branch's line");
+                found.push(release.differs(OFF_LINE, Some(commit.as_str()), 1, what));
             }
         }
         if let Some((_, (_, later))) = places.iter().zip(places.iter().skip(1)).find(|((a, _), (b, _))| a >= b) {

@@ -17,6 +17,7 @@ use countersign_core::domain::{Account, CommitSha, DeploymentId, Run, RunAttempt
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use time::OffsetDateTime;
 
 /// How far back the list is read beyond what is asked for, in deployments, to find what ran before.
@@ -236,30 +237,32 @@ impl Finder {
     }
 
     async fn run(&mut self, look: &Look<'_>, id: RunId) -> Result<Option<&GatheredRun>, GitHubError> {
-        if !self.runs.contains_key(&id) {
-            let found = match run::gather(look, id).await {
-                Ok(found) => Some(found),
-                Err(GitHubError::NotFound(_)) => None,
+        let found = match self.runs.entry(id) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => match run::gather(look, id).await {
+                Ok(found) => unknown.insert(Some(found)),
+                Err(GitHubError::NotFound(_)) => unknown.insert(None),
                 Err(error) => return Err(error),
-            };
-            self.runs.insert(id, found);
-        }
-        Ok(self.runs.get(&id).and_then(Option::as_ref))
+            },
+        };
+        Ok(found.as_ref())
     }
 
     async fn jobs(&mut self, look: &Look<'_>, id: RunId) -> Result<&HashMap<u64, JobPayload>, GitHubError> {
-        if !self.jobs.contains_key(&id) {
-            let mut jobs = HashMap::new();
-            let path = look.path(&format!("/actions/runs/{id}/jobs?filter=all&per_page=100"));
-            look.client
-                .get_pages::<JobsPayload>(&path, |page| {
-                    jobs.extend(page.jobs.into_iter().map(|job| (job.id, job)));
-                    true
-                })
-                .await?;
-            self.jobs.insert(id, jobs);
+        match self.jobs.entry(id) {
+            Entry::Occupied(known) => Ok(known.into_mut()),
+            Entry::Vacant(unknown) => {
+                let mut jobs = HashMap::new();
+                let path = look.path(&format!("/actions/runs/{id}/jobs?filter=all&per_page=100"));
+                look.client
+                    .get_pages::<JobsPayload>(&path, |page| {
+                        jobs.extend(page.jobs.into_iter().map(|job| (job.id, job)));
+                        true
+                    })
+                    .await?;
+                Ok(unknown.insert(jobs))
+            }
         }
-        Ok(self.jobs.entry(id).or_default())
     }
 }
 

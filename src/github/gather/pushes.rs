@@ -161,19 +161,18 @@ async fn left_on_base(look: &Look<'_>, pull_request: &mut PullRequest) -> Result
     for commit in left.into_iter().take(LEFT) {
         let key = format!("on_base:{}:{base}:{commit}", look.repository.id);
         let kept = look.store.kept_answer(&key).await?.map(|kept| kept.body == "true");
-        let contained = match kept {
-            Some(kept) => kept,
-            None => {
-                let contained = match merge_base(look, base.as_str(), &commit).await {
-                    Ok(merge_base) => merge_base == commit,
-                    // GitHub forgets what no branch holds.
-                    Err(GitHubError::NotFound(_)) => false,
-                    Err(error) => return Err(error),
-                };
-                let answer = KeptAnswer { etag: String::new(), body: contained.to_string(), fetched_at: look.now };
-                look.store.keep_answer(key, answer).await?;
-                contained
-            }
+        let contained = if let Some(kept) = kept {
+            kept
+        } else {
+            let contained = match merge_base(look, base.as_str(), &commit).await {
+                Ok(merge_base) => merge_base == commit,
+                // GitHub forgets what no branch holds.
+                Err(GitHubError::NotFound(_)) => false,
+                Err(error) => return Err(error),
+            };
+            let answer = KeptAnswer { etag: String::new(), body: contained.to_string(), fetched_at: look.now };
+            look.store.keep_answer(key, answer).await?;
+            contained
         };
         if contained {
             pull_request.on_base.push(commit);

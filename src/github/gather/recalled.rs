@@ -14,7 +14,7 @@ const ASKED: u32 = 3;
 
 /// Fills in who is gone from a pull request.
 pub(super) async fn pull_request(look: &Look<'_>, pull_request: &mut PullRequest) -> Result<(), GitHubError> {
-    if !places(pull_request).into_iter().any(|place| is_gone(place)) {
+    if !places(pull_request).into_iter().any(is_gone) {
         return Ok(());
     }
     let subject = format!("repository:{}/pull_request:{}", look.repository.id, pull_request.number);
@@ -22,7 +22,9 @@ pub(super) async fn pull_request(look: &Look<'_>, pull_request: &mut PullRequest
         match facts.subject {
             Subject::PullRequest(earlier) => recall(pull_request, *earlier),
             Subject::Landed(landed) => {
-                landed.pull_request.into_iter().for_each(|earlier| recall(pull_request, earlier))
+                if let Some(earlier) = landed.pull_request {
+                    recall(pull_request, earlier);
+                }
             }
             Subject::MergeGroup(_) | Subject::Deployment(_) => {}
         }
@@ -32,7 +34,7 @@ pub(super) async fn pull_request(look: &Look<'_>, pull_request: &mut PullRequest
 
 /// Fills in who started a run and is gone.
 pub(super) async fn run(look: &Look<'_>, run: &mut Run) -> Result<(), GitHubError> {
-    let gone = |attempt: &Attempt| is_gone(&attempt.actor) || is_gone(&attempt.triggering_actor);
+    let gone = |attempt: &Attempt| is_gone(attempt.actor.as_ref()) || is_gone(attempt.triggering_actor.as_ref());
     if !gone(&run.first) && !gone(&run.this) {
         return Ok(());
     }
@@ -61,26 +63,26 @@ fn facts_of(body: EntryBody) -> Option<Facts> {
     }
 }
 
-fn is_gone(account: &Option<Account>) -> bool {
-    account.as_ref().is_none_or(|account| account.login.eq_ignore_ascii_case("ghost"))
+fn is_gone(account: Option<&Account>) -> bool {
+    account.is_none_or(|account| account.login.eq_ignore_ascii_case("ghost"))
 }
 
 fn take(place: &mut Option<Account>, known: Option<Account>) {
-    if is_gone(place) && !is_gone(&known) {
+    if is_gone(place.as_ref()) && !is_gone(known.as_ref()) {
         *place = known;
     }
 }
 
 /// Everywhere an account stands in a pull request.
-fn places(pull_request: &PullRequest) -> Vec<&Option<Account>> {
+fn places(pull_request: &PullRequest) -> Vec<Option<&Account>> {
     let of_commits = pull_request.commits.iter().flat_map(|commit| {
         let named = [&commit.author, &commit.committer].into_iter().chain(&commit.coauthors);
-        named.map(|identity| &identity.account)
+        named.map(|identity| identity.account.as_ref())
     });
-    let of_pushes = pull_request.pushes.iter().map(|push| &push.by);
+    let of_pushes = pull_request.pushes.iter().map(|push| push.by.as_ref());
     let of_timeline = pull_request.timeline.iter().flat_map(|event| match event {
-        TimelineEvent::Reviewed(review) => vec![&review.by],
-        TimelineEvent::Assigned { who, by } => vec![who, by],
+        TimelineEvent::Reviewed(review) => vec![review.by.as_ref()],
+        TimelineEvent::Assigned { who, by } => vec![who.as_ref(), by.as_ref()],
         TimelineEvent::Dismissed { by, .. }
         | TimelineEvent::Retargeted { by, .. }
         | TimelineEvent::ForcePushed { by, .. }
@@ -88,10 +90,10 @@ fn places(pull_request: &PullRequest) -> Vec<&Option<Account>> {
         | TimelineEvent::Closed { by }
         | TimelineEvent::Reopened { by }
         | TimelineEvent::AutoMergeEnabled { by }
-        | TimelineEvent::Queued { by } => vec![by],
+        | TimelineEvent::Queued { by } => vec![by.as_ref()],
         TimelineEvent::AutoMergeDisabled | TimelineEvent::Dequeued => Vec::new(),
     });
-    [&pull_request.opener].into_iter().chain(of_commits).chain(of_pushes).chain(of_timeline).collect()
+    [pull_request.opener.as_ref()].into_iter().chain(of_commits).chain(of_pushes).chain(of_timeline).collect()
 }
 
 fn recall(pull_request: &mut PullRequest, earlier: PullRequest) {

@@ -49,18 +49,15 @@ pub async fn gather(
     before: Before<'_>,
 ) -> Result<Deployment, GitHubError> {
     let mut missing = Vec::new();
-    let (run, approval) = match deployed {
-        Some(deployed) => {
-            let approval = approval(look, listed, deployed, before.asks, &mut missing).await?;
-            let (run, created_at) = (deployed.run.clone(), deployed.created_at);
-            // No gate is asked about it: its node is not needed.
-            let gathered = GatheredRun { run, check_suite: None, created_at, node: String::new() };
-            (Some(chain::complete(look, &gathered, &[], &mut missing).await?), approval)
-        }
-        None => {
-            missing.push("which job of which run deployed: GitHub ties none to the deployment".to_owned());
-            (None, EnvironmentApproval { asked: None, given_by: Vec::new() })
-        }
+    let (run, approval) = if let Some(deployed) = deployed {
+        let approval = approval(look, listed, deployed, before.asks, &mut missing).await?;
+        let (run, created_at) = (deployed.run.clone(), deployed.created_at);
+        // No gate is asked about it: its node is not needed.
+        let gathered = GatheredRun { run, check_suite: None, created_at, node: String::new() };
+        (Some(chain::complete(look, &gathered, &[], &mut missing).await?), approval)
+    } else {
+        missing.push("which job of which run deployed: GitHub ties none to the deployment".to_owned());
+        (None, EnvironmentApproval { asked: None, given_by: Vec::new() })
     };
     let target = deployed.map_or(&listed.commit, |deployed| &deployed.run.head_commit).clone();
     let mut deployment = Deployment {

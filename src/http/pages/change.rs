@@ -1,46 +1,101 @@
-//! One change: its three people, what is missing, and the evidence for who contributed and which reviews count.
+//! One change: its ticket, and the same evidence in short where a decision shows it.
 //!
-//! Invariant: a role that nobody fills, or the wrong person, is shown as such.
+//! Invariant: a role that nobody fills, or the wrong person, is shown as such. What the ticket says is in
+//! `evidence/ticket`: the page and the file of a sample are one text.
 
-use super::{Links, Of, accounts, at, badge, change_address, moment, page, reasons};
+use super::{Links, Of, accounts, at, badge, change_address, page_with, reasons};
+use crate::evidence::population::survey::Ended;
+use crate::evidence::ticket::{self, Attempt, Look, Places, Story};
 use crate::http::Doors;
 use crate::http::problem::Problem;
+use crate::store::StoreError;
 use axum::extract::{Path, State};
 use countersign_core::domain::{
-    ChangeName, ChangeVerdict, CommitSha, Contribution, Contributor, Outcome, Reason, ReviewVerdict, Verdict,
+    ChangeName, ChangeVerdict, CommitSha, Contribution, Contributor, Entry, EntryBody, Outcome, PullRequestState,
+    Reason, RepositoryId, ReviewVerdict, Subject, Verdict,
 };
 use maud::{Markup, html};
 
-/// `GET /changes/{owner}/{name}/{change}`: the latest verdict on one change.
+/// How many decisions on the change itself, and on deployments after it landed, are read.
+const LOOKS: u32 = 100;
+const ATTEMPTS: u32 = 20;
+
+/// `GET /changes/{owner}/{name}/{change}`: all that is on record of one change.
 pub async fn change(
     State(doors): State<Doors>,
     Path((owner, name, change)): Path<(String, String, String)>,
 ) -> Result<Markup, Problem> {
     let found = doors.store.change(&format!("{owner}/{name}"), &change).await?.ok_or_else(Problem::not_found)?;
-    let links = Links::new(&doors, &found.repository);
-    let verdict = &found.verdict;
-    let (title, about) = match &verdict.change {
-        ChangeName::PullRequest(number) => {
-            let place = links.address(&format!("pull/{number}"));
-            (format!("#{number}"), html! { a href=(place) { "Pull request #" (number) } })
-        }
-        ChangeName::Commit(sha) => {
-            (sha.short().to_owned(), html! { (links.commit(sha)) ", which came without a pull request" })
-        }
+    let (_, entry) = doors.store.decision(&found.decision).await?.ok_or_else(Problem::not_found)?;
+    let EntryBody::Decision(latest) = entry.body else { return Err(Problem::not_found()) };
+    let story = story(&doors, latest.facts.repository.id, &found.verdict.change).await?;
+    let web = doors.settings.github.web_url.trim_end_matches('/');
+    let places = Places { web, repository: &found.repository, service: true };
+    let title = match &found.verdict.change {
+        ChangeName::PullRequest(number) => format!("#{number} of {}", found.repository),
+        ChangeName::Commit(commit) => format!("{} of {}", commit.short(), found.repository),
     };
-    let shown = Shown { links: &links, deployment: None, with_reasons: false };
-    Ok(page(
-        &format!("{title} of {}", found.repository),
-        &html! {
-            p.quiet { (found.repository) " · " (moment(&found.decided_at)) }
-            h1 { (badge(&verdict.outcome.to_string(), Of::Change)) " " (about) }
-            @if verdict.reasons.is_empty() { p.lead { "Written and reviewed by different people." } }
-            (reasons(&verdict.reasons))
-            (uncounted(verdict))
-            (article(verdict, &shown))
-            p.quiet { "Judged last in " a href={ "/decisions/" (found.decision) } { "this decision" } "." }
-        },
-    ))
+    Ok(page_with(&title, ticket::STYLE, &ticket::body(&story, places)))
+}
+
+/// Every decision on a change, and the attempts to deploy it.
+async fn story(doors: &Doors, of: RepositoryId, change: &ChangeName) -> Result<Story, Problem> {
+    let subject = match change {
+        ChangeName::PullRequest(number) => format!("repository:{of}/pull_request:{number}"),
+        ChangeName::Commit(commit) => format!("repository:{of}/commit:{commit}"),
+    };
+    let mut looks = Vec::new();
+    for position in doors.store.positions_of(&subject, LOOKS).await? {
+        looks.extend(look(doors, position).await?);
+    }
+    // No release can hold it before it had landed.
+    let landed = looks.iter().find(|look| match &look.decision.facts.subject {
+        Subject::PullRequest(request) => request.state == PullRequestState::Merged,
+        _ => true,
+    });
+    let from = landed.or(looks.last()).map_or(0, |look| look.position);
+    let mut attempts = Vec::new();
+    for position in doors.store.deployments_from(of, from, ATTEMPTS).await? {
+        let Some(look) = look(doors, position).await? else { continue };
+        if look.decision.verdict.changes.iter().any(|one| one.change == *change) {
+            let ended = ended(doors, &look).await?;
+            attempts.push(Attempt { look, ended });
+        }
+    }
+    Ok(Story { change: change.clone(), looks, attempts, about: None, left_out: 0 })
+}
+
+/// The decision at a place in the ledger.
+async fn look(doors: &Doors, position: u64) -> Result<Option<Look>, Problem> {
+    let Some(stored) = doors.store.ledger_entries(position, 1).await?.into_iter().next() else { return Ok(None) };
+    let entry: Entry = read(&stored.body)?;
+    Ok(match entry.body {
+        EntryBody::Decision(decision) => {
+            Some(Look { position, time: entry.time, leaf: stored.leaf, decision: *decision, afterwards: false })
+        }
+        _ => None,
+    })
+}
+
+/// How the deployment ended that a decision was made for.
+async fn ended(doors: &Doors, look: &Look) -> Result<Option<Ended>, Problem> {
+    let Some(position) = doors.store.end_of(&look.decision).await? else { return Ok(None) };
+    let Some(stored) = doors.store.ledger_entries(position, 1).await?.into_iter().next() else { return Ok(None) };
+    let entry: Entry = read(&stored.body)?;
+    Ok(match entry.body {
+        EntryBody::DeploymentFinished(finished) => Some(Ended {
+            time: entry.time,
+            position,
+            deployment: finished.deployment.0,
+            conclusion: finished.conclusion,
+            ended_at: finished.ended_at,
+        }),
+        _ => None,
+    })
+}
+
+fn read(body: &[u8]) -> Result<Entry, StoreError> {
+    serde_json::from_slice(body).map_err(|error| StoreError::Unreadable(error.to_string()))
 }
 
 /// What surrounds a change on a page.

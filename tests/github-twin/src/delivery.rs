@@ -34,7 +34,8 @@ impl World {
         // What becomes of the installation is told in any case; all else only while it is there, awake and in reach.
         let ours = &self.installation;
         let heard = ours.events.iter().any(|known| known == name);
-        if !name.starts_with("installation") && !(heard && ours.installed && ours.suspended.is_none() && ours.reaches) {
+        let ours_to_hear = heard && ours.installed && ours.suspended.is_none() && ours.reaches;
+        if !name.starts_with("installation") && !ours_to_hear {
             return;
         }
         let outcome = if self.webhooks.dropping {

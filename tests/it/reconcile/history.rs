@@ -224,7 +224,7 @@ impl Ledger {
     }
 
     /// The key that bundles are signed with.
-    pub fn key(&self) -> String {
+    pub fn key() -> String {
         key().verifying_key().to_string()
     }
 

@@ -289,3 +289,23 @@ fn a_dismissal_holds_also_where_the_review_is_still_shown_as_an_approval() {
     assert_eq!(verdict.outcome, Pending);
     assert_eq!(verdict.changes[0].reviews[0].reasons[0].code, "approval-withdrawn");
 }
+
+#[test]
+fn a_merged_approval_that_is_doubtful_for_one_reason_says_that_one() {
+    let pull = open().approved(&user("ben")).with_review(|review| review.could_write = None).merged(&user("cat"));
+    let verdict = judge(&pull.facts());
+    assert_eq!(doubts(&verdict).1, ["Not known: whether @ben had write access when approving #1"]);
+}
+
+#[test]
+fn what_comes_after_the_merge_and_the_dismissal_of_an_approval_hide_no_objection() {
+    let dismissal = |was| crate::domain::TimelineEvent::Dismissed { review: None, was, by: Some(user("ann")) };
+    let (yes, no) = (crate::domain::ReviewState::Approved, crate::domain::ReviewState::ChangesRequested);
+    let outcome = |pull: Pull| judge(&pull.facts()).outcome;
+    let approved = || open().approved(&user("ben"));
+    assert_eq!(outcome(approved().event(dismissal(no))), Undetermined);
+    assert_eq!(outcome(approved().event(dismissal(yes))), Outcome::Allow);
+    assert_eq!(outcome(approved().event(dismissal(no)).merged(&user("cat"))), Undetermined);
+    assert_eq!(outcome(approved().merged(&user("cat")).event(dismissal(no))), Outcome::Allow);
+    assert_eq!(outcome(approved().merged(&user("cat")).retargeted(&user("ann"))), Outcome::Allow);
+}

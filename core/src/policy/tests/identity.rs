@@ -317,3 +317,12 @@ fn a_commit_that_the_merge_put_on_the_base_is_still_one_of_the_pull_request() {
     let pull = pull.with(|pr| pr.on_base.extend([sha("a1"), sha("b1")]));
     assert_eq!(contributors(&pull.facts()), ["ann", "ben"]);
 }
+
+#[test]
+fn only_githubs_own_bots_are_taken_for_them() {
+    let user_named = |login: &str| account(900, login, AccountKind::User);
+    assert!(bot("github-actions").is_actions() && !bot("codegen").is_actions());
+    assert!(bot("github-merge-queue").is_merge_queue() && !bot("codegen").is_merge_queue());
+    assert!(!user_named("github-merge-queue").is_merge_queue());
+    assert!(!user_named("ann").is_actions() && !user_named("ann").is_merge_queue());
+}

@@ -73,3 +73,70 @@ fn nobodys_own_rules_change_what_the_packs_demand() {
     let (policies, _) = Policies::with_own(&packs, &[own]).unwrap();
     assert_eq!(policies.sources().files.len(), builtin + 1);
 }
+
+#[test]
+fn a_fault_is_shown_in_the_repositorys_own_file_and_one_for_each_cause() {
+    let problems = |text: &str| {
+        let own = OwnFile { name: "a.cedar".to_owned(), text: text.to_owned() };
+        let (_, _, problems) = Policies::lay_beside(&["three-person".to_owned()], &[own]).unwrap();
+        assert!(problems.iter().all(|problem| problem.file == "a.cedar"), "{problems:?}");
+        problems
+    };
+    for taken in ["review-missing", "facts-incomplete"] {
+        let found = problems(&format!("// One line before.\n@id(\"{taken}\") forbid {MERGE};"));
+        assert_eq!((found.len(), found[0].line), (1, 2));
+        assert!(found[0].message.contains("Countersign's own"), "{found:?}");
+    }
+    // A misspelt action makes the rule impossible as well: that follows, and is not said.
+    let misspelt = "@id(\"x\") forbid (principal, action == Action::\"merg\", resource is Change);";
+    let found = problems(misspelt);
+    assert_eq!((found.len(), found[0].help.as_deref()), (1, Some("did you mean `Action::\"merge\"`?")));
+    let place = found[0].span;
+    assert_eq!(&misspelt[place.0..place.1], "Action::\"merg\"");
+    let found = problems(&format!("{misspelt}\n@id(\"y\") forbid {MERGE} when {{ resource.marged }};"));
+    assert_eq!(found.len(), 2, "{found:?}");
+    let found = problems(&format!("@id(\"x\") forbid {MERGE} when {{ resource.marged || resource.hed == \"a\" }};"));
+    assert_eq!(found.iter().filter(|problem| problem.message.contains("not found")).count(), 2, "{found:?}");
+    let found = problems(&format!("@idd(\"x\") @owner(\"shop\") forbid {MERGE};"));
+    assert_eq!(found[0].help.as_deref(), Some("did you mean `@id` where it says `@idd`?"));
+    assert_eq!(problems(&format!("@owner(\"shop\") forbid {MERGE};"))[0].help, None);
+}
+
+#[test]
+fn the_same_rule_twice_is_one_rule() {
+    let own = |name: &str| OwnFile {
+        name: name.to_owned(),
+        text: format!("@id(\"x\") forbid {MERGE} when {{ resource.merged }};"),
+    };
+    let packs = ["three-person".to_owned()];
+    let (once, ..) = Policies::lay_beside(&packs, &[own("a.cedar")]).unwrap();
+    let (twice, ..) = Policies::lay_beside(&packs, &[own("a.cedar"), own("a.cedar")]).unwrap();
+    assert_eq!(once.sources(), twice.sources());
+}
+
+#[test]
+fn a_rule_about_one_thing_alone_is_asked_of_that_thing() {
+    let scopes = [
+        r#"(principal, action, resource == Change::"\#1")"#,
+        r#"(principal, action == Action::"merge", resource is Change)"#,
+        r#"(principal, action in [Action::"merge"], resource)"#,
+        r#"(principal == Anyone::"anyone", action == Action::"merge", resource)"#,
+        "(principal is Anyone, action, resource)",
+    ];
+    for scope in scopes {
+        let scope = scope.replace("\\#", "#");
+        let verdict = judged(&[("a.cedar", &format!("@id(\"x\") forbid {scope};"))]);
+        // One of every action forbids the approval as well.
+        assert!(codes(&verdict).contains(&"x") && verdict.outcome != Outcome::Allow, "{scope}: {verdict:?}");
+    }
+}
+
+#[test]
+fn what_is_wrong_or_ignored_is_on_record() {
+    for (ignored, faults) in [(vec!["a.cedar".to_owned()], Vec::new()), (Vec::new(), vec!["b.cedar".to_owned()])] {
+        let mut facts = Pull::opened(1, &user("ann"), "a1").facts();
+        facts.terms.repository_rules = crate::domain::RepositoryRules { ignored, faults };
+        let again: crate::domain::Facts = serde_json::from_str(&serde_json::to_string(&facts).unwrap()).unwrap();
+        assert_eq!(again, facts);
+    }
+}

@@ -2,7 +2,8 @@
 
 use super::deploy::asking;
 use super::world::{Landed, Pull, Release, account, bot, good_pull, judge, sha, under, user};
-use crate::domain::{AccountKind, LandingKind, Outcome, TimelineEvent};
+use crate::domain::{AccountKind, LandingKind, Outcome, RepositoryId, TimelineEvent};
+use crate::policy::{OwnFile, Policies, decide};
 
 /// What is not known of a release, in alphabetical order.
 fn unknown(release: Release) -> Vec<String> {
@@ -140,4 +141,93 @@ fn where_commits_differ_it_says_who_names_which() {
     );
     let other = asking(|request| request.commits.push(sha("base"))).with(|deployment| deployment.record = None);
     assert_eq!(text(other), named("the run is for m1 and the job that asks names m1 and base"));
+}
+
+#[test]
+fn a_run_that_proves_nothing_is_told_by_what_it_came_from() {
+    let text = |release: Release| {
+        let verdict = judge(&release.facts());
+        let reason = verdict.reasons.iter().find(|reason| reason.code == "event-untrusted");
+        reason.expect("an untrusted event").text.clone()
+    };
+    let told = |what: &str| format!("This run came about in a way that proves nothing: {what}");
+    let target = |run: &mut crate::domain::Run| "pull_request_target".clone_into(&mut run.event);
+    assert_eq!(text(Release::good().with_run(target)), told("`pull_request_target`"));
+    let elsewhere = Release::good().with_run(|run| run.head_repository = Some(RepositoryId(8)));
+    assert_eq!(text(elsewhere), told("its commit comes from another repository"));
+    let followed = Release::good().with_run(|run| {
+        let mut first = run.clone();
+        target(&mut first);
+        "workflow_run".clone_into(&mut run.event);
+        run.followed = Some(Box::new(first));
+    });
+    assert_eq!(text(followed), told("`workflow_run` after `pull_request_target`"));
+}
+
+#[test]
+fn that_one_run_needs_no_deployer_says_nothing_of_another_persons_run() {
+    let rule = r#"@id("attended") forbid (principal, action == Action::"deploy", resource is Release) when { resource.unattended };"#;
+    let own = OwnFile { name: "attended.cedar".to_owned(), text: rule.to_owned() };
+    let facts = under(&["unattended"], Release::good().by_push().facts());
+    let (policies, _) = Policies::with_own(&facts.terms.packs, &[own]).unwrap();
+    let verdict = decide(&facts, &policies);
+    assert_eq!(verdict.reasons.iter().map(|reason| reason.code.as_str()).collect::<Vec<_>>(), ["attended"]);
+    assert_eq!(verdict.can_deploy, [user("cat"), user("dee")]);
+}
+
+#[test]
+fn only_the_push_that_put_the_target_there_spares_whoever_started_the_run() {
+    let deployers = |release: Release| {
+        let verdict = judge(&release.facts());
+        (verdict.outcome, verdict.deployers.iter().map(|it| it.account.login.clone()).collect::<Vec<_>>())
+    };
+    let named = |logins: &[&str]| logins.iter().map(|login| (*login).to_owned()).collect::<Vec<_>>();
+    // cat merged it, and starts it by hand: an approval does not take that away.
+    let by_hand = Release::good().by(&user("cat")).approvals(&[&user("dee")]);
+    assert_eq!(deployers(by_hand), (Outcome::Allow, named(&["cat", "dee"])));
+    // By the push itself nobody but the approver deploys.
+    let by_push = Release::good().by_push().approvals(&[&user("dee")]);
+    assert_eq!(deployers(by_push), (Outcome::Allow, named(&["dee"])));
+    // What the queue put there was pushed by the queue, and by nobody who pushes a tag of that name.
+    let tag = by_push_of_queue().by(&user("ann"));
+    assert_eq!(deployers(tag), (Outcome::Deny, named(&["ann"])));
+    assert_eq!(deployers(by_push_of_queue().by(&bot("github-merge-queue"))).1, named(&["cat", "dee"]));
+    // And what somebody merged was not pushed by the queue.
+    let merged = Release::good().by_push().by(&bot("github-merge-queue"));
+    assert_eq!(deployers(merged), (Outcome::Deny, Vec::new()));
+}
+
+fn by_push_of_queue() -> Release {
+    by_push(TimelineEvent::Queued { by: Some(user("dee")) }, LandingKind::MergeQueueMerge)
+}
+
+#[test]
+fn whoever_a_rule_asks_a_part_of_is_the_only_one_who_could_deploy() {
+    let rule = r#"@id("own") forbid (principal is Person, action == Action::"deploy", resource is Change)
+        unless { resource has reviewers && resource.reviewers.contains(principal) };"#;
+    let pull = Pull::opened(1, &user("ann"), "a1").approved(&user("ben")).approved(&user("cat"));
+    let facts = Release::of(&[Landed::Merge("m1", pull.merged(&user("ann")))]).facts();
+    let own = OwnFile { name: "own.cedar".to_owned(), text: rule.to_owned() };
+    let (policies, _) = Policies::with_own(&facts.terms.packs, &[own]).unwrap();
+    assert_eq!(decide(&facts, &policies).can_deploy, [user("ben"), user("cat")]);
+}
+
+#[test]
+fn what_came_without_a_pull_request_is_told_by_how_it_came() {
+    let text = |release: Release| {
+        let verdict = judge(&release.facts());
+        let reason = verdict.reasons.iter().find(|reason| reason.code == "pull-request-missing");
+        reason.expect("no pull request").text.clone()
+    };
+    let elsewhere = good_pull(1, "a1").with(|pr| "develop".clone_into(&mut pr.base_branch));
+    assert_eq!(
+        text(Release::of(&[Landed::Merge("m1", elsewhere)])),
+        "#1 reached main without a pull request into it: its pull request is into develop"
+    );
+    let pushed = Release::good().with(|deployment| {
+        for landing in deployment.changes[0].landing.iter_mut().chain(&mut deployment.line.landings) {
+            landing.kind = LandingKind::Push;
+        }
+    });
+    assert_eq!(text(pushed), "#1 reached main without a pull request into it: @cat pushed it");
 }

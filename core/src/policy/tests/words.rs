@@ -87,3 +87,68 @@ fn words_from_outside_are_never_markup() {
     assert!(title(&verdict).len() <= 255 && title(&verdict).contains('…'));
     assert!(short_comment(&verdict, "").len() <= 1_024);
 }
+
+#[test]
+fn many_names_are_counted_and_a_name_that_is_no_login_stands_by_itself() {
+    let mut pull = open();
+    for login in ["cat", "dee", "eve"] {
+        pull = pull.push(&user(login), login, &user(login));
+    }
+    assert_eq!(title_of(&pull.facts()), "Waiting for a review by someone other than @ann, @ben, @cat and 2 more");
+    let odd = [("", ""), ("Ben Example", "Ben Example"), ("ann_b-c", "@ann_b-c"), ("a\u{7}b", "ab")];
+    for (login, said) in odd {
+        let account = crate::domain::Account { login: login.to_owned(), ..user("ann") };
+        let title = title_of(&Pull::opened(1, &account, "a1").facts());
+        assert_eq!(title, format!("Waiting for a review by someone other than {said}"));
+    }
+}
+
+#[test]
+fn whoever_deploys_by_another_account_is_named_with_the_person() {
+    let mut facts = Release::good().by(&user("ann-work")).facts();
+    let accounts = vec![user("ann").id, user("ann-work").id];
+    facts.terms.persons.push(crate::domain::Person { name: "Ann Example".to_owned(), accounts, emails: Vec::new() });
+    assert_eq!(title_of(&facts), "@ann-work (Ann Example) contributed to #1 and so cannot deploy it");
+}
+
+#[test]
+fn a_part_is_told_once_and_in_words() {
+    let told = |because: &[&str]| {
+        let because = because.iter().map(|how| (*how).to_owned()).collect();
+        crate::policy::part(&crate::domain::Deployer { account: user("ann"), because })
+    };
+    assert_eq!(told(&["actor", "triggering_actor"]), "started the run");
+    assert_eq!(told(&["actor"]), "started the run");
+    assert_eq!(told(&["triggering_actor"]), "ran it again");
+    let all = ["environment_approver", "merged", "queued", "auto_merge", "pushed", "creator"];
+    assert_eq!(
+        told(&all),
+        "approved the environment, merged the change, queued the change, enabled auto-merge, pushed the commit and \
+         created the deployment"
+    );
+    assert_eq!(told(&["environment_approver", "triggering_actor"]), "approved the environment and ran it again");
+    assert_eq!(told(&["came_along"]), "came along");
+}
+
+#[test]
+fn a_missing_review_is_explained_by_the_latest_that_could_have_counted() {
+    let late = open().approved(&user("ben")).merged(&user("cat")).approved(&user("dee"));
+    assert_eq!(
+        title_of(&late.facts()),
+        "#1 landed without an approval that counts: @ben contributed to #1 and so cannot approve it"
+    );
+    let objected =
+        open().approved(&bot("codegen")).objected(&user("rae")).with_review(|it| it.could_write = Some(false));
+    assert_eq!(
+        title_of(&objected.facts()),
+        "Waiting for a review by someone other than @ann and @ben: @codegen is automation, and automation does not review"
+    );
+}
+
+#[test]
+fn each_letter_that_could_be_markup_is_made_harmless() {
+    let pull = open().with(|pr| pr.missing.push("a<b>c&d\\e`f*g_h[i]j|k~l!m\u{7}n".to_owned()));
+    let facts = facts(Subject::PullRequest(Box::new(pull.0)));
+    let summary = summary_markdown(&judge(&facts), &facts, "");
+    assert!(summary.contains("a&lt;b&gt;c&amp;d\\\\e\\`f\\*g\\_h\\[i\\]j\\|k\\~l\\!m n"), "{summary}");
+}

@@ -129,6 +129,8 @@ pub fn team(world: &World, slug: &str, team: &Team) -> Value {
         "privacy": "closed",
         "notification_setting": "notifications_enabled",
         "permission": "pull",
+        "type": "organization",
+        "organization_id": ORGANIZATION,
         "members_url": format!("{api}/members{{/member}}"),
         "repositories_url": format!("{api}/repos"),
         "parent": null,

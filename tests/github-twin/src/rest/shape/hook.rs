@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 
 /// `webhook-config`: where the App's webhooks go. The secret is never shown.
 pub fn hook_config(world: &World) -> Value {
-    json!({
-        "url": world.installation.webhook_url.as_deref().unwrap_or_default(),
-        "content_type": "json",
-        "secret": "********",
-        "insecure_ssl": "0"
-    })
+    let config = json!({"content_type": "json", "secret": "********", "insecure_ssl": "0"});
+    // An App without an address shows none.
+    match &world.installation.webhook_url {
+        Some(url) => super::merged(config, json!({"url": url})),
+        None => config,
+    }
 }
 
 /// `hook-delivery-item`.
