@@ -25,6 +25,7 @@ mod derived;
 mod directory;
 mod files;
 mod heads;
+mod lines;
 mod oscal;
 mod replay;
 mod report;

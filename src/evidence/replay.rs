@@ -13,12 +13,14 @@ use countersign_core::policy::{Policies, decide};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
 
 /// What a bundle brings to decide again.
 pub(super) struct Replay {
     policies: BTreeMap<String, Policies>,
     settings: BTreeSet<String>,
-    named: BTreeSet<String>,
+    /// The policies and settings that entries name; entries are read side by side.
+    named: Mutex<BTreeSet<String>>,
 }
 
 /// What an entry is, as far as the check goes on with it.
@@ -72,17 +74,17 @@ impl Replay {
             }
             settings.insert(digest);
         }
-        Ok(Self { policies, settings, named: BTreeSet::new() })
+        Ok(Self { policies, settings, named: Mutex::default() })
     }
 
     /// Reads an entry; a decision among them is made again.
-    pub(super) fn entry(&mut self, line: &[u8]) -> Result<Seen, String> {
+    pub(super) fn entry(&self, line: &[u8]) -> Result<Seen, String> {
         let beginning: Beginning = serde_json::from_slice(line).map_err(|error| error.to_string())?;
         if beginning.version != ENTRY_VERSION {
             return Err(format!("an entry of version {}: this build reads {ENTRY_VERSION}", beginning.version));
         }
         if let Some(settings) = beginning.settings_digest {
-            self.named.insert(settings);
+            self.name(settings);
         }
         // What was judged afterwards is made again like a decision.
         if !["decision", "backfilled"].contains(&beginning.kind.as_str()) {
@@ -95,14 +97,19 @@ impl Replay {
         let policies = self.policies.get(&decision.policy_digest);
         let policies = policies.ok_or_else(|| format!("its policy {} is not in the bundle", decision.policy_digest))?;
         compare(&decision, policies, line)?;
-        self.named.insert(decision.policy_digest);
+        self.name(decision.policy_digest);
         Ok(Seen::Decision)
+    }
+
+    fn name(&self, digest: String) {
+        self.named.lock().unwrap_or_else(PoisonError::into_inner).insert(digest);
     }
 
     /// The path of a policy or of settings that no entry names.
     pub(super) fn not_named(&self) -> Option<String> {
-        let policy = self.policies.keys().find(|digest| !self.named.contains(*digest));
-        let settings = self.settings.iter().find(|digest| !self.named.contains(*digest));
+        let named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
+        let policy = self.policies.keys().find(|digest| !named.contains(*digest));
+        let settings = self.settings.iter().find(|digest| !named.contains(*digest));
         policy
             .map(|digest| format!("{POLICIES}/{digest}"))
             .or_else(|| settings.map(|digest| format!("{SETTINGS}/{digest}.json")))

@@ -8,17 +8,15 @@ use super::EvidenceError;
 use super::bundle::{BUNDLE_VERSION, CHECKPOINT, ENTRIES, FRONTIERS, Frontiers, LEFT_OUT_PREFIX, LeftOut};
 use super::contents::{Contents, may_sign, signed_checkpoint};
 use super::derived::check_derived;
+use super::files::Again;
 use super::heads::{KeysNamed, Walk, check_older, check_witnesses, older};
+use super::lines::in_order;
 use super::progress::{Stage, Watched};
 use super::replay::{self, Replay, Seen};
 use countersign_core::ledger::tree::{MAX_SIZE, cover, leaf_hash};
 use countersign_core::ledger::{Checkpoint, Hash, VerifyingKey, WitnessKey};
 use serde::Serialize;
-use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
-
-/// The longest line of entries that is read.
-const LONGEST_LINE: u64 = 64 << 20;
 
 /// What the reader believes before the check.
 #[derive(Debug, Clone, Copy, Default)]
@@ -102,7 +100,7 @@ pub fn verify(bundle: &Path, trust: &Trust<'_>) -> Result<Verified, EvidenceErro
     let older = older(&contents, trust)?;
     let checkpoint = read_checkpoint(&contents)?;
     let frontiers = check_frontiers(contents.json(FRONTIERS)?, &checkpoint)?;
-    let mut replay = Replay::load(&contents)?;
+    let replay = Replay::load(&contents)?;
 
     let mut walk = Walk::new(&older, &contents.rotations);
     let read = |line: &[u8]| replay.entry(line);
@@ -148,7 +146,7 @@ fn lead_to_root(
     frontiers: &Frontiers,
     checkpoint: &Checkpoint,
     walk: &mut Walk,
-    read: impl FnMut(&[u8]) -> Result<Seen, String>,
+    read: impl Fn(&[u8]) -> Result<Seen, String> + Sync,
     progress: Watched<'_>,
 ) -> Result<Counts, EvidenceError> {
     for (node, hash) in cover(0, frontiers.from).into_iter().zip(&frontiers.left) {
@@ -219,47 +217,30 @@ fn read_entries(
     contents: &Contents,
     frontiers: &Frontiers,
     walk: &mut Walk,
-    mut read_one: impl FnMut(&[u8]) -> Result<Seen, String>,
+    read_one: impl Fn(&[u8]) -> Result<Seen, String> + Sync,
     progress: Watched<'_>,
 ) -> Result<Counts, EvidenceError> {
-    let mut reader = BufReader::with_capacity(1 << 18, contents.reader(ENTRIES)?);
     let mut counts = Counts::default();
-    let mut line = Vec::new();
-    for (number, position) in (1_u64..).zip(frontiers.from..frontiers.to) {
-        let place = || format!("{ENTRIES} line {number} (entry {position})");
-        line.clear();
-        let read = (&mut reader).take(LONGEST_LINE).read_until(b'\n', &mut line);
-        read.map_err(|error| contents.failed(ENTRIES, error))?;
-        if line.is_empty() {
-            return Err(EvidenceError::wrong(place(), "the file ends before it"));
+    let look = |line: &[u8]| {
+        if line.starts_with(LEFT_OUT_PREFIX) {
+            let left_out: LeftOut = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+            return Ok((left_out.left_out, None));
         }
-        if line.pop() != Some(b'\n') {
-            return Err(EvidenceError::wrong(place(), "it is cut short or too long"));
+        Ok((leaf_hash(line), Some(read_one(line)?)))
+    };
+    let range = frontiers.from..frontiers.to;
+    in_order(&Again::Of(contents, ENTRIES), &range, look, |position, (leaf, seen)| {
+        match seen {
+            None => counts.left_out += 1,
+            Some(Seen::Decision) => counts.decisions += 1,
+            Some(Seen::Key(key)) => counts.keys.started(position, key),
+            Some(Seen::Rotation(note)) => counts.keys.rotated(position, note),
+            Some(Seen::Other) => {}
         }
-        let leaf = if line.starts_with(LEFT_OUT_PREFIX) {
-            let left_out: LeftOut =
-                serde_json::from_slice(&line).map_err(|error| EvidenceError::wrong(place(), error.to_string()))?;
-            counts.left_out += 1;
-            left_out.left_out
-        } else {
-            match read_one(&line).map_err(|what| EvidenceError::wrong(place(), what))? {
-                Seen::Decision => counts.decisions += 1,
-                Seen::Key(key) => counts.keys.started(position, key),
-                Seen::Rotation(note) => counts.keys.rotated(position, note),
-                Seen::Other => {}
-            }
-            leaf_hash(&line)
-        };
-        walk.add(0, leaf, ENTRIES)?;
         progress.add(1);
-    }
-    let rest = reader.fill_buf().map_err(|error| contents.failed(ENTRIES, error))?;
-    if rest.is_empty() {
-        Ok(counts)
-    } else {
-        let what = format!("it has more than the {} entries of {FRONTIERS}", frontiers.to - frontiers.from);
-        Err(EvidenceError::wrong(ENTRIES, what))
-    }
+        walk.add(0, leaf, ENTRIES)
+    })?;
+    Ok(counts)
 }
 
 #[cfg(test)]
