@@ -272,6 +272,7 @@ pub fn write_workbook(out: &Path, rows: u64) -> anyhow::Result<()> {
                 text: format!("#{number}"),
                 url: format!("https://github.example/acme/pull/{number}"),
             },
+            page: Cell::Empty,
             commit: commit.clone(),
             change_type: "pull request",
             tickets: String::new(),

@@ -4,6 +4,7 @@ mod report;
 
 use super::Exit;
 use super::progress::Bar;
+use crate::evidence::bundle::address_of_pages;
 use crate::evidence::population::Period;
 use crate::evidence::progress::Watched;
 use crate::evidence::{Draw, sample};
@@ -217,6 +218,7 @@ async fn write(
         repositories: found.repositories,
         older,
         size,
+        pages: address_of_pages(&settings.server.public_url),
         key: signer.key(),
         progress: Watched(Some(bar.progress())),
     };

@@ -62,6 +62,9 @@ pub struct Manifest {
     /// The time that the population is told for; absent for all that the entries tell of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub period: Option<Period>,
+    /// The address under which Countersign shows changes, where it has one; tables link to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pages: Option<String>,
     /// The files, ordered by path, none twice.
     pub files: Vec<ListedFile>,
 }
@@ -133,6 +136,12 @@ pub fn manifest_text(ledger: &str, manifest: &[u8]) -> Checkpoint {
 /// The file of attestations of this number, from 1.
 pub fn attestations_file(number: u64) -> String {
     format!("{ATTESTATIONS}/{number:06}.intoto.jsonl")
+}
+
+/// An address that tables may link to; `None` where it is none.
+pub fn address_of_pages(url: &str) -> Option<String> {
+    let is_one = url.starts_with("https://") || url.starts_with("http://");
+    is_one.then(|| url.to_owned())
 }
 
 /// Whether a path of a bundle is plain: relative, without `.` and `..`, of letters, digits, `.`, `_` and `-`.

@@ -6,7 +6,7 @@
 use super::EvidenceError;
 use super::bundle::{
     ATTESTATIONS, BUNDLE_VERSION, CHECKPOINT, CONSISTENCY, DERIVED, ENTRIES, FRONTIERS, ListedFile, MANIFEST,
-    MANIFEST_NOTE, Manifest, POLICIES, ROTATIONS, SETTINGS, is_plain, manifest_text,
+    MANIFEST_NOTE, Manifest, POLICIES, ROTATIONS, SETTINGS, address_of_pages, is_plain, manifest_text,
 };
 use super::files::{Files, Pieces};
 use super::population::Period;
@@ -26,6 +26,8 @@ pub(super) struct Contents {
     listed: Vec<ListedFile>,
     /// The time that the population is told for.
     pub(super) period: Option<Period>,
+    /// The address that tables link changes to.
+    pub(super) pages: Option<String>,
     /// The origin of the ledger, as the note over the manifest names it.
     pub(super) origin: String,
     /// Who signed the manifest.
@@ -68,6 +70,7 @@ impl Contents {
             paths,
             listed: manifest.files,
             period: manifest.period,
+            pages: manifest.pages,
             origin: origin.to_owned(),
             signer: signed.signer,
             keyring,
@@ -181,6 +184,9 @@ fn check_manifest(manifest: &Manifest) -> Result<(), EvidenceError> {
     if manifest.version != BUNDLE_VERSION {
         let what = format!("a bundle of version {}: this build reads {BUNDLE_VERSION}", manifest.version);
         return Err(wrong(MANIFEST, what));
+    }
+    if let Some(pages) = manifest.pages.as_ref().filter(|pages| address_of_pages(pages).is_none()) {
+        return Err(wrong(MANIFEST, format!("it links changes to `{pages}`, which is no address of pages")));
     }
     let mut last = "";
     for file in &manifest.files {

@@ -42,6 +42,8 @@ pub(super) struct Source<'a> {
     pub(super) checkpoint: String,
     /// The policies and settings that the entries name.
     pub(super) catalogue: Catalogue,
+    /// The address that tables link changes to.
+    pub(super) pages: Option<String>,
 }
 
 /// Writes every derived file; attestations as the seals say.
@@ -65,7 +67,10 @@ pub(super) fn derive(
         progress.add(1);
         let entry: Entry = serde_json::from_slice(line).map_err(|error| of_entry(position, error.to_string()))?;
         tables.seen.entry(&entry);
-        for row in reading.rows(position, leaf_hash(line), &entry) {
+        for mut row in reading.rows(position, leaf_hash(line), &entry) {
+            if let (Row::Change(row), Some(pages)) = (&mut row, &source.pages) {
+                row.link_to(pages);
+            }
             if let (Row::Deployment(_), EntryBody::Decision(decision)) = (&row, &entry.body) {
                 attestations.add(&entry, decision, directory)?;
             }
@@ -102,6 +107,7 @@ pub(super) fn check_derived(
         period: contents.period.clone(),
         checkpoint: contents.text(CHECKPOINT)?,
         catalogue: Catalogue::of(contents)?,
+        pages: contents.pages.clone(),
     };
     derive(&source, Seals::Of(contents), &mut directory, progress)?;
     for path in DERIVED {

@@ -144,9 +144,14 @@ impl Directory {
     }
 
     /// Writes the manifest and its note; answers how many files it lists.
-    pub(super) fn finish(mut self, period: Option<Period>, key: &SigningKey) -> Result<usize, EvidenceError> {
+    pub(super) fn finish(
+        mut self,
+        period: Option<Period>,
+        pages: Option<String>,
+        key: &SigningKey,
+    ) -> Result<usize, EvidenceError> {
         self.files.sort_by(|a, b| a.path.cmp(&b.path));
-        let manifest = Manifest { version: BUNDLE_VERSION, period, files: std::mem::take(&mut self.files) };
+        let manifest = Manifest { version: BUNDLE_VERSION, period, pages, files: std::mem::take(&mut self.files) };
         let bytes = canonical::to_bytes(&manifest)?;
         self.write(MANIFEST, &bytes)?;
         let note = manifest_text(key.name(), &bytes).sign(key)?;

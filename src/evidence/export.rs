@@ -37,6 +37,8 @@ pub struct Request<'a> {
     pub older: Option<u64>,
     /// How many entries the ledger shall have: an earlier head than the present one; `None` for the present one.
     pub size: Option<u64>,
+    /// The address under which Countersign shows changes, for tables to link to.
+    pub pages: Option<String>,
     /// The ledger's key, whose name is the ledger's origin.
     pub key: &'a SigningKey,
     /// Whoever watches.
@@ -98,11 +100,12 @@ pub async fn export(store: &Store, request: &Request<'_>, out: &Path) -> Result<
 
     let entries = directory.again(ENTRIES)?;
     let period = request.period.clone();
-    let source = Source { entries, from: range.start, to: range.end, period, checkpoint, catalogue };
+    let pages = request.pages.clone();
+    let source = Source { entries, from: range.start, to: range.end, period, pages, checkpoint, catalogue };
     derive(&source, Seals::With(request.key), &mut directory, request.progress)?;
 
     request.progress.begin(Stage::Packing, 0);
-    let files = directory.finish(request.period.clone(), request.key)?;
+    let files = directory.finish(request.period.clone(), request.pages.clone(), request.key)?;
     Ok(Exported {
         from: range.start,
         to: range.end,

@@ -97,6 +97,13 @@ struct Kept {
     state: State,
 }
 
+/// What an export is made under.
+struct Head {
+    key: SigningKey,
+    size: Option<u64>,
+    pages: Option<String>,
+}
+
 impl Jobs {
     /// Those that an earlier process left in this directory.
     pub fn open(directory: &Path) -> Result<Self, EvidenceError> {
@@ -151,11 +158,11 @@ impl Jobs {
     }
 
     /// Makes an export that was asked for, when it is its turn.
-    pub async fn make(&self, id: &str, store: &Store, key: &SigningKey, size: Option<u64>) {
+    pub async fn make(&self, id: &str, store: &Store, key: &SigningKey, size: Option<u64>, pages: Option<String>) {
         let Ok(_turn) = self.turn.acquire().await else { return };
         let wish = self.locked().get(id).map(|job| (job.kept.wanted.clone(), job.progress.clone()));
         let Some((wanted, progress)) = wish else { return };
-        let state = match self.write_bundle(id, store, key, size, wanted, progress).await {
+        let state = match self.write_bundle(id, store, Head { key: key.clone(), size, pages }, wanted, progress).await {
             Ok(bytes) => State::Ready { bytes },
             Err(error) => {
                 tracing::error!(export = id, %error, "an export could not be made");
@@ -173,13 +180,12 @@ impl Jobs {
         &self,
         id: &str,
         store: &Store,
-        key: &SigningKey,
-        size: Option<u64>,
+        head: Head,
         wanted: Wanted,
         progress: Arc<Progress>,
     ) -> Result<u64, EvidenceError> {
         let found = wanted.find(store).await?;
-        let (store, key, out) = (store.clone(), key.clone(), self.archive(id));
+        let (store, out) = (store.clone(), self.archive(id));
         // It reads the database and works on files in turns: not on a thread that answers requests.
         let handle = tokio::runtime::Handle::current();
         let written = tokio::task::spawn_blocking(move || {
@@ -188,8 +194,9 @@ impl Jobs {
                 period: wanted.period,
                 repositories: found.repositories,
                 older: None,
-                size,
-                key: &key,
+                size: head.size,
+                pages: head.pages,
+                key: &head.key,
                 progress: Watched(Some(&progress)),
             };
             handle.block_on(export(&store, &request, &out))?;

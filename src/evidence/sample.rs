@@ -84,6 +84,7 @@ pub fn sample(bundle: &Path, keys: &[VerifyingKey], draw: &Draw, out: &Path) -> 
         from: frontiers.from,
         to: frontiers.to,
         period: contents.period.clone(),
+        pages: None,
         checkpoint: contents.text(CHECKPOINT)?,
         catalogue: Catalogue::default(),
     };

@@ -5,6 +5,7 @@
 
 use super::Doors;
 use super::problem::Problem;
+use crate::evidence::bundle::address_of_pages;
 use crate::evidence::jobs::{JobError, Shown, State as Job};
 use crate::evidence::population::Period;
 use crate::evidence::{EvidenceError, Wanted};
@@ -63,7 +64,8 @@ pub async fn ask(State(doors): State<Doors>, headers: HeaderMap, body: Bytes) ->
                 None
             }
         };
-        doors.exports.make(&id, &doors.store, doors.signer.key(), size).await;
+        let pages = address_of_pages(&doors.settings.server.public_url);
+        doors.exports.make(&id, &doors.store, doors.signer.key(), size, pages).await;
     });
     let mut answer = (StatusCode::ACCEPTED, told(&shown)).into_response();
     if let Some(location) = location {

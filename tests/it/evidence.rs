@@ -178,7 +178,16 @@ pub async fn fill(store: &Store) {
 }
 
 pub fn request(key: &SigningKey, range: Option<Range<u64>>) -> Request<'_> {
-    Request { range, period: None, repositories: None, older: None, size: None, key, progress: Watched::default() }
+    Request {
+        range,
+        period: None,
+        repositories: None,
+        older: None,
+        size: None,
+        pages: None,
+        key,
+        progress: Watched::default(),
+    }
 }
 
 pub struct Bundle {
@@ -237,8 +246,12 @@ impl Bundle {
             let sha256 = Hash::new(Sha256::digest(&bytes).into());
             ListedFile { path, sha256, size: bytes.len() as u64 }
         };
-        let manifest =
-            Manifest { version: BUNDLE_VERSION, period: None, files: self.paths().into_iter().map(listed).collect() };
+        let manifest = Manifest {
+            version: BUNDLE_VERSION,
+            period: None,
+            pages: None,
+            files: self.paths().into_iter().map(listed).collect(),
+        };
         let bytes = canonical::to_bytes(&manifest).unwrap();
         fs::write(self.file(MANIFEST_NOTE), manifest_text(key.name(), &bytes).sign(key).unwrap()).unwrap();
         fs::write(self.file(MANIFEST), bytes).unwrap();

@@ -61,6 +61,7 @@ async fn every_change_that_reached_production_is_there_with_those_who_stood_behi
     let changes = table(&bundle, "changes.csv");
     assert_eq!(column(&changes, "change"), ["#1"]);
     let change = &changes[0];
+    assert!(change["change_ticket"].ends_with("/changes/acme/shop/1"), "{}", change["change_ticket"]);
     assert_eq!((change["contributors"].as_str(), change["merged_by"].as_str()), ("ann", "cat"));
     assert!(change["reviewers"].starts_with("ben at git:"), "{}", change["reviewers"]);
     assert!(change["deployers"].starts_with("dee ("), "{}", change["deployers"]);

@@ -261,6 +261,7 @@ impl Of<'_> {
             repository: facts.repository.full_name.clone(),
             environment: self.deployment.environment.clone(),
             change: change_link(facts, &self.verdict.change),
+            page: Cell::Empty,
             commit: commit_link(facts, &Cell::commit(&self.verdict.commit), self.verdict.commit.as_str()),
             change_type: if self.change.pull_request.is_some() { "pull request" } else { "no pull request" },
             tickets: self.tickets(),

@@ -68,6 +68,8 @@ pub struct ChangeRow {
     pub environment: String,
     /// `#12`, or the commit of a change without a pull request.
     pub change: Cell,
+    /// Its change ticket: the page that Countersign shows of it, where it has an address.
+    pub page: Cell,
     /// The last of its commits on the production branch.
     pub commit: Cell,
     /// `pull request` or `no pull request`.
@@ -125,11 +127,23 @@ pub struct ChangeRow {
 }
 
 impl ChangeRow {
+    /// Links it to its page, below this address.
+    pub fn link_to(&mut self, pages: &str) {
+        let change = self.change.plain();
+        let change = change.trim_start_matches('#').trim_start_matches("git:");
+        let url = format!("{}/changes/{}/{change}", pages.trim_end_matches('/'), self.repository);
+        self.page = Cell::Link { text: url.clone(), url };
+    }
+
     /// The columns.
     pub const COLUMNS: &[Column] = &[
         column("repository", "The repository when it was judged"),
         column("environment", "Where the change went"),
         column("change", "The pull request, or the commit of a change that came without one"),
+        column(
+            "change_ticket",
+            "The page of Countersign that tells the change's whole story; empty: it has no public address",
+        ),
         column("commit", "The last of its commits on the production branch"),
         column("change_type", "Whether it came by a pull request"),
         column("tickets", "The tickets it names, where the settings ask for them"),
@@ -172,6 +186,7 @@ impl ChangeRow {
             Cell::text(&self.repository),
             Cell::text(&self.environment),
             self.change.clone(),
+            self.page.clone(),
             self.commit.clone(),
             Cell::text(self.change_type),
             Cell::text(&self.tickets),

@@ -161,6 +161,7 @@ pub fn reconcile(asked: &Asked<'_>) -> Result<Reconciled, ReconcileError> {
         from: frontiers.from,
         to: frontiers.to,
         period: contents.period.clone(),
+        pages: None,
         checkpoint: String::new(),
         catalogue: Catalogue::default(),
     };
