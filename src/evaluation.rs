@@ -40,9 +40,6 @@ use turns::Turns;
 
 pub use backfilled::{Afterwards, backfilled};
 
-/// The name and version of this program, as entries carry it.
-pub const TOOL: &str = concat!("countersign ", env!("CARGO_PKG_VERSION"));
-
 /// Why an evaluation did not come to its end.
 #[derive(Debug, thiserror::Error)]
 pub enum EvaluationError {
@@ -308,7 +305,7 @@ fn codes(verdict: &countersign_core::domain::Verdict) -> String {
 
 /// An entry, dated now.
 pub fn entry(body: EntryBody) -> Entry {
-    Entry { version: ENTRY_VERSION, time: spelled(OffsetDateTime::now_utc()), tool: TOOL.to_owned(), body }
+    Entry { version: ENTRY_VERSION, time: spelled(OffsetDateTime::now_utc()), tool: crate::TOOL.to_owned(), body }
 }
 
 /// Ids sort by nothing and say nothing: 128 random bits.

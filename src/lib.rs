@@ -33,3 +33,6 @@ pub mod store;
 pub mod sweep;
 pub mod witness;
 pub mod worker;
+
+/// The name and version of this program, as entries and bundles carry it.
+pub const TOOL: &str = concat!("countersign ", env!("CARGO_PKG_VERSION"));

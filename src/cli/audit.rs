@@ -171,7 +171,7 @@ fn question(inquiry: &Inquiry, until: Option<OffsetDateTime>, settings: &str) ->
     let until = until.map_or_else(|| "now".to_owned(), |until| until.unix_timestamp().to_string());
     let (repository, environment) = (inquiry.repository.to_lowercase(), &inquiry.environment);
     let since = inquiry.since.unix_timestamp();
-    let text = [crate::evaluation::TOOL, &repository, environment, &since.to_string(), &until, settings].join("\n");
+    let text = [crate::TOOL, &repository, environment, &since.to_string(), &until, settings].join("\n");
     hex::encode(Sha256::digest(text.as_bytes()))
 }
 

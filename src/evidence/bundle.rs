@@ -59,6 +59,8 @@ pub const SCHEMA: &str = "schema.cedarschema";
 pub struct Manifest {
     /// [`BUNDLE_VERSION`] of the build that wrote it.
     pub version: u32,
+    /// The program that wrote it, with its version: another one may tell derived files in other words.
+    pub tool: String,
     /// The time that the population is told for; absent for all that the entries tell of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub period: Option<Period>,

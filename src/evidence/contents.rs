@@ -28,6 +28,8 @@ pub(super) struct Contents {
     pub(super) period: Option<Period>,
     /// The address that tables link changes to.
     pub(super) pages: Option<String>,
+    /// The program that wrote the bundle, as it says.
+    pub(super) tool: String,
     /// The origin of the ledger, as the note over the manifest names it.
     pub(super) origin: String,
     /// Who signed the manifest.
@@ -71,6 +73,7 @@ impl Contents {
             listed: manifest.files,
             period: manifest.period,
             pages: manifest.pages,
+            tool: manifest.tool,
             origin: origin.to_owned(),
             signer: signed.signer,
             keyring,

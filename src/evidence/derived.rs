@@ -114,10 +114,20 @@ pub(super) fn check_derived(
         let made = directory.files().iter().find(|file| file.path == *path);
         if made != contents.listed(path) {
             let what = difference(path, contents, &again.path().join(path));
-            return Err(EvidenceError::wrong(*path, format!("it is not what the entries give: {what}")));
+            let written_by = written_by_another(contents);
+            return Err(EvidenceError::wrong(*path, format!("it is not what the entries give: {what}{written_by}")));
         }
     }
     Ok(())
+}
+
+/// What to do where another build wrote the bundle. It stays wrong: whoever forges may name another build as well.
+fn written_by_another(contents: &Contents) -> String {
+    if contents.tool == crate::TOOL {
+        return String::new();
+    }
+    let named: String = contents.tool.chars().filter(|letter| !letter.is_control()).take(64).collect();
+    format!("; the bundle says that {named} wrote it and this is {}: verify it with that version", crate::TOOL)
 }
 
 /// Where two files part.

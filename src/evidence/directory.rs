@@ -151,7 +151,13 @@ impl Directory {
         key: &SigningKey,
     ) -> Result<usize, EvidenceError> {
         self.files.sort_by(|a, b| a.path.cmp(&b.path));
-        let manifest = Manifest { version: BUNDLE_VERSION, period, pages, files: std::mem::take(&mut self.files) };
+        let manifest = Manifest {
+            version: BUNDLE_VERSION,
+            tool: crate::TOOL.to_owned(),
+            period,
+            pages,
+            files: std::mem::take(&mut self.files),
+        };
         let bytes = canonical::to_bytes(&manifest)?;
         self.write(MANIFEST, &bytes)?;
         let note = manifest_text(key.name(), &bytes).sign(key)?;

@@ -7,7 +7,7 @@ use super::Doors;
 use super::problem::Problem;
 use crate::evaluation::exceptions::Wish;
 use crate::evaluation::request::{Answered, Request, RequestError, TokenSays};
-use crate::evaluation::{EvaluationError, Evaluator, TOOL};
+use crate::evaluation::{EvaluationError, Evaluator};
 use crate::evidence::attestation::attest;
 use crate::github::client::millis;
 use crate::github::oidc::{Claims, Oidc, OidcError};
@@ -154,7 +154,7 @@ pub async fn ask(State(doors): State<Doors>, headers: HeaderMap, body: Bytes) ->
         return Err(Problem::unavailable());
     };
     let time = OffsetDateTime::now_utc().format(&Rfc3339).unwrap_or_default();
-    let attestation = attest(&answered.decision, (&time, TOOL), request.digest.as_deref(), doors.signer.key());
+    let attestation = attest(&answered.decision, (&time, crate::TOOL), request.digest.as_deref(), doors.signer.key());
     let (outcome, decision) = (told.get("outcome"), &answered.decision.id);
     Ok(Json(json!({"outcome": outcome, "decision_id": decision, "note": note, "attestation": attestation})))
 }

@@ -1,8 +1,8 @@
 //! The bundle: what it holds, and that nothing in it can be changed unseen, whoever signs.
 
 use countersign::evidence::bundle::{
-    BUNDLE_VERSION, CHECKPOINT, CONSISTENCY, DERIVED, ENTRIES, FRONTIERS, ListedFile, MANIFEST, MANIFEST_NOTE,
-    Manifest, OSCAL, REPORT, WORKBOOK, manifest_text,
+    CHECKPOINT, CONSISTENCY, DERIVED, ENTRIES, FRONTIERS, ListedFile, MANIFEST, MANIFEST_NOTE, Manifest, OSCAL, REPORT,
+    WORKBOOK, manifest_text,
 };
 use countersign::evidence::progress::Watched;
 use countersign::evidence::{EvidenceError, Request, Signer, Trust, Verified, export, verify};
@@ -190,6 +190,24 @@ pub fn request(key: &SigningKey, range: Option<Range<u64>>) -> Request<'_> {
     }
 }
 
+/// Makes the manifest and its note anew, of the files that are still there.
+pub fn sign_again(bundle: &Path, key: &SigningKey) {
+    let old: Manifest = serde_json::from_slice(&fs::read(bundle.join(MANIFEST)).unwrap()).unwrap();
+    let there = old.files.into_iter().filter(|file| bundle.join(&file.path).exists());
+    let listed = there.map(|ListedFile { path, .. }| {
+        let bytes = fs::read(bundle.join(&path)).unwrap();
+        ListedFile { path, sha256: Hash::new(Sha256::digest(&bytes).into()), size: bytes.len() as u64 }
+    });
+    write_manifest(bundle, &Manifest { files: listed.collect(), ..old }, key);
+}
+
+/// Writes a manifest with its note.
+fn write_manifest(bundle: &Path, manifest: &Manifest, key: &SigningKey) {
+    let bytes = canonical::to_bytes(manifest).unwrap();
+    fs::write(bundle.join(MANIFEST_NOTE), manifest_text(key.name(), &bytes).sign(key).unwrap()).unwrap();
+    fs::write(bundle.join(MANIFEST), bytes).unwrap();
+}
+
 pub struct Bundle {
     pub _directory: TempDir,
     pub path: PathBuf,
@@ -241,20 +259,7 @@ impl Bundle {
 
     /// The same with another key.
     pub fn sign_again_with(&self, key: &SigningKey) {
-        let listed = |path: String| {
-            let bytes = fs::read(self.file(&path)).unwrap();
-            let sha256 = Hash::new(Sha256::digest(&bytes).into());
-            ListedFile { path, sha256, size: bytes.len() as u64 }
-        };
-        let manifest = Manifest {
-            version: BUNDLE_VERSION,
-            period: None,
-            pages: None,
-            files: self.paths().into_iter().map(listed).collect(),
-        };
-        let bytes = canonical::to_bytes(&manifest).unwrap();
-        fs::write(self.file(MANIFEST_NOTE), manifest_text(key.name(), &bytes).sign(key).unwrap()).unwrap();
-        fs::write(self.file(MANIFEST), bytes).unwrap();
+        sign_again(&self.path, key);
     }
 
     /// Changes every byte of a file in turn and hands each changed bundle on.
@@ -353,6 +358,24 @@ async fn a_table_that_says_something_else_than_the_entries_is_found_whoever_sign
     }
     bundle.sign_again();
     check(&bundle.path).unwrap();
+}
+
+#[tokio::test]
+async fn a_bundle_of_another_version_is_told_so_only_where_it_would_be_told_in_other_words() {
+    let bundle = bundle_of(None).await;
+    let manifest: Manifest = serde_json::from_slice(&fs::read(bundle.file(MANIFEST)).unwrap()).unwrap();
+    assert_eq!(manifest.tool, countersign::TOOL);
+    let older = Manifest { tool: "countersign 0.0.9".to_owned(), ..manifest };
+    write_manifest(&bundle.path, &older, &key());
+    check(&bundle.path).unwrap();
+    let mut words = fs::read(bundle.file(REPORT)).unwrap();
+    words.extend(b"<p>Told in other words.</p>");
+    fs::write(bundle.file(REPORT), words).unwrap();
+    bundle.sign_again();
+    let (place, message) = finding(&bundle.path);
+    assert_eq!(place, REPORT);
+    let told = format!("the bundle says that countersign 0.0.9 wrote it and this is {}", countersign::TOOL);
+    assert!(message.contains(&told), "{message}");
 }
 
 #[tokio::test]

@@ -1,15 +1,13 @@
 //! What an auditor reads, prints, and feeds to other programs: the report, OSCAL results, attestations.
 
 use crate::cli::run;
+use crate::evidence::sign_again;
 use crate::population::{export, python};
 use crate::scene::Scene;
-use countersign::evidence::bundle::{
-    ListedFile, MANIFEST, MANIFEST_NOTE, Manifest, OSCAL, REPORT, attestations_file, manifest_text,
-};
+use countersign::evidence::bundle::{OSCAL, REPORT, attestations_file};
+use countersign_core::ledger::SigningKey;
 use countersign_core::ledger::envelope::{Envelope, IN_TOTO};
-use countersign_core::ledger::{Hash, SigningKey, canonical};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use std::fs;
 use std::path::Path;
 
@@ -142,20 +140,6 @@ async fn oscal_results_are_read_by_a_program_that_knows_nothing_of_us() {
     let none = ["--from", "2020-01-01T00:00:00Z", "--to", "2100-01-01T00:00:00Z", "--repository", "999999"];
     let said: Value = serde_json::from_str(&python("oscal.py", &[&export(&scene, "none", &none).await])).unwrap();
     assert_eq!(said["controls"], json!([]));
-}
-
-/// Makes the manifest and its note anew with the real key: as whoever holds it could.
-fn sign_again(bundle: &Path, key: &SigningKey) {
-    let old: Manifest = serde_json::from_str(&read(bundle, MANIFEST)).unwrap();
-    let listed =
-        old.files.into_iter().filter(|file| bundle.join(&file.path).exists()).map(|ListedFile { path, .. }| {
-            let bytes = fs::read(bundle.join(&path)).unwrap();
-            ListedFile { path, sha256: Hash::new(Sha256::digest(&bytes).into()), size: bytes.len() as u64 }
-        });
-    let manifest = Manifest { files: listed.collect(), ..old };
-    let bytes = canonical::to_bytes(&manifest).unwrap();
-    fs::write(bundle.join(MANIFEST_NOTE), manifest_text(key.name(), &bytes).sign(key).unwrap()).unwrap();
-    fs::write(bundle.join(MANIFEST), bytes).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
