@@ -202,8 +202,11 @@ impl Store {
     /// The latest verdict on a change, by pull request number or by commit.
     pub async fn change(&self, full_name: &str, change: &str) -> Result<Option<ChangeRow>, StoreError> {
         let row = sqlx::query(
-            "SELECT full_name, decision, decided_at, verdict FROM changes \
-             WHERE LOWER(full_name) = LOWER($1) AND (change = $2 OR commit_sha = $2) ORDER BY decided_at DESC LIMIT 1",
+            // Two searches: SQLite uses no index for one with OR.
+            "SELECT full_name, decision, decided_at, verdict FROM ( \
+             SELECT * FROM changes WHERE LOWER(full_name) = LOWER($1) AND change = $2 UNION ALL \
+             SELECT * FROM changes WHERE LOWER(full_name) = LOWER($1) AND commit_sha = $2) \
+             ORDER BY decided_at DESC LIMIT 1",
         )
         .bind(full_name)
         .bind(change)
