@@ -9,13 +9,13 @@ mod deliveries;
 mod deployments;
 mod installations;
 
-use crate::evaluation::Evaluator;
+use crate::evaluation::{Evaluator, entry};
 use crate::github::client::millis;
 use crate::github::event::{SWEEP, Subject, What};
-use crate::github::{Client, GitHubError};
+use crate::github::{Client, GitHubError, pins};
 use crate::settings::Scope;
 use crate::store::{Delivery, StoreError};
-use countersign_core::domain::{PullRequestNumber, Repository, RepositoryId, RunId};
+use countersign_core::domain::{EntryBody, PullRequestNumber, Repository, RepositoryId, RunId};
 use installations::Installation;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -133,12 +133,26 @@ impl Sweep {
         let app = self.evaluator.client.for_app();
         let installations = app.get_all::<Installation>("/app/installations?per_page=100").await?;
         self.compare(&installations).await?;
+        if let Some(installation) = installations.iter().find(|installation| installation.suspended_at.is_none()) {
+            let named = self.names(installation.id).await;
+            answered(named, "the names of the settings", swept)?;
+        }
         for installation in installations {
             if installation.suspended_at.is_some() {
                 continue;
             }
             let looked = self.installation(installation.id, swept).await;
             answered(looked, "an installation", swept)?;
+        }
+        Ok(())
+    }
+
+    /// Puts on record which names of the settings came to belong to another account.
+    async fn names(&self, installation: u64) -> Result<(), GitHubError> {
+        let Evaluator { client, store, settings, .. } = self.evaluator.as_ref();
+        for found in pins::reassigned(&client.for_installation(installation), store, settings).await? {
+            tracing::warn!(name = found.name, "{}", found.text);
+            store.reassigned(entry(EntryBody::NameReassigned(found))).await?;
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use super::client::{Client, GitHubError};
 use super::event::AccountPayload;
 use crate::settings::Settings;
 use crate::store::Store;
-use countersign_core::domain::{Account, AccountId, AccountKind, Automation, Person};
+use countersign_core::domain::{Account, AccountId, AccountKind, Automation, NameReassigned, Person};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -45,13 +45,7 @@ pub async fn resolve(client: &Client, store: &Store, settings: &Settings) -> Res
 /// Pins every name of the settings that is not pinned yet, those of people who break glass included: what a name means is
 /// what it meant when the settings were loaded. Asks GitHub nothing where all of them are pinned.
 pub async fn pin_all(app: &Client, store: &Store, settings: &Settings) -> Result<(), GitHubError> {
-    let mut wanted: BTreeSet<String> = BTreeSet::new();
-    let people = settings.person.iter().flat_map(|person| &person.accounts);
-    let automation = &settings.automation;
-    let acting = settings.token.iter().map(|token| &token.account).chain(&settings.exceptions.openers);
-    let users = people.chain(&automation.machine_users).chain(automation.sponsors.values().flatten()).chain(acting);
-    wanted.extend(users.map(|name| as_login(name, false)));
-    wanted.extend(automation.trusted.iter().chain(automation.sponsors.keys()).map(|name| as_login(name, true)));
+    let mut wanted = logins(settings);
     let pins = store.pins().await?;
     wanted.retain(|login| !pins.get(login).is_some_and(Option::is_some));
     if wanted.is_empty() {
@@ -65,6 +59,50 @@ pub async fn pin_all(app: &Client, store: &Store, settings: &Settings) -> Result
         names.account(&login).await?;
     }
     Ok(())
+}
+
+/// The names of the settings, as GitHub spells them.
+fn logins(settings: &Settings) -> BTreeSet<String> {
+    let mut wanted: BTreeSet<String> = BTreeSet::new();
+    let people = settings.person.iter().flat_map(|person| &person.accounts);
+    let automation = &settings.automation;
+    let acting = settings.token.iter().map(|token| &token.account).chain(&settings.exceptions.openers);
+    let users = people.chain(&automation.machine_users).chain(automation.sponsors.values().flatten()).chain(acting);
+    wanted.extend(users.map(|name| as_login(name, false)));
+    wanted.extend(automation.trusted.iter().chain(automation.sponsors.keys()).map(|name| as_login(name, true)));
+    wanted
+}
+
+/// The names of the settings that belong to another account now than the one they are pinned to.
+pub async fn reassigned(
+    client: &Client,
+    store: &Store,
+    settings: &Settings,
+) -> Result<Vec<NameReassigned>, GitHubError> {
+    let mut pins = store.pins().await?;
+    let mut found = Vec::new();
+    for name in logins(settings) {
+        let Some(pinned) = pins.remove(&name).flatten() else { continue };
+        let now = match client.get::<AccountPayload>(&user_path(&name)).await {
+            Ok(payload) => payload.account(),
+            // Nobody bears it: nothing to be mistaken about.
+            Err(GitHubError::NotFound(_)) => continue,
+            Err(error) => return Err(error),
+        };
+        if now.id != pinned.id {
+            let text = format!(
+                "`{name}` in the settings goes on meaning account {}, though on GitHub account {} bears that name now. \
+                 Name the former by its present login, or take it out of the settings",
+                pinned.id, now.id
+            );
+            found.push(NameReassigned { code: "name-reassigned".to_owned(), text, name, pinned, now });
+        }
+    }
+    Ok(found)
+}
+
+fn user_path(login: &str) -> String {
+    format!("/users/{}", login.replace('[', "%5B").replace(']', "%5D"))
 }
 
 /// The account that a name of the settings is pinned to; pins it, where it is not yet.
@@ -153,8 +191,7 @@ impl Names<'_> {
         if let Some(Some(account)) = self.pins.get(login) {
             return Ok(Some(account.clone()));
         }
-        let path = format!("/users/{}", login.replace('[', "%5B").replace(']', "%5D"));
-        let account = match self.client.get::<AccountPayload>(&path).await {
+        let account = match self.client.get::<AccountPayload>(&user_path(login)).await {
             Ok(payload) => Some(payload.account()),
             Err(GitHubError::NotFound(_)) => None,
             Err(error) => return Err(error),

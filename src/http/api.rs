@@ -3,6 +3,7 @@
 use super::Doors;
 use super::problem::Problem;
 use crate::evidence::attestation::attest;
+use crate::store::alerts::{Raised, RaisedAlert};
 use crate::store::reading::{ChangeRow, DecisionRow};
 use crate::store::{StoreError, ledger};
 use crate::sweep::Swept;
@@ -140,13 +141,16 @@ pub async fn alerts(State(doors): State<Doors>) -> Result<Json<Value>, Problem> 
         .alerts(LONGEST_PAGE)
         .await?
         .into_iter()
-        .map(|raised| {
-            let alert = raised.alert;
-            json!({
+        .map(|RaisedAlert { position, time, alert }| match alert {
+            Raised::Deployment(alert) => json!({
                 "code": alert.code, "text": alert.text, "repository": alert.repository, "environment": alert.environment,
                 "run": alert.run, "attempt": alert.attempt, "deployment": alert.deployment, "commit": alert.commit,
-                "by": alert.by, "position": raised.position, "time": raised.time,
-            })
+                "by": alert.by, "position": position, "time": time,
+            }),
+            Raised::Name(found) => json!({
+                "code": found.code, "text": found.text, "name": found.name, "pinned": found.pinned, "now": found.now,
+                "position": position, "time": time,
+            }),
         })
         .collect();
     Ok(Json(json!({"items": items})))

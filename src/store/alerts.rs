@@ -1,10 +1,10 @@
-//! What was found afterwards: alerts, each deployment's once, in the ledger like everything else.
+//! What was found afterwards: alerts, each deployment's and each name's once, in the ledger like everything else.
 //!
 //! Invariant: an alert and the note that it was raised are written together, so that it is never raised twice.
 
 use super::observations::signed;
 use super::{Store, StoreError, entries, record};
-use countersign_core::domain::{Alert, Entry, EntryBody};
+use countersign_core::domain::{Alert, Entry, EntryBody, NameReassigned};
 use sqlx::Row;
 
 /// An alert as it stands in the ledger.
@@ -15,7 +15,16 @@ pub struct RaisedAlert {
     /// When, RFC 3339.
     pub time: String,
     /// The alert.
-    pub alert: Alert,
+    pub alert: Raised,
+}
+
+/// What an alert is about.
+#[derive(Debug, Clone)]
+pub enum Raised {
+    /// A deployment.
+    Deployment(Alert),
+    /// A name in the settings.
+    Name(NameReassigned),
 }
 
 impl Store {
@@ -53,12 +62,40 @@ impl Store {
             .await
     }
 
+    /// Puts on record that a name came to belong to another account, unless that is on record; says whether it is new.
+    pub async fn reassigned(&self, entry: Entry) -> Result<bool, StoreError> {
+        self.writer
+            .write(move |connection| {
+                Box::pin(async move {
+                    let EntryBody::NameReassigned(found) = &entry.body else {
+                        return Err(StoreError::Unreadable("no name".to_owned()));
+                    };
+                    let known = sqlx::query("SELECT 1 FROM reassigned_names WHERE name = $1 AND account_id = $2")
+                        .bind(&found.name)
+                        .bind(signed(found.now.id.0))
+                        .fetch_optional(&mut *connection)
+                        .await?;
+                    if known.is_some() {
+                        return Ok(false);
+                    }
+                    let position = record::append(connection, &entry).await?.0;
+                    sqlx::query("INSERT INTO reassigned_names (name, account_id, position) VALUES ($1, $2, $3)")
+                        .bind(&found.name)
+                        .bind(signed(found.now.id.0))
+                        .bind(position)
+                        .execute(&mut *connection)
+                        .await?;
+                    Ok(true)
+                })
+            })
+            .await
+    }
+
     /// The newest alerts, newest first.
     pub async fn alerts(&self, limit: u32) -> Result<Vec<RaisedAlert>, StoreError> {
-        let rows = sqlx::query("SELECT position FROM alerts ORDER BY position DESC LIMIT $1")
-            .bind(i64::from(limit))
-            .fetch_all(&self.readers)
-            .await?;
+        let sql = "SELECT position FROM alerts UNION ALL SELECT position FROM reassigned_names \
+                   ORDER BY position DESC LIMIT $1";
+        let rows = sqlx::query(sql).bind(i64::from(limit)).fetch_all(&self.readers).await?;
         let mut connection = self.readers.acquire().await?;
         let mut alerts = Vec::with_capacity(rows.len());
         for row in rows {
@@ -66,9 +103,12 @@ impl Store {
             for stored in entries::read_range(&mut connection, position, 1).await? {
                 let entry: Entry =
                     serde_json::from_slice(&stored.body).map_err(|error| StoreError::Unreadable(error.to_string()))?;
-                if let EntryBody::Alert(alert) = entry.body {
-                    alerts.push(RaisedAlert { position, time: entry.time, alert });
-                }
+                let alert = match entry.body {
+                    EntryBody::Alert(alert) => Raised::Deployment(alert),
+                    EntryBody::NameReassigned(found) => Raised::Name(found),
+                    _ => continue,
+                };
+                alerts.push(RaisedAlert { position, time: entry.time, alert });
             }
         }
         Ok(alerts)

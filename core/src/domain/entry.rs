@@ -37,6 +37,8 @@ pub enum EntryBody {
     DeploymentFinished(DeploymentFinished),
     /// Something was found afterwards that should not have been.
     Alert(Alert),
+    /// A name in the settings belongs to another account now.
+    NameReassigned(NameReassigned),
     /// A person broke the glass.
     ExceptionOpened(Exception),
     /// Somebody else said whether it was justified.
@@ -81,6 +83,7 @@ impl EntryBody {
             Self::Backfilled(_) => "backfilled",
             Self::DeploymentFinished(_) => "deployment_finished",
             Self::Alert(_) => "alert",
+            Self::NameReassigned(_) => "name_reassigned",
             Self::ExceptionOpened(_) => "exception_opened",
             Self::ExceptionReviewed(_) => "exception_reviewed",
             Self::ExceptionOverdue(_) => "exception_overdue",
@@ -109,6 +112,7 @@ impl EntryBody {
             Self::Alert(Alert { repository, deployment, .. }) => {
                 format!("repository:{}/deployment:{deployment}", repository.id)
             }
+            Self::NameReassigned(reassigned) => format!("name:{}", reassigned.name),
             Self::ExceptionOpened(exception) => {
                 format!("repository:{}/exception:{}", exception.repository.id, exception.id)
             }
@@ -213,4 +217,19 @@ pub struct Alert {
     /// The first-parent commits that it put into production, newest first, as far as the branch's line shows them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub commits: Vec<CommitSha>,
+}
+
+/// A name that the settings use belongs to another account now than when it was pinned. What it means does not change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NameReassigned {
+    /// What it is, as a stable code: `name-reassigned`.
+    pub code: String,
+    /// In words.
+    pub text: String,
+    /// The name in lower case; a bot's ends in `[bot]`.
+    pub name: String,
+    /// The account that the settings go on meaning.
+    pub pinned: Account,
+    /// The account that bears the name now.
+    pub now: Account,
 }

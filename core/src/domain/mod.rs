@@ -23,7 +23,7 @@ pub use continuity::{
     Away, DeliveriesMissed, DeliveriesSettled, DeploymentsListed, InstallationChange, InstallationChanged,
     ListedDeployment, Outage, OutageKind,
 };
-pub use entry::{Alert, Backfilled, Decision, DeploymentFinished, Entry, EntryBody};
+pub use entry::{Alert, Backfilled, Decision, DeploymentFinished, Entry, EntryBody, NameReassigned};
 pub use exception::{Exception, ExceptionOverdue, ExceptionReview};
 pub use facts::{Facts, MergeGroup, Repository, RepositoryRules, Subject, Terms};
 pub use id::{AccountId, CommitSha, DeploymentId, PullRequestNumber, RepositoryId, ReviewId, RunAttempt, RunId};

@@ -7,11 +7,11 @@ use crate::github::client::millis;
 use crate::http::Doors;
 use crate::http::api::{Found, find};
 use crate::http::problem::Problem;
-use crate::store::alerts::RaisedAlert;
+use crate::store::alerts::{Raised, RaisedAlert};
 use crate::store::exceptions::ExceptionRow;
 use crate::store::reading::{ChangeRow, DecisionRow};
 use axum::extract::State;
-use countersign_core::domain::{Account, ChangeName, ChangeVerdict, Outcome, Subject};
+use countersign_core::domain::{Account, Alert, ChangeName, ChangeVerdict, Outcome, Subject};
 use countersign_core::policy;
 use maud::{Markup, html};
 use std::time::SystemTime;
@@ -166,7 +166,23 @@ fn attempt_card(attempt: &Attempt) -> Markup {
 }
 
 fn alert_card(doors: &Doors, raised: &RaisedAlert) -> Markup {
-    let alert = &raised.alert;
+    match &raised.alert {
+        Raised::Deployment(alert) => bypass_card(doors, raised, alert),
+        Raised::Name(found) => html! {
+            li.card.undetermined {
+                div.top {
+                    span.badge.undetermined { "name reassigned" }
+                    span.subject { code { (found.name) } }
+                    span.when { (moment(&raised.time)) }
+                }
+                p { (found.text) "." }
+                p.quiet { "Entry " (raised.position) " of the ledger. " code.code { (found.code) } }
+            }
+        },
+    }
+}
+
+fn bypass_card(doors: &Doors, raised: &RaisedAlert, alert: &Alert) -> Markup {
     let links = Links::new(doors, &alert.repository.full_name);
     let run = match (alert.run, alert.attempt) {
         (Some(run), Some(attempt)) => format!("actions/runs/{run}/attempts/{attempt}"),
