@@ -2,10 +2,11 @@
 //!
 //! Invariant: what GitHub refuses is refused here ([`StepError::Refused`]), before anything has changed; whatever changes
 //! emits the webhooks that GitHub sends. Next: `pulls.rs` and `reviews.rs`, `merge.rs` and `queue.rs`, `deploy.rs` and
-//! `jobs.rs`, `people.rs`.
+//! `jobs.rs`, `people.rs`, `deletion.rs`.
 
 #[cfg(test)]
 mod corner_tests;
+mod deletion;
 mod deploy;
 mod gate;
 mod jobs;
@@ -64,6 +65,7 @@ impl World {
             Step::Queue(it) => self.queue(it),
             Step::DirectPush(it) => self.direct_push(it),
             Step::Branch(it) => self.branch(it),
+            Step::DeleteBranch(it) => self.delete_branch_step(it),
             Step::Tag(it) => self.tag(it),
             Step::SetPermission(it) => self.set_permission(it),
             Step::Rename(it) => self.rename(it),
@@ -158,6 +160,7 @@ impl Step {
             Self::Queue(_) => "queue",
             Self::DirectPush(_) => "direct_push",
             Self::Branch(_) => "branch",
+            Self::DeleteBranch(_) => "delete_branch",
             Self::Tag(_) => "tag",
             Self::SetPermission(_) => "set_permission",
             Self::Rename(_) => "rename",

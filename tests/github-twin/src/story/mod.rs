@@ -10,11 +10,11 @@ mod step;
 pub use episodes::{Episode, Episodes, ToldStep};
 pub use expect::{ChangeIs, CheckIs, Expect, ExpectChange, ExpectCheck, ExpectGate, GateIs, LedgerIs};
 pub use step::{
-    ApproveEnvironment, Assign, Branch, Chain, Ci, Comment, DeleteAccount, Deploy, DirectPush, Dismiss, Ending,
-    Exception, Fault, Finish, Gate, GateException, Installation, InstallationStep, Justification, Merge, NextJob,
-    Noise, Open, OutsideDeployment, Protection, ProtectionChange, PullAct, Push, Queue, ReleaseOrder, Rename, Rerun,
-    RerunJobs, Retarget, Review, ReviewException, RuleChange, ServiceAct, SetPermission, Status, Step, Suggest, Sweep,
-    Tag, TakenBy, UpdateBranch, Via, Webhooks,
+    ApproveEnvironment, Assign, Branch, Chain, Ci, Comment, DeleteAccount, DeleteBranch, Deploy, DirectPush, Dismiss,
+    Ending, Exception, Fault, Finish, Gate, GateException, Installation, InstallationStep, Justification, Merge,
+    NextJob, Noise, Open, OutsideDeployment, Protection, ProtectionChange, PullAct, Push, Queue, ReleaseOrder, Rename,
+    Rerun, RerunJobs, Retarget, Review, ReviewException, RuleChange, ServiceAct, SetPermission, Status, Step, Suggest,
+    Sweep, Tag, TakenBy, UpdateBranch, Via, Webhooks,
 };
 
 use crate::model::Permission;

@@ -31,6 +31,7 @@ pub enum Step {
     Queue(Queue),
     DirectPush(DirectPush),
     Branch(Branch),
+    DeleteBranch(DeleteBranch),
     Tag(Tag),
     SetPermission(SetPermission),
     Rename(Rename),
@@ -90,6 +91,7 @@ macro_rules! fields {
                     Self::Queue(it) => it.refused,
                     Self::DirectPush(it) => it.refused,
                     Self::Branch(it) => it.refused,
+                    Self::DeleteBranch(it) => it.refused,
                     Self::Tag(it) => it.refused,
                     Self::SetPermission(it) => it.refused,
                     Self::Rename(it) => it.refused,
@@ -204,6 +206,8 @@ fields! {
     }
     /// A branch is created.
     Branch { name: String, from: String, by: String, }
+    /// A branch is deleted.
+    DeleteBranch { name: String, by: String, }
     /// A tag is set.
     Tag {
         name: String,
