@@ -259,6 +259,7 @@ impl Ledger {
             period: None,
             repositories: None,
             older: None,
+            pages: None,
             size: None,
             key: &key,
             progress: Watched::default(),
