@@ -140,6 +140,11 @@ async fn a_platform_engineer_sees_what_would_have_been_blocked() {
     assert_eq!(std::fs::read_dir(state).unwrap().count(), 0);
 }
 
+/// All but the first line, which says until which minute was asked.
+fn below(said: &str) -> &str {
+    said.split_once('\n').unwrap().1
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_audit_that_was_killed_goes_on_where_it_stopped() {
     let (mut scene, afar) = a_quarter().await;
@@ -184,7 +189,7 @@ async fn an_audit_that_was_killed_goes_on_where_it_stopped() {
     assert_eq!(own_rules(&scene.stage.world().lock(), before), 5 - judged);
     assert_eq!((asked("/deployments?"), asked("/jobs")), (0, 0), "what was found is not asked for again");
     // It says the same as one that was never interrupted.
-    assert_eq!(said.out, afar.run(&fixed).await.out);
+    assert_eq!(below(&said.out), below(&afar.run(&fixed).await.out));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -204,7 +209,7 @@ async fn an_audit_stays_inside_the_rate_limit() {
     assert!(stopped.err.contains("GitHub allows no more calls before 2"), "{}", stopped.err);
     assert!(stopped.err.contains("run the same again then"), "{}", stopped.err);
     scene.stage.world().lock().hourly = 5_000;
-    assert_eq!(afar.audit(state, &[]).await.out, said.out);
+    assert_eq!(below(&afar.audit(state, &[]).await.out), below(&said.out));
 }
 
 #[tokio::test(flavor = "multi_thread")]
