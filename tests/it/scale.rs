@@ -78,7 +78,7 @@ async fn let_through(scene: &mut Scene) -> Vec<Call> {
     calls[begun..=answered].to_vec()
 }
 
-/// Pull requests in the release whose calls are counted; RELEASE_PULLS says another number.
+/// Pull requests in the release whose calls are counted; `RELEASE_PULLS` says another number.
 fn many() -> u64 {
     std::env::var("RELEASE_PULLS").ok().and_then(|count| count.parse().ok()).unwrap_or(60)
 }
@@ -130,7 +130,7 @@ fn most_memory(scene: &Scene) -> u64 {
     line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1_024
 }
 
-/// Commits in the release whose memory is measured; RELEASE_COMMITS says another number.
+/// Commits in the release whose memory is measured; `RELEASE_COMMITS` says another number.
 fn large() -> u64 {
     std::env::var("RELEASE_COMMITS").ok().and_then(|count| count.parse().ok()).unwrap_or(500)
 }
