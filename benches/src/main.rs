@@ -5,6 +5,7 @@
 
 mod measure;
 mod record;
+mod releases;
 mod service;
 
 use anyhow::Context as _;
@@ -53,6 +54,10 @@ async fn measure_all() -> anyhow::Result<()> {
         service::coalescing(&mut table, &setting).await?;
         service::burst(&mut table, &setting, number("BENCH_BURST", 2_000)).await?;
     }
+    if wanted("releases") {
+        releases::gate(&mut table, &setting.program).await?;
+        releases::large(&mut table, &setting.program).await?;
+    }
     if wanted("year") {
         record::write_year(&mut table, &setting).await?;
         record::evidence(&mut table, &setting)?;
@@ -87,7 +92,7 @@ fn write(table: &Table) -> anyhow::Result<()> {
         same cores; load average at the end {}. Release build. The load beside each figure is the machine's own average of a minute: above \
         {cores}, others were at work too and the figure is worse than the machine's.\n\n{}\n\
         A missed bar is said and fails nothing. `BENCH_DIR` keeps the synthetic year for another run,\n\
-        `BENCH_ONLY=judging,service,year,workbook` picks parts, `BENCH_CHANGES`, `BENCH_ENTRIES` and `BENCH_BURST` make them smaller or larger.\n",
+        `BENCH_ONLY=judging,service,releases,year,workbook` picks parts, `BENCH_CHANGES`, `BENCH_ENTRIES` and `BENCH_BURST` make them smaller or larger.\n",
         variables.concat(),
         named("/proc/cpuinfo", "model name"),
         named("/proc/meminfo", "MemTotal"),

@@ -17,16 +17,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// A stage whose world has these two people and whose service keeps the pace of its own.
-async fn stage(program: &Path) -> anyhow::Result<Stage> {
+/// A stage whose world has these people and whose service keeps the pace of its own. It does not sweep: looking at all that is
+/// open once more, behind live work, is not what is measured.
+pub async fn stage(program: &Path) -> anyhow::Result<Stage> {
     let spec: WorldSpec = serde_json::from_value(json!({
-        "accounts": {"ann": "write", "ben": "write"},
-        "settings": {"server": {"pace_ms": 250, "retry_base_ms": 1_000}},
+        "accounts": {"ann": "write", "ben": "write", "cat": "admin", "dee": "write"},
+        "settings": {"server": {"pace_ms": 250, "retry_base_ms": 1_000, "sweep_minutes": 0}},
     }))?;
     Stage::set(&spec, program, &AppKey::generate()?).await
 }
 
-async fn play(stage: &mut Stage, step: Value) -> anyhow::Result<()> {
+/// Plays one step of a story.
+pub async fn play(stage: &mut Stage, step: Value) -> anyhow::Result<()> {
     stage.step(&serde_json::from_value(step)?).await.map_err(anyhow::Error::msg)
 }
 
@@ -66,6 +68,7 @@ pub async fn latency(table: &mut Table, setting: &Setting) -> anyhow::Result<()>
             play(&mut stage, json!({"fault": {"latency_ms": delay, "times": 1_000_000}})).await?;
         }
         let calls = stage.world().lock().calls.len();
+        let looks = counted(&stage, "countersign_evaluations_total").await?;
         let mut times = Vec::new();
         for number in 10..10 + count {
             let before = checks(&stage);
@@ -80,8 +83,11 @@ pub async fn latency(table: &mut Table, setting: &Setting) -> anyhow::Result<()>
             let seen = format!("p50 {:.1} ms, p99 {:.1} ms", ms(half), ms(most));
             let met = half <= Duration::from_millis(5) && most <= Duration::from_millis(20);
             table.bar("webhook → check run, the twin answers at once", "p50 ≤ 5 ms, p99 ≤ 20 ms", seen, met);
-            let each = rate(calls as u64, Duration::from_secs(count));
-            table.bar("GitHub calls per warm evaluation", "≤ 2", format!("{each:.2}"), each <= 2.0);
+            let looks = counted(&stage, "countersign_evaluations_total").await? - looks;
+            let each = rate(calls as u64, Duration::from_secs_f64(looks));
+            let of_pull = rate(calls as u64, Duration::from_secs(count));
+            let seen = format!("{each:.2}, {of_pull:.2} for each pull request");
+            table.bar("GitHub calls per warm evaluation", "≤ 2", seen, each <= 2.0);
         } else {
             let trips = |time: Duration| ms(time) / 50.0;
             let seen = format!("p50 {:.2}, p99 {:.2} round trips of 50 ms", trips(half), trips(most));

@@ -80,7 +80,7 @@ async fn let_through(scene: &mut Scene) -> Vec<Call> {
 
 /// Pull requests in the release whose calls are counted; `RELEASE_PULLS` says another number.
 fn many() -> u64 {
-    std::env::var("RELEASE_PULLS").ok().and_then(|count| count.parse().ok()).unwrap_or(60)
+    std::env::var("RELEASE_PULLS").ok().and_then(|count| count.parse().ok()).unwrap_or(400)
 }
 
 #[tokio::test(flavor = "multi_thread")]
