@@ -1,7 +1,8 @@
 //! The durable inbox: a delivery's row is the work it asks for.
 //!
-//! Invariant: accepted means kept. A row leaves the inbox only by being finished in the same transaction that records
-//! what it led to. Rows of one subject are claimed together and answered by one evaluation.
+//! Invariant: accepted means kept. A row leaves the inbox only once what it led to is recorded; where its leaving is lost
+//! with the machine, it is worked on again, which changes nothing. Rows of one subject are claimed together and answered by
+//! one evaluation.
 
 use super::{Store, StoreError, installations};
 use crate::store::observations::{self, Seen};
@@ -117,41 +118,19 @@ impl Store {
 
     /// Notes what deliveries were read to say. Those that name no subject are finished.
     pub async fn sort(&self, read: Vec<(i64, Read)>, now: i64) -> Result<(), StoreError> {
-        self.writer
-            .write(move |connection| {
-                Box::pin(async move {
-                    for (row, read) in read {
-                        observations::keep(connection, &read.seen, now).await?;
-                        if let Some(changed) = &read.changed {
-                            installations::note(connection, changed).await?;
-                        }
-                        match read.subject {
-                            Some(subject) => {
-                                sqlx::query(
-                                    "UPDATE inbox SET state = 1, subject = $1, class = $2, detail = $3, due_at = $4 \
-                                     WHERE id = $5 AND state = 0",
-                                )
-                                .bind(subject.key)
-                                .bind(i64::from(subject.class))
-                                .bind(subject.detail)
-                                .bind(subject.due_at)
-                                .bind(row)
-                                .execute(&mut *connection)
-                                .await?;
-                            }
-                            None => finish(connection, &[row]).await?,
-                        }
-                    }
-                    Ok(())
-                })
-            })
-            .await
+        // What is lost of it is read again from the deliveries, but for what goes on record: nobody may see that too early.
+        let goes_on_record = read.iter().any(|(_, read)| read.changed.is_some());
+        if goes_on_record {
+            self.writer.write(move |connection| Box::pin(sort(connection, read, now))).await
+        } else {
+            self.writer.write_soon(move |connection| Box::pin(sort(connection, read, now))).await
+        }
     }
 
     /// Claims every waiting row of the first subject that is due and not being looked at already.
     pub async fn claim(&self, now: i64) -> Result<Option<ClaimedWork>, StoreError> {
         self.writer
-            .write(move |connection| {
+            .write_soon(move |connection| {
                 Box::pin(async move {
                     let Some(first) = sqlx::query(
                         "SELECT subject FROM inbox AS waiting WHERE state = 1 AND due_at <= $1 AND NOT EXISTS \
@@ -207,13 +186,13 @@ impl Store {
 
     /// Closes rows that need nothing more.
     pub async fn finish(&self, rows: Vec<i64>) -> Result<(), StoreError> {
-        self.writer.write(move |connection| Box::pin(async move { finish(connection, &rows).await })).await
+        self.writer.write_soon(move |connection| Box::pin(async move { finish(connection, &rows).await })).await
     }
 
     /// Puts rows back, to be looked at again no earlier than `due_at`.
     pub async fn postpone(&self, rows: Vec<i64>, due_at: i64) -> Result<(), StoreError> {
         self.writer
-            .write(move |connection| {
+            .write_soon(move |connection| {
                 Box::pin(async move {
                     for row in rows {
                         sqlx::query(
@@ -233,7 +212,7 @@ impl Store {
     /// Lets a subject rest: its waiting rows are not looked at before `due_at`.
     pub async fn pace(&self, subject: String, due_at: i64) -> Result<(), StoreError> {
         self.writer
-            .write(move |connection| {
+            .write_soon(move |connection| {
                 Box::pin(async move {
                     sqlx::query("UPDATE inbox SET due_at = $1 WHERE subject = $2 AND state = 1 AND due_at < $1")
                         .bind(due_at)
@@ -250,6 +229,32 @@ impl Store {
     pub async fn unfinished(&self) -> Result<i64, StoreError> {
         Ok(sqlx::query("SELECT COUNT(*) FROM inbox WHERE state < 3").fetch_one(&self.readers).await?.try_get(0)?)
     }
+}
+
+async fn sort(connection: &mut SqliteConnection, read: Vec<(i64, Read)>, now: i64) -> Result<(), StoreError> {
+    for (row, read) in read {
+        observations::keep(connection, &read.seen, now).await?;
+        if let Some(changed) = &read.changed {
+            installations::note(connection, changed).await?;
+        }
+        match read.subject {
+            Some(subject) => {
+                sqlx::query(
+                    "UPDATE inbox SET state = 1, subject = $1, class = $2, detail = $3, due_at = $4 \
+                     WHERE id = $5 AND state = 0",
+                )
+                .bind(subject.key)
+                .bind(i64::from(subject.class))
+                .bind(subject.detail)
+                .bind(subject.due_at)
+                .bind(row)
+                .execute(&mut *connection)
+                .await?;
+            }
+            None => finish(connection, &[row]).await?,
+        }
+    }
+    Ok(())
 }
 
 /// Closes rows within a larger unit. The body goes, the delivery's id stays: a duplicate must still be known. What the

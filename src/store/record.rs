@@ -121,7 +121,7 @@ impl Store {
         digest: String,
     ) -> Result<(), StoreError> {
         self.writer
-            .write(move |connection| {
+            .write_soon(move |connection| {
                 Box::pin(async move {
                     sqlx::query(
                         "INSERT INTO publications (repository_id, target, reference, digest) VALUES ($1, $2, $3, $4) \

@@ -1,7 +1,9 @@
 //! The one writer: units of work queue up, and each commit carries all that waited.
 //!
-//! Invariant: nobody is answered before the transaction that holds their unit is on disk. A unit that fails is rolled
-//! back to its own savepoint and takes nobody with it; a commit that fails fails everyone in it.
+//! Invariant: nobody is answered before the transaction that holds their unit is on disk, but for work that is done again
+//! where it is lost ([`Writer::write_soon`]): that survives a crash of the program at once, and one of the machine with the
+//! next commit. A unit that fails is rolled back to its own savepoint and takes nobody with it; a commit that fails fails
+//! everyone in it.
 
 use super::StoreError;
 use super::inbox::{self, Delivery};
@@ -19,6 +21,17 @@ type Unit = Box<dyn for<'c> FnOnce(&'c mut SqliteConnection) -> UnitFuture<'c, (
 enum Waiting {
     Delivery(Delivery, oneshot::Sender<Result<(), StoreError>>),
     Unit(Unit),
+    /// One that is done again where it is lost.
+    Soon(Unit),
+}
+
+/// What a commit waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Until {
+    /// The disk.
+    OnDisk,
+    /// The operating system.
+    Handed,
 }
 
 /// A handle on the writer; cheap to clone.
@@ -47,6 +60,24 @@ impl Writer {
         T: Send + 'static,
         F: for<'c> FnOnce(&'c mut SqliteConnection) -> UnitFuture<'c, Result<T, StoreError>> + Send + 'static,
     {
+        self.queued(unit, Waiting::Unit).await
+    }
+
+    /// Runs one unit of work that is done again where it is lost, and answers before it is on disk. Whatever is written after
+    /// it is never on disk without it.
+    pub(super) async fn write_soon<T, F>(&self, unit: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: for<'c> FnOnce(&'c mut SqliteConnection) -> UnitFuture<'c, Result<T, StoreError>> + Send + 'static,
+    {
+        self.queued(unit, Waiting::Soon).await
+    }
+
+    async fn queued<T, F>(&self, unit: F, waiting: fn(Unit) -> Waiting) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: for<'c> FnOnce(&'c mut SqliteConnection) -> UnitFuture<'c, Result<T, StoreError>> + Send + 'static,
+    {
         let (answer, answered) = oneshot::channel();
         let unit: Unit = Box::new(move |connection| {
             Box::pin(async move {
@@ -59,16 +90,40 @@ impl Writer {
                 (keep, answer)
             })
         });
-        self.queue.send(Waiting::Unit(unit)).await.map_err(|_| StoreError::Stopped)?;
+        self.queue.send(waiting(unit)).await.map_err(|_| StoreError::Stopped)?;
         answered.await.map_err(|_| StoreError::Stopped)?
     }
 }
 
 async fn run(mut connection: SqliteConnection, mut waiting: mpsc::Receiver<Waiting>) {
     let mut gathered = Vec::with_capacity(GATHERED);
+    // As the connection was opened.
+    let mut waits = Until::OnDisk;
     while waiting.recv_many(&mut gathered, GATHERED).await > 0 {
+        let soon = gathered.iter().all(|unit| matches!(unit, Waiting::Soon(_)));
+        let wanted = if soon { Until::Handed } else { Until::OnDisk };
+        if wanted != waits {
+            match wait_for(&mut connection, wanted).await {
+                Ok(()) => waits = wanted,
+                // Nobody may be answered early: as long as it cannot be told to wait, nothing is written.
+                Err(error) if wanted == Until::OnDisk => {
+                    tracing::error!(%error, "the database cannot be told to wait for the disk");
+                    gathered.clear();
+                    continue;
+                }
+                Err(error) => tracing::warn!(%error, "the database goes on waiting for the disk"),
+            }
+        }
         transact(&mut connection, &mut gathered).await;
     }
+}
+
+async fn wait_for(connection: &mut SqliteConnection, until: Until) -> Result<(), sqlx::Error> {
+    let pragma = match until {
+        Until::OnDisk => "PRAGMA synchronous = FULL",
+        Until::Handed => "PRAGMA synchronous = NORMAL",
+    };
+    sqlx::query(pragma).execute(connection).await.map(drop)
 }
 
 async fn transact(connection: &mut SqliteConnection, gathered: &mut Vec<Waiting>) {
@@ -84,7 +139,7 @@ async fn transact(connection: &mut SqliteConnection, gathered: &mut Vec<Waiting>
     for unit in gathered.drain(..) {
         match unit {
             Waiting::Delivery(delivery, answer) => deliveries.push((delivery, answer)),
-            Waiting::Unit(unit) => answers.push(apart(connection, unit).await),
+            Waiting::Unit(unit) | Waiting::Soon(unit) => answers.push(apart(connection, unit).await),
         }
     }
     if !deliveries.is_empty() {
