@@ -7,6 +7,7 @@ mod attempt;
 mod backfilled;
 mod bypass;
 mod debts;
+mod ends;
 pub mod exceptions;
 mod gates;
 mod installations;

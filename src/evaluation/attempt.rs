@@ -68,7 +68,7 @@ impl Evaluation<'_> {
                 next = self.gate(&gathered, &asked, &observed).await?;
             } else if let Some(known) = known {
                 self.answer_again(&known.id, &gathered, &asked).await?;
-                self.ended(&gathered, &asked, known.id).await?;
+                self.ended(&gathered, attempt, &asked, known.id).await?;
             }
         }
         self.bypasses(&gathered, &observed, &created, &by_rule).await?;
@@ -119,6 +119,7 @@ impl Evaluation<'_> {
         asked: &deployment::Asked,
         observed: &[Observation],
     ) -> Result<Next, EvaluationError> {
+        self.note_open_ends(&gathered.run, &asked.environment).await?;
         let AtGate { mut facts, terms, own, failed } = self.at_gate(gathered, asked, observed).await?;
         let passes = failed.filter(GitHubError::passes);
         let (run, attempt) = (gathered.run.id, gathered.run.this.number);
@@ -160,10 +161,11 @@ impl Evaluation<'_> {
     pub(super) async fn ended(
         &self,
         gathered: &run::GatheredRun,
+        attempt: RunAttempt,
         asked: &deployment::Asked,
         decision: String,
     ) -> Result<(), EvaluationError> {
-        let (run, attempt) = (gathered.run.id, gathered.run.this.number);
+        let run = gathered.run.id;
         let Some(deployment) = asked.deployment else { return Ok(()) };
         if self.evaluator.store.is_finished(self.look.repository.id, run, attempt, &asked.environment).await? {
             return Ok(());

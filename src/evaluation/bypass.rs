@@ -51,15 +51,18 @@ impl Evaluation<'_> {
                 {
                     let (environment, deployment) = (one.environment.clone(), Some(one.deployment));
                     let asked = deployment::Asked { environment, deployment, beside: Vec::new(), request: None };
-                    self.ended(gathered, &with_others(asked, observed, one.attempt), decision.id).await?;
+                    let asked = with_others(asked, observed, one.attempt);
+                    self.ended(gathered, one.attempt, &asked, decision.id).await?;
                 }
                 continue;
             }
             let jobs = outcome::gather(&self.look, gathered, one.attempt, &[one.deployment]).await?;
             let Some(job) = jobs.into_iter().next().flatten() else { continue };
             let decision = store.decision_for(repository, run, one.attempt, &one.environment).await?;
+            // A job that our rule holds back does not run. Another one may be running to ask by itself: its end tells.
+            let proceeded = job.succeeded() || job.runs() && by_rule.contains(&one.deployment);
             // One that we were asked about and that failed was turned away, or failed of itself after we saw it run.
-            if !job.proceeded() && (decision.is_some() || !job.ran_and_failed()) {
+            if !proceeded && (decision.is_some() || !job.ran_and_failed()) {
                 continue;
             }
             self.raise(gathered, one).await?;

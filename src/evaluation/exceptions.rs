@@ -75,7 +75,7 @@ impl Evaluator {
     /// The account that a token of the settings acts for.
     pub async fn acting(&self, repository: &str, login: &str) -> Result<Account, ExceptionError> {
         let client = self.client.for_installation(self.installation(repository).await?);
-        let account = pins::account(&client, &self.store, login).await?;
+        let account = pins::account(&client, &self.store, &self.settings, login).await?;
         account.ok_or(ExceptionError::Refused("the account of this token is not on GitHub any more"))
     }
 
@@ -204,7 +204,11 @@ impl Evaluator {
             let named = if opener.contains('/') {
                 pins::team(look.client, &self.store, opener).await?
             } else {
-                pins::account(look.client, &self.store, opener).await?.into_iter().map(|account| account.id).collect()
+                pins::account(look.client, &self.store, &self.settings, opener)
+                    .await?
+                    .into_iter()
+                    .map(|account| account.id)
+                    .collect()
             };
             if named.contains(&by.id) {
                 return Ok(true);

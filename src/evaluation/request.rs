@@ -148,6 +148,7 @@ impl Evaluation<'_> {
             }),
         };
         let asked = with_others(asked, &observed, request.attempt);
+        self.note_open_ends(&gathered.run, &request.environment).await?;
         let AtGate { mut facts, terms, own, failed } = match self.at_gate(&gathered, &asked, &observed).await {
             // Only a repository that is not the token's own is not there at all.
             Err(EvaluationError::GitHub(error)) => return Err(not_theirs(error)),

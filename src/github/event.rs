@@ -111,6 +111,12 @@ struct PullRequestPayload {
 #[derive(Deserialize)]
 struct HeadPayload {
     sha: String,
+    repo: Option<ForkPayload>,
+}
+
+#[derive(Deserialize)]
+struct ForkPayload {
+    id: u64,
 }
 
 #[derive(Deserialize)]
@@ -200,7 +206,7 @@ pub fn read(event: &str, body: &[u8]) -> Reading {
 impl Payload {
     fn say(&self, event: &str) -> (Option<What>, Vec<Observation>) {
         match event {
-            "pull_request" => (self.pull_request_number(), self.pull_request_moved().into_iter().collect()),
+            "pull_request" => (self.pull_request_number(), self.pull_request_moved()),
             "pull_request_review" => (self.pull_request_number(), self.reviewed().into_iter().collect()),
             "check_run" if matches!(self.action.as_deref(), Some("rerequested" | "requested_action" | "completed")) => {
                 let number = self.check_run.as_ref().and_then(|check| check.pull_requests.first());
@@ -235,24 +241,37 @@ impl Payload {
         self.sender.clone().map(AccountPayload::account)
     }
 
-    fn pull_request_moved(&self) -> Option<Observation> {
-        let number = self.number()?;
-        match self.action.as_deref()? {
-            "opened" => {
-                let head = CommitSha::new(self.pull_request.as_ref()?.head.sha.clone());
-                Some(Observation::Opened { number, head, by: self.by()?, arrival: None })
-            }
-            "synchronize" => Some(Observation::Synchronized {
-                number,
-                push: Push {
-                    before: CommitSha::new(self.before.clone()?),
-                    after: CommitSha::new(self.after.clone()?),
-                    by: self.by(),
-                    source: PushSource::SynchronizeDelivery,
-                },
-            }),
+    fn pull_request_moved(&self) -> Vec<Observation> {
+        let (Some(number), Some(action)) = (self.number(), self.action.as_deref()) else { return Vec::new() };
+        let moved = match action {
+            "opened" => self.opened(number),
+            "synchronize" => self.synchronized(number),
             _ => None,
-        }
+        };
+        moved.into_iter().chain(self.pushed_to_fork().filter(|_| action == "synchronize")).collect()
+    }
+
+    fn opened(&self, number: PullRequestNumber) -> Option<Observation> {
+        let head = CommitSha::new(self.pull_request.as_ref()?.head.sha.clone());
+        Some(Observation::Opened { number, head, by: self.by()?, arrival: None })
+    }
+
+    fn synchronized(&self, number: PullRequestNumber) -> Option<Observation> {
+        let push = Push {
+            before: CommitSha::new(self.before.clone()?),
+            after: CommitSha::new(self.after.clone()?),
+            by: self.by(),
+            source: PushSource::SynchronizeDelivery,
+        };
+        Some(Observation::Synchronized { number, push })
+    }
+
+    /// Of a push to a fork no other delivery tells: its commit may go into another pull request yet.
+    fn pushed_to_fork(&self) -> Option<Observation> {
+        let here = self.repository.as_ref().map(|repository| repository.id);
+        let from = self.pull_request.as_ref()?.head.repo.as_ref().map(|repository| repository.id);
+        let commit = CommitSha::new(self.after.clone()?);
+        (from != here).then(|| Observation::CommitListed { commit, by: self.by(), onto: None })
     }
 
     fn reviewed(&self) -> Option<Observation> {
@@ -276,15 +295,13 @@ impl Payload {
         };
         let (before, after) = (CommitSha::new(before.clone()), CommitSha::new(after.clone()));
         let what = (!after.is_zero()).then(|| What::Branch { name: branch.to_owned(), after: after.clone() });
-        let push = Push { before, after, by: self.by(), source: PushSource::PushDelivery };
+        let push = Push { before, after: after.clone(), by: self.by(), source: PushSource::PushDelivery };
         let mut seen = vec![Observation::Pushed { branch: branch.to_owned(), push }];
-        // What reaches the default branch is judged as it lands; elsewhere it may go into a pull request yet.
-        if self.repository.as_ref().is_some_and(|repository| repository.default_branch != branch) {
-            // Who merges a colleague's branch, or the base, into their own pushes that work again; another push brought it.
-            let new = self.commits.iter().flatten().filter(|commit| commit.distinct);
-            let listed = new.map(|commit| CommitSha::new(commit.id.clone()));
-            seen.extend(listed.map(|commit| Observation::CommitListed { commit, by: self.by() }));
-        }
+        // Who merges a colleague's branch, or the base, into their own pushes that work again; another push brought it.
+        let new = self.commits.iter().flatten().filter(|commit| commit.distinct);
+        let listed = new.map(|commit| CommitSha::new(commit.id.clone()));
+        let onto = Some(after);
+        seen.extend(listed.map(|commit| Observation::CommitListed { commit, by: self.by(), onto: onto.clone() }));
         (what, seen)
     }
 
@@ -401,15 +418,20 @@ mod tests {
     }
 
     #[test]
-    fn a_push_lists_its_commits_but_for_the_default_branch() {
+    fn a_push_lists_its_commits_and_where_it_left_the_branch() {
         let listed = |branch: &str| {
             let body = format!(
                 r#"{{"ref":"refs/heads/{branch}","before":"00","after":"bb","commits":[{{"id":"aa"}},{{"id":"bb"}}],
                 "repository":{{"id":1,"full_name":"a/b","default_branch":"main"}},"sender":{{"id":7,"login":"ann"}}}}"#
             );
-            read("push", body.as_bytes()).observations.len() - 1
+            let listed = read("push", body.as_bytes()).observations.into_iter().filter_map(|seen| match seen {
+                Observation::CommitListed { onto, .. } => Some(onto),
+                _ => None,
+            });
+            listed.collect::<Vec<_>>()
         };
-        assert_eq!((listed("feature"), listed("main")), (2, 0));
+        assert_eq!(listed("feature"), [Some("bb".into()), Some("bb".into())]);
+        assert_eq!(listed("main"), listed("feature"));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Names in the settings become accounts.
 //!
-//! Invariant: a name is looked up once and pinned. When it later belongs to another account, the pin holds.
+//! Invariant: a name is looked up once and pinned. When it later belongs to another account, the pin holds; one that belonged
+//! to nobody means nobody for as long as the settings stay what they are, whoever takes it.
 
 use super::client::{Client, GitHubError};
 use super::event::AccountPayload;
@@ -22,7 +23,7 @@ pub struct Pinned {
 
 /// Looks up every name of the settings that is not pinned yet, and pins it.
 pub async fn resolve(client: &Client, store: &Store, settings: &Settings) -> Result<Pinned, GitHubError> {
-    let mut names = Names { client, store, pins: store.pins().await? };
+    let mut names = Names::new(client, store, settings).await?;
     let mut pinned = Pinned::default();
     for person in &settings.person {
         pinned.persons.push(Person {
@@ -35,7 +36,7 @@ pub async fn resolve(client: &Client, store: &Store, settings: &Settings) -> Res
     pinned.automation.machine_users = names.ids(&settings.automation.machine_users, false).await?;
     for (app, sponsors) in &settings.automation.sponsors {
         let sponsors = names.ids(sponsors, false).await?;
-        for id in names.ids(std::slice::from_ref(app), true).await? {
+        for id in names.ids(std::slice::from_ref(app), !is_machine_user(settings, app)).await? {
             pinned.automation.sponsors.insert(id, sponsors.clone());
         }
     }
@@ -47,18 +48,25 @@ pub async fn resolve(client: &Client, store: &Store, settings: &Settings) -> Res
 pub async fn pin_all(app: &Client, store: &Store, settings: &Settings) -> Result<(), GitHubError> {
     let mut wanted = logins(settings);
     let pins = store.pins().await?;
-    wanted.retain(|login| !pins.get(login).is_some_and(Option::is_some));
+    let under = terms(settings);
+    wanted.retain(|login| !pins.get(login).is_some_and(Option::is_some) && !pins.contains_key(&absent(login, &under)));
     if wanted.is_empty() {
         return Ok(());
     }
     let installations = app.get_all::<Installation>("/app/installations?per_page=100").await?;
     let Some(installation) = installations.iter().find(|it| it.suspended_at.is_none()) else { return Ok(()) };
     let client = app.for_installation(installation.id);
-    let mut names = Names { client: &client, store, pins };
+    let mut names = Names { client: &client, store, pins, under };
     for login in wanted {
         names.account(&login).await?;
     }
     Ok(())
+}
+
+/// Whether a name in the settings is that of an account of type User which is automation; any other name of automation means
+/// a bot.
+fn is_machine_user(settings: &Settings, name: &str) -> bool {
+    settings.automation.machine_users.iter().any(|user| as_login(user, false) == as_login(name, false))
 }
 
 /// The names of the settings, as GitHub spells them.
@@ -69,7 +77,8 @@ fn logins(settings: &Settings) -> BTreeSet<String> {
     let acting = settings.token.iter().map(|token| &token.account).chain(&settings.exceptions.openers);
     let users = people.chain(&automation.machine_users).chain(automation.sponsors.values().flatten()).chain(acting);
     wanted.extend(users.map(|name| as_login(name, false)));
-    wanted.extend(automation.trusted.iter().chain(automation.sponsors.keys()).map(|name| as_login(name, true)));
+    let sponsored = automation.sponsors.keys().filter(|app| !is_machine_user(settings, app));
+    wanted.extend(automation.trusted.iter().chain(sponsored).map(|name| as_login(name, true)));
     wanted
 }
 
@@ -106,8 +115,13 @@ fn user_path(login: &str) -> String {
 }
 
 /// The account that a name of the settings is pinned to; pins it, where it is not yet.
-pub async fn account(client: &Client, store: &Store, name: &str) -> Result<Option<Account>, GitHubError> {
-    let mut names = Names { client, store, pins: store.pins().await? };
+pub async fn account(
+    client: &Client,
+    store: &Store,
+    settings: &Settings,
+    name: &str,
+) -> Result<Option<Account>, GitHubError> {
+    let mut names = Names::new(client, store, settings).await?;
     names.account(&as_login(name, false)).await
 }
 
@@ -170,9 +184,25 @@ struct Names<'a> {
     client: &'a Client,
     store: &'a Store,
     pins: BTreeMap<String, Option<Account>>,
+    /// The settings that names are looked up for.
+    under: String,
 }
 
-impl Names<'_> {
+/// What a name is kept under that belonged to nobody when these settings were loaded.
+fn absent(login: &str, under: &str) -> String {
+    format!("{login} belongs to nobody under {under}")
+}
+
+/// What tells settings apart.
+fn terms(settings: &Settings) -> String {
+    settings.digest().0
+}
+
+impl<'a> Names<'a> {
+    async fn new(client: &'a Client, store: &'a Store, settings: &Settings) -> Result<Self, GitHubError> {
+        Ok(Self { client, store, pins: store.pins().await?, under: terms(settings) })
+    }
+
     /// The ids of some names; of `bots` only accounts of type Bot. A name nobody bears is warned about and left out.
     async fn ids(&mut self, names: &[String], bots: bool) -> Result<Vec<AccountId>, GitHubError> {
         let mut ids = Vec::with_capacity(names.len());
@@ -191,13 +221,24 @@ impl Names<'_> {
         if let Some(Some(account)) = self.pins.get(login) {
             return Ok(Some(account.clone()));
         }
+        let absent = absent(login, &self.under);
+        if self.pins.contains_key(&absent) {
+            return Ok(None);
+        }
         let account = match self.client.get::<AccountPayload>(&user_path(login)).await {
             Ok(payload) => Some(payload.account()),
             Err(GitHubError::NotFound(_)) => None,
             Err(error) => return Err(error),
         };
-        self.store.pin(login.to_owned(), account.clone()).await?;
-        self.pins.insert(login.to_owned(), account.clone());
+        if account.is_none() {
+            tracing::warn!(
+                login,
+                "a name in the settings belongs to nobody, and means nobody until the settings change"
+            );
+        }
+        let name = if account.is_some() { login.to_owned() } else { absent };
+        self.store.pin(name.clone(), account.clone()).await?;
+        self.pins.insert(name, account.clone());
         Ok(account)
     }
 }

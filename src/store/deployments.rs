@@ -1,6 +1,7 @@
 //! What was allowed, what went out, and so where the next release starts.
 //!
-//! Invariant: only a deployment that was allowed here *and* whose own job succeeded becomes the new starting point.
+//! Invariant: only a deployment that was allowed here *and* whose own job succeeded becomes the new starting point. What ended
+//! last runs, whatever was heard of last.
 
 use super::observations::signed;
 use super::{Store, StoreError};
@@ -17,7 +18,54 @@ pub struct AttemptDecision {
     pub outcome: String,
 }
 
+/// An attempt that was let through and whose end is not on record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenEnd {
+    /// The run.
+    pub run: RunId,
+    /// The attempt.
+    pub attempt: RunAttempt,
+    /// The environment, as it was asked for.
+    pub environment: String,
+    /// The decision that let it through.
+    pub decision: String,
+}
+
+/// So many of a repository's newest decisions are looked at for ends that nobody heard of.
+const NEWEST: i64 = 200;
+
 impl Store {
+    /// The newest attempts in an environment that were let through and whose end is not on record.
+    pub async fn open_ends(
+        &self,
+        repository: RepositoryId,
+        environment: &str,
+        limit: usize,
+    ) -> Result<Vec<OpenEnd>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT run, attempt, environment, id FROM (SELECT * FROM decisions WHERE repository_id = $1 \
+             AND kind = 'deployment' ORDER BY position DESC LIMIT $2) AS newest \
+             WHERE outcome IN ('allow', 'exception') AND run IS NOT NULL AND attempt IS NOT NULL AND NOT EXISTS \
+             (SELECT 1 FROM finished_deployments AS ended WHERE ended.repository_id = $1 AND ended.run = newest.run \
+             AND ended.attempt = newest.attempt AND ended.environment = newest.environment) ORDER BY position DESC",
+        )
+        .bind(signed(repository.0))
+        .bind(NEWEST)
+        .fetch_all(&self.readers)
+        .await?;
+        let mut found: Vec<OpenEnd> = Vec::new();
+        for row in rows {
+            let number = |at: usize| Ok::<u64, StoreError>(u64::try_from(row.try_get::<i64, _>(at)?).unwrap_or(0));
+            let (run, attempt) = (RunId(number(0)?), RunAttempt(number(1)?));
+            let named: String = row.try_get(2)?;
+            let known = found.iter().any(|open| (open.run, open.attempt) == (run, attempt));
+            if found.len() < limit && !known && same_environment(&named, environment) {
+                found.push(OpenEnd { run, attempt, environment: named, decision: row.try_get(3)? });
+            }
+        }
+        Ok(found)
+    }
+
     /// What runs in an environment now: the commit and the decision that allowed it.
     pub async fn in_production(
         &self,
@@ -26,7 +74,7 @@ impl Store {
     ) -> Result<Option<(CommitSha, String)>, StoreError> {
         let rows = sqlx::query(
             "SELECT environment, commit_sha, decision FROM finished_deployments WHERE repository_id = $1 \
-             AND conclusion = 'success' AND outcome IN ('allow', 'exception') ORDER BY position DESC",
+             AND conclusion = 'success' AND outcome IN ('allow', 'exception') ORDER BY ended_at DESC, position DESC",
         )
         .bind(signed(repository.0))
         .fetch_all(&self.readers)

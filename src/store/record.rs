@@ -81,8 +81,8 @@ impl Store {
                         };
                         sqlx::query(
                             "INSERT INTO finished_deployments (repository_id, environment, run, attempt, deployment, \
-                             commit_sha, conclusion, decision, outcome, position) \
-                             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING",
+                             commit_sha, conclusion, decision, outcome, position, ended_at) \
+                             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING",
                         )
                         .bind(signed(finished.repository.id.0))
                         .bind(&finished.environment)
@@ -94,6 +94,7 @@ impl Store {
                         .bind(&finished.decision)
                         .bind(outcome)
                         .bind(position)
+                        .bind(finished.ended_at.as_ref().unwrap_or(&entry.time))
                         .execute(&mut *connection)
                         .await?;
                     }

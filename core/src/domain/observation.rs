@@ -43,6 +43,9 @@ pub enum Observation {
         commit: CommitSha,
         /// Who pushed it.
         by: Option<Account>,
+        /// Where the push left the branch. The push by which GitHub merged a pull request brings nothing to that one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        onto: Option<CommitSha>,
     },
     /// An account was given write access.
     WriteGiven {
@@ -180,7 +183,8 @@ impl Observation {
                 format!("synchronized:{}:{}:{}", push.before, push.after, pusher(push))
             }
             Self::Opened { .. } => "opened".to_owned(),
-            Self::CommitListed { by, .. } => format!("listed:{}", somebody(by)),
+            Self::CommitListed { by, onto: None, .. } => format!("listed:{}", somebody(by)),
+            Self::CommitListed { by, onto: Some(onto), .. } => format!("listed:{}:{onto}", somebody(by)),
             Self::WriteGiven { by, arrival, .. } => {
                 format!("write_given:{}:{}", by.id, arrival.map_or_else(|| "unknown".to_owned(), |at| at.to_string()))
             }

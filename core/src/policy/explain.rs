@@ -3,6 +3,7 @@
 //! Invariant: every code a verdict can carry has a sentence, a remedy and its controls, and all of them are listed by
 //! [`codes`]. Next: `summary.rs`, which puts verdicts before people.
 
+use super::own::code_of;
 use super::pack::Policies;
 use super::validate::Words;
 use crate::domain::{Account, ChangeName, Contributor, Outcome, Person, Reason};
@@ -166,7 +167,7 @@ pub(crate) fn reason(policies: &Policies, code: &str, about: About) -> Reason {
         (None, None) => (code.to_owned(), String::new()),
     };
     Reason {
-        code: code.to_owned(),
+        code: code_of(code).to_owned(),
         text: fill(&text, &about.places),
         remedy: fill(&remedy, &about.places),
         to_come: about.to_come,

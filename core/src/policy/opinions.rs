@@ -129,9 +129,17 @@ impl<'a> Opinions<'a> {
         self.retargeted_at.iter().any(|at| *at > opinion.at)
     }
 
+    /// Whether the person who gave this opinion had write access then, by whichever of their accounts.
+    fn could_write(&self, opinion: &Opinion<'_>) -> Option<bool> {
+        let same = |other: &&Opinion<'_>| other.who == opinion.who && other.who != Who::Nobody;
+        let theirs = self.all.iter().filter(same).map(|other| other.review.could_write);
+        if theirs.clone().any(|could| could == Some(true)) { Some(true) } else { opinion.review.could_write }
+    }
+
     /// Whether this opinion is an objection that stands.
     pub(crate) fn objects(&self, people: &People<'_>, contributors: &Contributors, opinion: &Opinion<'_>) -> Objects {
-        if opinion.late || opinion.says == Says::Yes || opinion.review.could_write == Some(false) {
+        let could_write = self.could_write(opinion);
+        if opinion.late || opinion.says == Says::Yes || could_write == Some(false) {
             return Objects::No;
         }
         let objector = match opinion.who {
@@ -146,10 +154,7 @@ impl<'a> Opinions<'a> {
         if later(Says::Yes) {
             return Objects::No;
         }
-        let sure = objector.is_some()
-            && opinion.says == Says::No
-            && opinion.review.could_write == Some(true)
-            && !later(Says::Unknown);
+        let sure = objector.is_some() && opinion.says == Says::No && could_write == Some(true) && !later(Says::Unknown);
         match dismissal(people, contributors, objector, opinion.standing) {
             Objects::Yes if sure => Objects::Yes,
             Objects::Yes | Objects::Perhaps => Objects::Perhaps,

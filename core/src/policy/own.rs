@@ -10,6 +10,7 @@ use crate::domain::RepositoryRules;
 use cedar_policy::ffi::DetailedError;
 use cedar_policy::{Effect, Policy, PolicySet};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 /// A file of a repository's own rules.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -58,6 +59,14 @@ impl Policies {
     }
 }
 
+/// What tells several rules of one code apart in their names; no code holds it.
+const AGAIN: &str = "--";
+
+/// The reason code of a rule, by its name.
+pub(crate) fn code_of(rule: &str) -> &str {
+    rule.split_once(AGAIN).map_or(rule, |(code, _)| code)
+}
+
 /// One rule, written down for itself, and where it comes from.
 struct Rule {
     /// What is judged by.
@@ -104,6 +113,11 @@ impl Own {
         if rule.effect() == Effect::Permit {
             return self.ignored.push(id.map_or_else(|| name.clone(), |id| format!("{name} (`{id}`)")));
         }
+        if let Some(id) = id.filter(|id| id.contains(AGAIN)) {
+            let message = format!("`{id}` is no reason code: `{AGAIN}` tells rules of one code apart");
+            let (from, to) = annotation(&text, "id");
+            return self.problems.push(Problem::whole(name, message).at(&file.text, (at + from, at + to)));
+        }
         let Some(id) = id else {
             let problem = without_id(name, &text, rule);
             let (from, to) = problem.span;
@@ -124,21 +138,21 @@ impl Own {
         let words = words.concat();
         let this = |whole: String| Rule { added: whole.len() - text.len(), text: whole, file: file.clone(), at };
         let whole = format!("{words}{text}");
-        let place = format!("repository/{id}.cedar");
-        match self.files.get(&place) {
-            None => {
-                self.files.insert(place, this(whole));
+        // Another rule of that code: what would be deployed changes it, or several files share a code. All of them hold.
+        for number in 1.. {
+            let name_of_rule = if number == 1 { id.to_owned() } else { format!("{id}{AGAIN}{number}") };
+            let text = whole.replacen(&format!("@id(\"{id}\")"), &format!("@id(\"{name_of_rule}\")"), 1);
+            if number > 1 && text == whole {
+                let message = format!("`{id}` is there twice");
+                return self.problems.push(Problem::whole(name, message).at(&file.text, (at, at + whole.len())));
             }
-            Some(known) if known.text == whole => {}
-            // Changed by what would be deployed: both hold, and the one in force now keeps its code.
-            Some(_) => {
-                let changed = format!("{id}-as-changed");
-                let renamed = whole.replacen(&format!("@id(\"{id}\")"), &format!("@id(\"{changed}\")"), 1);
-                if renamed == whole {
-                    let message = format!("`{id}` is there twice");
-                    return self.problems.push(Problem::whole(name, message).at(&file.text, (at, at + text.len())));
+            match self.files.entry(format!("repository/{name_of_rule}.cedar")) {
+                Entry::Vacant(place) => {
+                    place.insert(this(text));
+                    return;
                 }
-                self.files.insert(format!("repository/{changed}.cedar"), this(renamed));
+                Entry::Occupied(known) if known.get().text == text => return,
+                Entry::Occupied(_) => {}
             }
         }
     }

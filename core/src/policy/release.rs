@@ -83,7 +83,8 @@ impl Release<'_> {
         let policies = self.judge.policies;
         let (names, deployment) = (policies.names(), self.deployment);
         let mut reasons = Vec::new();
-        let mut clean = vec![!self.deployers.persons.is_empty() || self.deployers.unattended; changes.len()];
+        let somebody = !self.deployers.persons.is_empty() || self.deployers.unattended;
+        let mut clean: Vec<bool> = changes.iter().map(|change| somebody && change.is_compliant()).collect();
         match self.judge.deployers(self.deployers.persons.keys()) {
             Err(fault) => reasons.push(self.fault(fault)),
             Ok(context) => {
@@ -105,8 +106,7 @@ impl Release<'_> {
                             let about = About::change(&change.verdict.change).put("detail", detail);
                             reasons.push(reason(policies, FACTS_INCOMPLETE, about));
                         }
-                        *clean &=
-                            change.is_compliant() && kind.is_clean() && harsh.as_ref().is_none_or(Answer::is_clean);
+                        *clean &= kind.is_clean() && harsh.as_ref().is_none_or(Answer::is_clean);
                         reasons.extend(kind.fault.or(harsh.and_then(|harsh| harsh.fault)).map(|it| self.fault(it)));
                     }
                 }

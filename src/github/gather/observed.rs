@@ -101,12 +101,22 @@ pub(super) fn of_others(pull_request: &mut PullRequest, observed: &[&Observation
         Observation::Opened { number, arrival, .. } if *number == pull_request.number => *arrival,
         _ => None,
     });
+    // GitHub shows the commit, and the push that it made for whoever merged.
+    let merged_as: Vec<Option<CommitSha>> = pull_request
+        .timeline
+        .iter()
+        .filter_map(|event| match event {
+            TimelineEvent::Merged { commit, .. } => Some(commit.clone()),
+            _ => None,
+        })
+        .collect();
     let mut given: Vec<(AccountId, &Account)> = Vec::new();
     for seen in observed {
         match seen {
             // The queue pushes what it builds a group of: that brings nothing to a pull request.
             Observation::CommitListed { by: Some(by), .. } if by.is_merge_queue() => {}
-            Observation::CommitListed { commit, by } => pull_request.pushes.push(Push {
+            Observation::CommitListed { onto, .. } if onto.is_some() && merged_as.contains(onto) => {}
+            Observation::CommitListed { commit, by, .. } => pull_request.pushes.push(Push {
                 before: commit.clone(),
                 after: commit.clone(),
                 by: by.clone(),

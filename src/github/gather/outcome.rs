@@ -39,9 +39,14 @@ impl DeployingJob {
         self.completed_at.as_deref().and_then(respelled)
     }
 
-    /// Whether it runs or has succeeded: nothing holds it back any more.
-    pub fn proceeded(&self) -> bool {
-        self.status == "in_progress" || self.conclusion() == Some("success")
+    /// Whether it is running: no rule holds it back any more.
+    pub fn runs(&self) -> bool {
+        self.status == "in_progress"
+    }
+
+    /// Whether it ended well.
+    pub fn succeeded(&self) -> bool {
+        self.conclusion() == Some("success")
     }
 
     /// Whether it ended otherwise, but on a runner: what was held back or turned away never had one.

@@ -169,7 +169,9 @@ fn cut(line: &Line, target: &CommitSha) -> Vec<ChangeInRelease> {
     let places: HashMap<&CommitSha, usize> = ahead.iter().enumerate().map(|(place, sha)| (sha, place)).collect();
     let landings = by_end(&line.landings);
     let mut changes = Vec::new();
-    let mut newer: Option<&Landing> = None;
+    // What put the commits above the target there may have put the target there as well.
+    let above = line.commits.get(..from).unwrap_or_default();
+    let mut newer: Option<&Landing> = above.iter().rev().find_map(|commit| landings.get(commit)).copied();
     let mut at = 0;
     while let Some(end) = ahead.get(at) {
         let landing = landings.get(end).copied();
@@ -177,8 +179,9 @@ fn cut(line: &Line, target: &CommitSha) -> Vec<ChangeInRelease> {
         let mut next = at + 1;
         if let Some(merge) = landing.filter(|landing| landing.kind != LandingKind::Push) {
             let before = places.get(&merge.before).filter(|before| **before > at);
-            if before.is_none() && start != Some(&merge.before) {
-                // What runs now lies inside this merge, or older changes would be taken for a part of it.
+            // By first parents a merge leads down to what it began at: where that is not above what runs now, this lies inside
+            // the merge, and all that is left is a part of it. Without a start, older changes would be taken for one.
+            if before.is_none() && start.is_none() {
                 missing.push(format!("where the merge that ends at {} began", end.short()));
             }
             next = before.copied().unwrap_or(ahead.len());
@@ -332,11 +335,15 @@ mod tests {
     }
 
     #[test]
-    fn a_merge_that_began_out_of_sight_is_said_to() {
+    fn what_is_left_of_a_merge_that_began_before_what_runs_now_is_a_part_of_it() {
         let landings = [landing("a0", "a3", LandingKind::PullRequestMerge)];
-        let changes = cut_at(["a3", "a2"], &landings, Some("a1"));
-        assert_eq!(changes[0].missing, ["where the merge that ends at a3 began"]);
-        assert!(cut_at(["a3", "a2"], &landings, Some("a0"))[0].missing.is_empty());
+        for start in ["a1", "a0"] {
+            let changes = cut_at(["a3", "a2"], &landings, Some(start));
+            assert_eq!(shape(&changes), [vec!["a2", "a3"]]);
+            assert!(changes[0].missing.is_empty());
+        }
+        let changes = cut_at(["a3", "a2"], &landings, None);
+        assert_eq!(changes[0].missing, ["where the merge that ends at a3 began"], "older changes may be a part of it");
     }
 
     #[test]

@@ -59,7 +59,14 @@ fn a_rule_that_is_changed_holds_as_it_was_and_as_it_would_be() {
     let strict = judged(&[("a.cedar", &rule("!resource.merged")), ("a.cedar", &rule("resource.merged"))]);
     assert_eq!(codes(&strict), ["closed"]);
     let stricter = judged(&[("a.cedar", &rule("resource.merged")), ("a.cedar", &rule("!resource.merged"))]);
-    assert_eq!(codes(&stricter), ["closed-as-changed"]);
+    assert_eq!(codes(&stricter), ["closed"]);
+    let third = judged(&[
+        ("a.cedar", &format!("{}\n{}", rule("resource.merged"), rule("!resource.merged"))),
+        ("b.cedar", &rule("resource.contributors.isEmpty()")),
+    ]);
+    assert_eq!(codes(&third), ["closed"], "a third takes none of the two out of force");
+    let apart = format!("@id(\"closed--2\") forbid {MERGE} when {{ resource.merged }};");
+    assert_eq!(codes(&judged(&[("a.cedar", &apart)])), ["policy-error"]);
     let same = judged(&[("a.cedar", &rule("resource.merged")), ("a.cedar", &rule("resource.merged"))]);
     assert_eq!(same.outcome, Outcome::Allow);
 }
