@@ -370,7 +370,7 @@ const WIDE: &str = "query Wide($oid: GitObjectID!) {
     file: object(expression: \"main:.github/workflows/deploy.yml\") { ... on Blob { text byteSize } }
     folder: object(expression: \"main:.github\") { ... on Tree { entries { name type } } }
     object(oid: $oid) { ... on Commit {
-      history(first: 50) { totalCount pageInfo { endCursor } nodes { oid messageHeadline additions
+      history(first: 50) { pageInfo { endCursor } nodes { oid messageHeadline additions
         associatedPullRequests(first: 5) { nodes { number merged mergeCommit { oid } } } } }
       status { state } checkSuites(first: 20) { nodes { app { databaseId } status conclusion workflowRun { databaseId event workflow { name } } } }
     } }
