@@ -11,6 +11,7 @@ mod ends;
 pub mod exceptions;
 mod gates;
 mod installations;
+mod landed;
 mod merge_group;
 mod outside;
 mod policies;
@@ -19,7 +20,7 @@ mod turns;
 
 use crate::git::Objects;
 use crate::github::event::{Subject as Asked, What};
-use crate::github::gather::{self, Look, line, pull_request, release};
+use crate::github::gather::{self, Look, pull_request, release};
 use crate::github::pins::{self, Pinned};
 use crate::github::publish::{self, Shown};
 use crate::github::{Client, GitHubError};
@@ -27,8 +28,8 @@ use crate::settings::Settings;
 use crate::store::record::spelled;
 use crate::store::{Recorded, Recording, Store, StoreError};
 use countersign_core::domain::{
-    ChangeInRelease, CommitSha, Decision, Entry, EntryBody, Facts, LandingKind, Observation, Outcome, PullRequest,
-    PullRequestNumber, PullRequestState, Subject, Terms, TimelineEvent, entry::ENTRY_VERSION, facts::FACTS_VERSION,
+    CommitSha, Decision, Entry, EntryBody, Facts, Observation, Outcome, PullRequestNumber, PullRequestState, Subject,
+    Terms, entry::ENTRY_VERSION, facts::FACTS_VERSION,
 };
 use countersign_core::policy::{self, OwnFile, Policies};
 use installations::Installations;
@@ -160,7 +161,7 @@ impl Evaluation<'_> {
         let (head, state) = (pull_request.head.clone(), pull_request.state);
         let was_queued = merge_group::was_queued(&pull_request);
         let base = terms.production_branch.clone();
-        let judged = self.as_it_landed(pull_request, &base).await?;
+        let judged = self.as_it_landed(pull_request, gathered.second_parents.remove(&number), &base).await?;
         let (decision, recorded) = self.decide(subject, terms, &gathered.own_rules, judged).await?;
         let outcome = decision.verdict.outcome;
         self.show_on(&head, Some(&recorded)).await?;
@@ -168,30 +169,6 @@ impl Evaluation<'_> {
         let unsettled = outcome == Outcome::Undetermined && state != PullRequestState::Closed;
         let again = unsettled || of_groups == Next::LookAgain;
         Ok(if again { Next::LookAgain } else { Next::Done })
-    }
-
-    /// What is judged of a pull request: that it may merge or, where a push put it on the branch, that it landed so.
-    async fn as_it_landed(&self, pull_request: PullRequest, branch: &str) -> Result<Subject, EvaluationError> {
-        let commit = pull_request.timeline.iter().find_map(|event| match event {
-            TimelineEvent::Merged { commit, .. } => commit.clone(),
-            _ => None,
-        });
-        let Some(commit) = commit.filter(|_| pull_request.state == PullRequestState::Merged) else {
-            return Ok(Subject::PullRequest(Box::new(pull_request)));
-        };
-        let landing = line::landing_at(&self.look, branch, &commit).await?;
-        if landing.as_ref().is_none_or(|landing| landing.kind != LandingKind::Push) {
-            return Ok(Subject::PullRequest(Box::new(pull_request)));
-        }
-        Ok(Subject::Landed(Box::new(ChangeInRelease {
-            commits: vec![commit],
-            landing,
-            tickets: pull_request.tickets.clone(),
-            pull_request: Some(pull_request),
-            bare_commits: Vec::new(),
-            shown_as_merged: Vec::new(),
-            missing: Vec::new(),
-        })))
     }
 
     /// The check shows the worst outcome of all open pull requests that share the head.

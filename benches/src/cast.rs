@@ -193,6 +193,7 @@ fn landed_as(
         commits: vec![landed],
         landing: Some(landing),
         pull_request,
+        asked_as: None,
         bare_commits,
         shown_as_merged: Vec::new(),
         tickets: None,

@@ -151,8 +151,15 @@ pub(super) struct AssociatedPullRequest {
     pub(super) state: String,
     pub(super) base_ref_name: String,
     pub(super) head_ref_oid: String,
+    pub(super) head_ref_name: String,
     pub(super) merge_commit: Option<Oid>,
     pub(super) base_repository: Option<DatabaseId>,
+}
+
+/// The commit that a merge left on the base.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct LandedCommit {
+    pub(super) parents: Nodes<Oid>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -317,6 +324,7 @@ pub(super) struct PullRequestNode {
     pub(super) body: Option<String>,
     pub(super) last: Option<Nodes<LastCommit>>,
     pub(super) merge_commit: Option<RollupCommit>,
+    pub(super) landed: Option<LandedCommit>,
     pub(super) base_ref_name: String,
     pub(super) base_ref_oid: String,
     pub(super) head_ref_name: String,

@@ -60,6 +60,7 @@ fragment PullRequestFacts on PullRequest {
   title @include(if: $ticketed) body @include(if: $ticketed)
   last: commits(last: 1) @include(if: $tested) { nodes { commit { ...Rollup } } }
   mergeCommit @include(if: $tested) { ...Rollup }
+  landed: mergeCommit { parents(first: 2) { nodes { oid } } }
   commits(first: 100) { totalCount ...CommitPage }
   head: timelineItems(first: 100, itemTypes: $kinds) { ...TimelinePage }
   tail: timelineItems(last: 100, itemTypes: $kinds) { ...TimelinePage }
@@ -126,7 +127,7 @@ pub fn commits(oids: &[CommitSha]) -> String {
         let _ = write!(
             fields,
             "c{place}: object(oid: \"{oid}\") {{ ... on Commit {{ ...CommitFacts associatedPullRequests(first: 20) {{ \
-             pageInfo {{ hasNextPage }} nodes {{ number state baseRefName headRefOid mergeCommit {{ oid }} \
+             pageInfo {{ hasNextPage }} nodes {{ number state baseRefName headRefOid headRefName mergeCommit {{ oid }} \
              baseRepository {{ databaseId }} }} }} history(first: 12) {{ ...FirstParents }} }} }} "
         );
     }

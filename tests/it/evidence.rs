@@ -99,6 +99,7 @@ fn pushed(number: u64) -> Subject {
         commits: vec![sha(number)],
         landing: None,
         pull_request: None,
+        asked_as: None,
         bare_commits: vec![commit(number, &person(3))],
         shown_as_merged: Vec::new(),
         tickets: None,

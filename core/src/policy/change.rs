@@ -139,7 +139,7 @@ pub(crate) fn of_landed(
     }
     let shown = [pr.number];
     Case {
-        name: ChangeName::PullRequest(pr.number),
+        name: ChangeName::PullRequest(change.asked_as.unwrap_or(pr.number)),
         commit: last,
         pull_request: Some(pr),
         contributors: contributors::of_pull_request(judge.people, pr),

@@ -11,7 +11,7 @@ use super::walk::Walk;
 use crate::github::client::GitHubError;
 use crate::github::node::CommitNode;
 use crate::github::query;
-use countersign_core::domain::{Account, CommitSha, Landing, Line, PullRequestNumber};
+use countersign_core::domain::{Account, CommitSha, Landing, LandingKind, Line, PullRequestNumber};
 use countersign_core::policy;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -248,13 +248,46 @@ impl Between {
     }
 }
 
-/// The movement that left the branch at this commit, where it is among the latest.
-pub async fn landing_at(look: &Look<'_>, branch: &str, commit: &CommitSha) -> Result<Option<Landing>, GitHubError> {
-    let mut landings = Vec::new();
-    let latest = |page: Vec<Activity>| {
-        landings.extend(page.into_iter().map(Activity::landing));
-        false
-    };
-    look.client.get_pages::<Vec<Activity>>(&activity_path(look, branch), latest).await?;
-    Ok(policy::landing_at(&landings, commit).cloned())
+/// So many pushes are asked whether they brought a commit that none of them ended at.
+const PUSHES: usize = 20;
+
+/// The movement that put this commit onto the branch: the one that left the branch there, else the push that brought it
+/// among others. `merged_at` is when GitHub says it was merged: what is older is not asked for, since that saves calls.
+pub async fn landing_of(
+    look: &Look<'_>,
+    branch: &str,
+    commit: &CommitSha,
+    merged_at: Option<&str>,
+) -> Result<Option<Landing>, GitHubError> {
+    let on_record = look.store.landings(look.repository.id, branch, std::slice::from_ref(commit)).await?;
+    if let Some(merge) = on_record.into_values().next() {
+        return Ok(Some(merge));
+    }
+    let mut landings: Vec<Landing> = Vec::new();
+    let mut found = None;
+    look.client
+        .get_pages::<Vec<Activity>>(&activity_path(look, branch), |page| {
+            landings.extend(page.into_iter().map(Activity::landing));
+            found = policy::landing_at(&landings, commit).cloned();
+            let older = landings.last().and_then(|oldest| oldest.at.as_deref()).zip(merged_at);
+            found.is_none() && older.is_none_or(|(oldest, merged)| oldest >= merged)
+        })
+        .await?;
+    if let Some(landing) = found {
+        if landing.kind != LandingKind::Push {
+            look.store.keep_landings(look.repository.id, branch, std::slice::from_ref(&landing)).await?;
+        }
+        return Ok(Some(landing));
+    }
+    let is_push =
+        |landing: &&Landing| landing.kind == LandingKind::Push && !landing.before.is_zero() && !landing.after.is_zero();
+    for push in landings.iter().filter(is_push).take(PUSHES) {
+        match between(look, push.before.as_str(), push.after.as_str()).await {
+            Ok(brought) if brought.first_parents.contains_key(commit) => return Ok(Some(push.clone())),
+            // What GitHub forgot of it nobody can tell.
+            Ok(_) | Err(GitHubError::NotFound(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(None)
 }

@@ -30,6 +30,8 @@ pub struct Gathered {
     pub own_rules: Vec<OwnFile>,
     /// The pull requests, in the order asked for.
     pub pull_requests: Vec<PullRequest>,
+    /// Of the commits that GitHub shows as their merges, the parent that was merged in.
+    pub second_parents: BTreeMap<PullRequestNumber, CommitSha>,
 }
 
 #[derive(Deserialize)]
@@ -67,6 +69,7 @@ pub async fn gather(look: &Look<'_>, numbers: &[PullRequestNumber]) -> Result<Ga
         default_branch: String::new(),
         own_rules: Vec::new(),
         pull_requests: Vec::with_capacity(numbers.len()),
+        second_parents: BTreeMap::new(),
     };
     let demands = Demands::of(look);
     for some in numbers.chunks(TOGETHER) {
@@ -90,7 +93,11 @@ pub async fn gather(look: &Look<'_>, numbers: &[PullRequestNumber]) -> Result<Ga
             if node.is_null() {
                 return Err(GitHubError::NotFound(format!("pull request #{number}")));
             }
-            gathered.pull_requests.push(complete(look, &demands, read(node)?).await?);
+            let node: PullRequestNode = read(node)?;
+            if let Some(second) = node.landed.as_ref().and_then(|landed| landed.parents.nodes.get(1)) {
+                gathered.second_parents.insert(*number, CommitSha::new(second.oid.clone()));
+            }
+            gathered.pull_requests.push(complete(look, &demands, node).await?);
         }
         let just_read = gathered.pull_requests.len().saturating_sub(some.len());
         settled::keep(look, &demands, gathered.pull_requests.get(just_read..).unwrap_or_default()).await?;

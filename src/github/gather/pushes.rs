@@ -5,6 +5,7 @@
 use super::Look;
 use super::observed::opened;
 use super::pull_request::merge_base;
+use super::release;
 use crate::github::client::GitHubError;
 use crate::github::event::AccountPayload;
 use crate::github::node::{PushNode, account};
@@ -91,7 +92,7 @@ pub(super) async fn complete(
     observed: &[&Observation],
 ) -> Result<(), GitHubError> {
     let from_fork = join(pull_request, look.repository.id, observed);
-    left_on_base(look, pull_request).await?;
+    left_on_base(look, pull_request, observed).await?;
     if from_fork || policy::push_gap(pull_request).is_none() {
         return Ok(());
     }
@@ -108,9 +109,8 @@ pub(super) async fn complete(
         pull_request.pushes.push(push);
     }
     look.store.observe(learned, look.now).await?;
-    on_base(pull_request, observed);
     tidy(&mut pull_request.pushes);
-    Ok(())
+    left_on_base(look, pull_request, observed).await
 }
 
 /// Joins what was observed of the pushes to those that GitHub showed; says whether the head is in another repository.
@@ -123,31 +123,29 @@ pub(super) fn join(pull_request: &mut PullRequest, here: RepositoryId, observed:
             .retain(|push| [PushSource::SynchronizeDelivery, PushSource::CommitListed].contains(&push.source));
         pull_request.pushes.extend(opened(observed, pull_request.number));
     }
-    on_base(pull_request, observed);
     tidy(&mut pull_request.pushes);
     from_fork
 }
 
-/// Commits that the base branch is known to have pointed at, where a push to the head starts or ends at one.
-fn on_base(pull_request: &mut PullRequest, observed: &[&Observation]) {
-    let touched: BTreeSet<&CommitSha> =
-        pull_request.pushes.iter().flat_map(|push| [&push.before, &push.after]).filter(|sha| !sha.is_zero()).collect();
-    let known = observed.iter().filter_map(|seen| match seen {
+/// Commits that the base branch is known to have pointed at.
+fn positions_of_base<'o>(pull_request: &PullRequest, observed: &[&'o Observation]) -> BTreeSet<&'o CommitSha> {
+    let moved = observed.iter().filter_map(|seen| match seen {
         Observation::Pushed { branch, push } if *branch == pull_request.base_branch => Some(push),
         _ => None,
     });
-    let on_base: BTreeSet<CommitSha> = known
-        .flat_map(|push| [&push.before, &push.after])
-        .filter(|sha| touched.contains(sha))
-        .chain(&pull_request.on_base)
-        .cloned()
-        .collect();
-    pull_request.on_base = on_base.into_iter().collect();
+    moved.flat_map(|push| [&push.before, &push.after]).collect()
 }
 
-/// Where a force-push left a commit behind, it may be on the base by then: a branch that was merged and is used again left
-/// the base there, and who pushed before contributed to what was merged.
-async fn left_on_base(look: &Look<'_>, pull_request: &mut PullRequest) -> Result<(), GitHubError> {
+/// Where the branch stood on the base: there it left the base, and who pushed before did so to what is on the base by now.
+///
+/// A commit that a push to the branch left behind says so where the base contains it *still*, and where the base stood at
+/// it, or it is what was merged from this very branch (a branch that is used again). What another pull request carried to
+/// the base since was no part of it when it was pushed here.
+async fn left_on_base(
+    look: &Look<'_>,
+    pull_request: &mut PullRequest,
+    observed: &[&Observation],
+) -> Result<(), GitHubError> {
     let own: BTreeSet<&CommitSha> = pull_request.commits.iter().map(|commit| &commit.oid).collect();
     let parents: BTreeSet<&CommitSha> = pull_request.commits.iter().flat_map(|commit| &commit.parents).collect();
     let branch = pull_request.pushes.iter().filter(|push| push.source != PushSource::CommitListed);
@@ -158,28 +156,36 @@ async fn left_on_base(look: &Look<'_>, pull_request: &mut PullRequest) -> Result
         .cloned()
         .collect();
     let Some(base) = pull_request.on_base.first().cloned().filter(|_| !left.is_empty()) else { return Ok(()) };
+    let positions = positions_of_base(pull_request, observed);
     for commit in left.into_iter().take(LEFT) {
-        let key = format!("on_base:{}:{base}:{commit}", look.repository.id);
+        let key = format!("left_on_base:{}:{base}:{commit}:{}", look.repository.id, pull_request.head_branch);
         let kept = look.store.kept_answer(&key).await?.map(|kept| kept.body == "true");
-        let contained = if let Some(kept) = kept {
+        let left_there = if let Some(kept) = kept {
             kept
         } else {
-            let contained = match merge_base(look, base.as_str(), &commit).await {
-                Ok(merge_base) => merge_base == commit,
-                // GitHub forgets what no branch holds.
-                Err(GitHubError::NotFound(_)) => false,
-                Err(error) => return Err(error),
-            };
-            let answer = KeptAnswer { etag: String::new(), body: contained.to_string(), fetched_at: look.now };
+            let stood_at = positions.contains(&commit);
+            let left_there = is_on(look, &base, &commit).await?
+                && (stood_at || release::stood_at(look, &commit, &pull_request.head_branch).await?);
+            let answer = KeptAnswer { etag: String::new(), body: left_there.to_string(), fetched_at: look.now };
             look.store.keep_answer(key, answer).await?;
-            contained
+            left_there
         };
-        if contained {
+        if left_there {
             pull_request.on_base.push(commit);
         }
     }
     pull_request.on_base.sort();
     Ok(())
+}
+
+/// Whether the base contains a commit now.
+async fn is_on(look: &Look<'_>, base: &CommitSha, commit: &CommitSha) -> Result<bool, GitHubError> {
+    match merge_base(look, base.as_str(), commit).await {
+        Ok(merge_base) => Ok(merge_base == *commit),
+        // GitHub forgets what no branch holds.
+        Err(GitHubError::NotFound(_)) => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// One entry per movement and pusher, in an order that does not depend on when each was learned.

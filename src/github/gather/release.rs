@@ -123,6 +123,34 @@ fn tie<'n>(
     here
 }
 
+/// The pull request that landed a commit by GitHub's own merge; `None` where that is not told for certain.
+pub async fn landed_by(
+    look: &Look<'_>,
+    production_branch: &str,
+    commit: &CommitSha,
+) -> Result<Option<PullRequestNumber>, GitHubError> {
+    let read = commits(look, std::slice::from_ref(commit)).await?;
+    let Some((node, gaps)) = read.get(commit) else { return Ok(None) };
+    let candidates = tie(look, production_branch, node, true);
+    let one = candidates.first().filter(|_| candidates.len() == 1 && gaps.is_empty());
+    let itself = one.filter(|one| node.second_parent().is_none_or(|second| second == one.head_ref_oid));
+    Ok(itself.map(|one| PullRequestNumber(one.number)))
+}
+
+/// Whether a branch stood at this commit when it left the base, which contains it: no pull request carried it there, a merge
+/// ended there, or it is what was merged from that very branch.
+pub(super) async fn stood_at(look: &Look<'_>, commit: &CommitSha, branch: &str) -> Result<bool, GitHubError> {
+    let read = commits(look, std::slice::from_ref(commit)).await?;
+    let Some((node, _)) = read.get(commit).filter(|(_, gaps)| gaps.is_empty()) else { return Ok(false) };
+    let associated = node.associated_pull_requests.iter().flat_map(|page| &page.nodes);
+    let merged: Vec<_> = associated.filter(|one| one.state == "MERGED").collect();
+    let ended_there = |one: &&AssociatedPullRequest| {
+        one.merge_commit.as_ref().is_some_and(|merge| merge.oid == node.oid)
+            || one.head_ref_oid == node.oid && one.head_ref_name == branch
+    };
+    Ok(merged.is_empty() || merged.iter().any(ended_there))
+}
+
 /// The change that ends at a commit which lies at or behind what runs now: for who landed it, and not to be judged again.
 pub(super) async fn ending_at(
     look: &Look<'_>,
@@ -194,6 +222,7 @@ fn cut(line: &Line, target: &CommitSha) -> Vec<ChangeInRelease> {
             commits: run.iter().rev().cloned().collect(),
             landing: landing.or(covering).cloned(),
             pull_request: None,
+            asked_as: None,
             bare_commits: Vec::new(),
             shown_as_merged: Vec::new(),
             tickets: None,

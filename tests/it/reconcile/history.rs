@@ -351,6 +351,7 @@ fn recording(release: &Release, policies: &Policies) -> Recording {
             commits,
             landing: Some(landing),
             pull_request: None,
+            asked_as: None,
             bare_commits: vec![bare],
             shown_as_merged: Vec::new(),
             tickets: None,

@@ -254,6 +254,7 @@ impl Release {
                 commits: vec![tip.clone()],
                 landing: Some(landing),
                 pull_request,
+                asked_as: None,
                 bare_commits,
                 shown_as_merged: Vec::new(),
                 tickets: None,
