@@ -25,6 +25,15 @@ pub struct Delivery {
     pub received_at: i64,
 }
 
+/// That a delivery came.
+#[derive(Debug, Clone)]
+pub struct Came {
+    /// GitHub's GUID.
+    pub delivery: String,
+    /// When it came, in milliseconds since 1970.
+    pub at: i64,
+}
+
 /// A delivery that nobody has read yet.
 #[derive(Debug)]
 pub struct UnreadDelivery {
@@ -96,6 +105,15 @@ impl Store {
             }
         }
         Ok(missing)
+    }
+
+    /// The delivery of a row, and when it came.
+    pub async fn came(&self, row: u64) -> Result<Option<Came>, StoreError> {
+        let found = sqlx::query("SELECT delivery, received_at FROM inbox WHERE id = $1")
+            .bind(observations::signed(row))
+            .fetch_optional(&self.readers)
+            .await?;
+        found.map(|row| Ok(Came { delivery: row.try_get(0)?, at: row.try_get(1)? })).transpose()
     }
 
     /// Deliveries nobody has read yet, oldest first.

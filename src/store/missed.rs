@@ -62,6 +62,12 @@ impl Store {
             .await
     }
 
+    /// Whether a delivery was ever found missing.
+    pub async fn was_missed(&self, delivery: &str) -> Result<bool, StoreError> {
+        let known = sqlx::query("SELECT 1 FROM missed_deliveries WHERE delivery = $1").bind(delivery);
+        Ok(known.fetch_optional(&self.readers).await?.is_some())
+    }
+
     /// The deliveries that are not settled, by the look that found them.
     pub async fn missed_deliveries(&self) -> Result<BTreeMap<String, Vec<MissedDelivery>>, StoreError> {
         let rows = sqlx::query(

@@ -8,6 +8,7 @@
 //! [`mod@line`] the production branch it deploys from, [`outcome`] how a deployment ended. [`deployed`] and [`retrospect`]
 //! look at deployments of the past.
 
+mod access;
 mod chain;
 mod demands;
 pub mod deployed;

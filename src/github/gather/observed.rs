@@ -95,8 +95,9 @@ pub(super) fn of_pull_request(
     }
 }
 
-/// What was observed of its commits wherever they were pushed, and of its reviewers. `observed` is all that is known of it.
-pub(super) fn of_others(pull_request: &mut PullRequest, observed: &[&Observation]) {
+/// What was observed of its commits wherever they were pushed, and of its reviewers. `observed` is all that is known of it;
+/// `in_doubt` are deliveries of given access that only seem to have been sent before the opening.
+pub(super) fn of_others(pull_request: &mut PullRequest, observed: &[&Observation], in_doubt: &BTreeSet<u64>) {
     let opened = observed.iter().find_map(|seen| match seen {
         Observation::Opened { number, arrival, .. } if *number == pull_request.number => *arrival,
         _ => None,
@@ -124,7 +125,7 @@ pub(super) fn of_others(pull_request: &mut PullRequest, observed: &[&Observation
             }),
             // Where it is not known which came first, it is taken for the worse.
             Observation::WriteGiven { to, by, arrival }
-                if opened.is_none() || arrival.is_none() || *arrival > opened =>
+                if opened.is_none() || arrival.is_none_or(|at| in_doubt.contains(&at)) || *arrival > opened =>
             {
                 given.push((*to, by));
             }

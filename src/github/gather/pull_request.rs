@@ -4,7 +4,7 @@
 //! GitHub shows now.
 
 use super::demands::Demands;
-use super::{Look, merges, observed, own_rules, pushes, recalled, runs, settled};
+use super::{Look, access, merges, observed, own_rules, pushes, recalled, runs, settled};
 use crate::github::client::GitHubError;
 use crate::github::node::{BigInt, Page, PullRequestCommit, PullRequestNode, ReviewCommit, TimelineNode, account};
 use crate::github::query;
@@ -173,7 +173,8 @@ async fn complete(look: &Look<'_>, demands: &Demands, node: PullRequestNode) -> 
     observed::of_pull_request(&mut pull_request, &seen, &mut learned);
     let others = look.store.observed(look.repository.id, &observed::topics_of_others(&pull_request)).await?;
     seen.extend(&others);
-    observed::of_others(&mut pull_request, &seen);
+    let in_doubt = access::in_doubt(look, &pull_request, &seen).await?;
+    observed::of_others(&mut pull_request, &seen, &in_doubt);
     let learned = learned.into_iter().map(|observation| Seen { repository: look.repository.id, observation }).collect();
     look.store.observe(learned, look.now).await?;
     pushes::complete(look, &mut pull_request, &seen).await?;

@@ -85,7 +85,8 @@ fn stands(look: &Look<'_>, kept: &PullRequest, seen: &[&Observation]) -> bool {
     let mut joined = kept.clone();
     let mut learned = Vec::new();
     observed::of_pull_request(&mut joined, seen, &mut learned);
-    observed::of_others(&mut joined, seen);
+    // Where access was in doubt the record says more than this, and is read anew.
+    observed::of_others(&mut joined, seen, &BTreeSet::new());
     pushes::join(&mut joined, look.repository.id, seen);
     learned.is_empty() && policy::adds_nothing(kept, &joined)
 }
