@@ -14,6 +14,7 @@ mod installations;
 mod landed;
 mod merge_group;
 mod outside;
+mod participation;
 mod policies;
 pub mod request;
 mod turns;
@@ -29,7 +30,7 @@ use crate::store::record::spelled;
 use crate::store::{Recorded, Recording, Store, StoreError};
 use countersign_core::domain::{
     CommitSha, Decision, Entry, EntryBody, Facts, Observation, Outcome, PullRequestNumber, PullRequestState, Subject,
-    Terms, entry::ENTRY_VERSION, facts::FACTS_VERSION,
+    Terms, Verdict, entry::ENTRY_VERSION, facts::FACTS_VERSION,
 };
 use countersign_core::policy::{self, OwnFile, Policies};
 use installations::Installations;
@@ -141,6 +142,7 @@ struct Evaluation<'a> {
 #[derive(Deserialize)]
 struct RepositoryPayload {
     id: u64,
+    full_name: String,
     default_branch: String,
 }
 
@@ -235,17 +237,28 @@ impl Evaluation<'_> {
         Ok(gather::terms(&self.look, self.pins, &repository.default_branch)?)
     }
 
+    /// What the policies say, with nothing on record yet.
+    fn judged(
+        &self,
+        mut terms: Terms,
+        own: &[OwnFile],
+        subject: Subject,
+    ) -> Result<(Facts, Arc<Policies>, Verdict), EvaluationError> {
+        let (policies, rules) = self.evaluator.policies(&terms.packs, own)?;
+        terms.repository_rules = rules;
+        let facts = Facts { version: FACTS_VERSION, repository: self.look.repository.clone(), terms, subject };
+        let verdict = policy::decide(&facts, &policies);
+        Ok((facts, policies, verdict))
+    }
+
     async fn decide(
         &self,
         subject: String,
-        mut terms: Terms,
+        terms: Terms,
         own: &[OwnFile],
         judged: Subject,
     ) -> Result<(Decision, Recorded), EvaluationError> {
-        let (policies, rules) = self.evaluator.policies(&terms.packs, own)?;
-        terms.repository_rules = rules;
-        let facts = Facts { version: FACTS_VERSION, repository: self.look.repository.clone(), terms, subject: judged };
-        let verdict = policy::decide(&facts, &policies);
+        let (facts, policies, verdict) = self.judged(terms, own, judged)?;
         tracing::info!(subject, verdict = %verdict.outcome, reasons = codes(&verdict), "decided");
         let (settings_digest, settings_text) = self.look.settings.digest();
         let mut decision = Decision {
@@ -277,7 +290,7 @@ fn export(policies: &Policies) -> String {
     serde_json::json!({"schema": sources.schema, "files": sources.files}).to_string()
 }
 
-fn codes(verdict: &countersign_core::domain::Verdict) -> String {
+fn codes(verdict: &Verdict) -> String {
     verdict.reasons.iter().map(|reason| reason.code.as_str()).collect::<Vec<_>>().join(" ")
 }
 

@@ -275,7 +275,8 @@ impl Team {
             due: spelled(BEGINS + Duration::days(402)),
         };
         let opened = self.hand.entry(EntryBody::ExceptionOpened(exception.clone()));
-        self.hand.store.open_exception(opened, Times { opened_at: 0, ends_at: i64::MAX, due_at: i64::MAX }).await?;
+        let times = Times { opened_at: 0, ends_at: i64::MAX, due_at: i64::MAX };
+        self.hand.store.open_exception(opened, times, None, u32::MAX).await?;
         let (id, given) = (exception.id.clone(), exception.clone());
         let decision =
             self.attempt(changes, by, Some(Box::new(|deployment| deployment.exception = Some(given)))).await?;
@@ -293,9 +294,9 @@ impl Team {
         };
         let entry = self.hand.entry(after);
         match &entry.body {
-            EntryBody::ExceptionOverdue(_) => self.hand.store.report_overdue(entry).await?,
-            _ => self.hand.store.review_exception(entry).await?,
-        };
+            EntryBody::ExceptionOverdue(_) => self.hand.store.report_overdue(entry).await.map(|_| ())?,
+            _ => self.hand.store.review_exception(entry, vec![decision.id.clone()]).await.map(|_| ())?,
+        }
         Ok(decision)
     }
 

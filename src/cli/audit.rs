@@ -122,10 +122,10 @@ async fn look_back(audit: &Audit) -> anyhow::Result<Exit> {
     let inquiry = work.plan().inquiry.clone();
     let (judged, tally) = work.finish()?;
     match audit.format {
-        Told::Human => print!("{}", human::told(&inquiry, &packs, &judged, &tally)),
+        Told::Human => crate::cli::put(&human::told(&inquiry, &packs, &judged, &tally)),
         Told::Json => {
             let whole = Whole { inquiry: &inquiry, policies: &packs, deployments: &judged, summary: &tally };
-            println!("{}", serde_json::to_string(&whole)?);
+            say!("{}", serde_json::to_string(&whole)?);
         }
         Told::Csv => table::write(&inquiry, &judged, std::io::stdout().lock())?,
     }

@@ -122,11 +122,10 @@ async fn record(backfill: &Backfill) -> anyhow::Result<Exit> {
     })
     .await?;
     match backfill.format {
-        Format::Json => println!("{}", serde_json::to_string(&done)?),
-        Format::Human => println!(
-            "{} deployments recorded as judged afterwards, {} were on record already",
-            done.recorded, done.known
-        ),
+        Format::Json => say!("{}", serde_json::to_string(&done)?),
+        Format::Human => {
+            say!("{} deployments recorded as judged afterwards, {} were on record already", done.recorded, done.known);
+        }
     }
     if let Some(until) = later {
         eprintln!("GitHub allows no more calls before {until}: run the same again then; what is on record stays");

@@ -96,8 +96,8 @@ async fn propose(baseline: &Baseline) -> anyhow::Result<Exit> {
     let line = line::of_branch(&look, &branch, &proposal.commit, &proposal.commit).await?;
     proposal.on_production_line = line.reaches_start;
     match baseline.format {
-        Format::Json => println!("{}", serde_json::to_string(&proposal)?),
-        Format::Human => print!("{}", spelt(&proposal)),
+        Format::Json => say!("{}", serde_json::to_string(&proposal)?),
+        Format::Human => crate::cli::put(&spelt(&proposal)),
     }
     Ok(Exit::Done)
 }

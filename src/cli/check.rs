@@ -80,9 +80,9 @@ async fn judge(check: &Check) -> anyhow::Result<Exit> {
     let verdict = policy::decide(&facts, &policies);
     match check.format {
         Format::Json => {
-            println!("{}", serde_json::to_string(&serde_json::json!({"facts": facts, "verdict": verdict}))?);
+            say!("{}", serde_json::to_string(&serde_json::json!({"facts": facts, "verdict": verdict}))?);
         }
-        Format::Human => println!("{}\n\n{}", policy::title(&verdict), policy::summary_markdown(&verdict, &facts, "")),
+        Format::Human => say!("{}\n\n{}", policy::title(&verdict), policy::summary_markdown(&verdict, &facts, "")),
     }
     eprintln!("judged by what GitHub shows now; a running service also knows what was true when each review was given");
     Ok(match verdict.outcome {

@@ -48,8 +48,8 @@ async fn examine(doctor: &Doctor) -> anyhow::Result<Exit> {
     }
     let exit = exit(&found);
     match doctor.format {
-        Format::Json => println!("{}", serde_json::json!({"in_force": exit == Exit::Done, "findings": found})),
-        Format::Human => print!("{}", told(&found)),
+        Format::Json => say!("{}", serde_json::json!({"in_force": exit == Exit::Done, "findings": found})),
+        Format::Human => crate::cli::put(&told(&found)),
     }
     Ok(exit)
 }

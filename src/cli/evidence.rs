@@ -140,22 +140,22 @@ pub(super) fn run(verb: Evidence) -> anyhow::Result<Exit> {
             let keys = key.iter().map(|key| VerifyingKey::parse(key.trim())).collect::<Result<Vec<_>, _>>()?;
             match verify(&bundle, &Trust { keys: &keys, ..Trust::default() }) {
                 Err(error) if error.is_finding() => {
-                    println!("does not hold: {error}");
+                    say!("does not hold: {error}");
                     return Ok(Exit::Deny);
                 }
                 verified => verified?,
             };
             let drawn = sample(&bundle, &keys, &Draw { seed, size, stratify }, &out)?;
             if format == Format::Json {
-                println!("{}", serde_json::to_string(&drawn)?);
+                say!("{}", serde_json::to_string(&drawn)?);
             } else {
-                println!("seed {}: {} of {} changes", drawn.seed, drawn.items.len(), drawn.population);
+                say!("seed {}: {} of {} changes", drawn.seed, drawn.items.len(), drawn.population);
                 for item in &drawn.items {
                     let (repository, change, outcome) = (&item.repository, &item.change, &item.outcome);
-                    println!("{} {repository} {change} to {}: {outcome}", item.ticket, item.environment);
+                    say!("{} {repository} {change} to {}: {outcome}", item.ticket, item.environment);
                 }
                 if key.is_empty() {
-                    println!("UNPROVED: no key was given, so anybody may have made this bundle");
+                    say!("UNPROVED: no key was given, so anybody may have made this bundle");
                 }
             }
             Ok(Exit::Done)
@@ -199,8 +199,8 @@ async fn write(
     format: Format,
 ) -> anyhow::Result<Exit> {
     let settings = super::settings(config)?;
-    let signer = Arc::new(Signer::open(&settings.ledger)?);
     let store = Store::attach(&settings.storage.url).await.context("the database cannot be opened")?;
+    let signer = Arc::new(Signer::on_record(&settings.ledger, &store).await?);
     let found = wanted.find(&store).await?;
     let witnesses = Witnesses::new(&settings.ledger)?;
     let mut size = None;
@@ -225,8 +225,8 @@ async fn write(
     let exported = export(&store, &request, out).await?;
     drop(bar);
     match format {
-        Format::Json => println!("{}", serde_json::to_string(&exported)?),
-        Format::Human => println!(
+        Format::Json => say!("{}", serde_json::to_string(&exported)?),
+        Format::Human => say!(
             "{}: entries {} to {} of {}, {} files\nroot {}\ncheck it with: countersign evidence verify {} --key '{}'",
             out.display(),
             exported.from,
@@ -243,38 +243,38 @@ async fn write(
 
 fn told(verified: Result<Verified, EvidenceError>, format: Format) -> anyhow::Result<Exit> {
     match verified {
-        Ok(verified) if format == Format::Json => println!("{}", serde_json::to_string(&verified)?),
+        Ok(verified) if format == Format::Json => say!("{}", serde_json::to_string(&verified)?),
         Ok(verified) => {
-            println!(
+            say!(
                 "holds: {} entries of {} ({} as hashes only), {} decisions made again with the same verdict",
                 verified.to - verified.from,
                 verified.size,
                 verified.left_out,
                 verified.decisions
             );
-            println!("root {}", verified.root);
+            say!("root {}", verified.root);
             if let Some(size) = verified.older {
-                println!("continues the older checkpoint of {size} entries");
+                say!("continues the older checkpoint of {size} entries");
             }
             for size in &verified.seen {
-                println!("continues the head of {size} entries seen elsewhere");
+                say!("continues the head of {size} entries seen elsewhere");
             }
             for (entry, key) in &verified.rotations {
-                println!("{key} took over at entry {entry}, signed by the key before it");
+                say!("{key} took over at entry {entry}, signed by the key before it");
             }
             for witnessed in &verified.witnessed {
                 let time = OffsetDateTime::from_unix_timestamp(witnessed.time.try_into()?)?;
-                println!("seen by {} at {}", witnessed.name, spelled(time));
+                say!("seen by {} at {}", witnessed.name, spelled(time));
             }
             match &verified.signer {
-                SignedBy::Proved { name } => println!("signed by {name}"),
-                SignedBy::Unproved => println!("UNPROVED: no key was given, so anybody may have made this bundle"),
+                SignedBy::Proved { name } => say!("signed by {name}"),
+                SignedBy::Unproved => say!("UNPROVED: no key was given, so anybody may have made this bundle"),
             }
         }
         Err(error) if error.is_finding() => {
             match format {
-                Format::Json => println!("{}", finding(&error)),
-                Format::Human => println!("does not hold: {error}"),
+                Format::Json => say!("{}", finding(&error)),
+                Format::Human => say!("does not hold: {error}"),
             }
             return Ok(Exit::Deny);
         }

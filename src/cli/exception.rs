@@ -1,7 +1,8 @@
 //! `countersign exception`: break the glass, review, list; through the service, as the account that the token names.
 
 use super::Exit;
-use crate::github::web::Web;
+use crate::evaluation::exceptions::is_hidden;
+use crate::github::web::{Web, is_safe};
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -48,7 +49,7 @@ pub(super) enum ExceptionVerb {
         #[arg(long, value_parser = ["justified", "unjustified"])]
         verdict: String,
     },
-    /// Show the newest exceptions and what is owed.
+    /// Show the reviews that are owed, all of them, and the newest exceptions that were reviewed.
     #[command(after_help = "Example: countersign exception list --server https://countersign.example.com")]
     List {
         #[command(flatten)]
@@ -59,7 +60,7 @@ pub(super) enum ExceptionVerb {
 #[derive(Debug, Args)]
 pub(super) struct Service {
     /// The address of the service.
-    #[arg(long, env = "COUNTERSIGN_SERVER_URL")]
+    #[arg(long, env = "COUNTERSIGN_URL")]
     server: String,
     /// The token of the acting account, or a reader's for `list`.
     #[arg(long, env = "COUNTERSIGN_TOKEN", hide_env_values = true)]
@@ -98,11 +99,10 @@ pub(super) fn run(verb: ExceptionVerb) -> anyhow::Result<Exit> {
                 service.say(&json!({"id": id, "verdict": verdict}), || format!("reviewed {id}: {verdict}"));
             }
             ExceptionVerb::List { service } => {
-                let listed = service.ask("GET", "", None).await?;
-                service.say(&listed, || {
-                    let items = listed.get("items").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-                    items.iter().map(line).collect::<Vec<_>>().join("\n")
-                });
+                let mut listed = service.owed().await?;
+                let newest = service.ask("GET", "", None).await?;
+                listed.extend(items(&newest).iter().filter(|item| text(item, "state") != "open").cloned());
+                service.say(&json!({"items": listed}), || listed.iter().map(line).collect::<Vec<_>>().join("\n"));
             }
         }
         Ok(Exit::Done)
@@ -110,7 +110,25 @@ pub(super) fn run(verb: ExceptionVerb) -> anyhow::Result<Exit> {
 }
 
 impl Service {
+    /// All that is owed, page by page, first due first.
+    async fn owed(&self) -> anyhow::Result<Vec<Value>> {
+        let mut owed = Vec::new();
+        let mut path = "?state=open".to_owned();
+        loop {
+            let page = self.ask("GET", &path, None).await?;
+            owed.extend(items(&page).iter().cloned());
+            let Some(next) = page.get("next_before").and_then(Value::as_i64) else { break };
+            path = format!("?state=open&before={next}");
+        }
+        owed.sort_by(|one, other| text(one, "due").cmp(text(other, "due")));
+        Ok(owed)
+    }
+
     async fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
+        // The token goes along: whoever listens on the way could act in its account's name.
+        if !is_safe(&self.server) {
+            bail!("`{}` is no https address: whoever listens on the way could act with this token", self.server);
+        }
         let address = format!("{}/api/v1/exceptions{path}", self.server.trim_end_matches('/'));
         let web = Web::new(Duration::from_secs(30))?;
         let (status, answer) = web.ask(method, &address, Some(&self.token), body).await?;
@@ -123,18 +141,22 @@ impl Service {
             _ => {
                 let detail = answer.get("detail").and_then(Value::as_str).filter(|detail| !detail.is_empty());
                 Err(anyhow::anyhow!("the service refused ({status})"))
-                    .context(detail.unwrap_or("no reason given").to_owned())
+                    .context(detail.map_or("no reason given".to_owned(), clean))
             }
         }
     }
 
     fn say(&self, answer: &Value, words: impl FnOnce() -> String) {
         if self.json {
-            println!("{answer}");
+            say!("{}", escaped(&answer.to_string()));
         } else {
-            println!("{}", words());
+            say!("{}", words());
         }
     }
+}
+
+fn items(page: &Value) -> &[Value] {
+    page.get("items").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
 }
 
 fn line(item: &Value) -> String {
@@ -142,7 +164,7 @@ fn line(item: &Value) -> String {
     let repository = item.pointer("/repository/full_name").and_then(Value::as_str).unwrap_or_default();
     let opener = item.pointer("/opened_by/login").and_then(Value::as_str).unwrap_or_default();
     let used = item.get("let_through").and_then(Value::as_array).map_or(0, Vec::len);
-    format!(
+    let line = format!(
         "{} {repository} {}: {}{overdue}, opened by @{opener} for {} until {}, let through {used}, review due {}",
         text(item, "id"),
         text(item, "environment"),
@@ -150,9 +172,35 @@ fn line(item: &Value) -> String {
         text(item, "ticket"),
         text(item, "ends"),
         text(item, "due"),
-    )
+    );
+    clean(&line)
+}
+
+/// Text of others, without what a terminal would act on.
+fn clean(text: &str) -> String {
+    text.chars().map(|letter| if is_hidden(letter) { '\u{fffd}' } else { letter }).collect()
+}
+
+/// JSON in which nothing but line breaks is left that a terminal would act on: the rest is spelled out.
+fn escaped(json: &str) -> String {
+    let spelled = |letter: char| match letter {
+        letter if is_hidden(letter) => format!("\\u{:04x}", u32::from(letter)),
+        letter => letter.to_string(),
+    };
+    json.chars().map(spelled).collect()
 }
 
 fn text<'v>(item: &'v Value, key: &str) -> &'v str {
     item.get(key).and_then(Value::as_str).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{clean, escaped};
+
+    #[test]
+    fn what_a_terminal_would_act_on_is_not_printed() {
+        assert_eq!(clean("INC-7\u{1b}[2J\u{9b}1m\u{202e}"), "INC-7\u{fffd}[2J\u{fffd}1m\u{fffd}");
+        assert_eq!(escaped("{\"a\":\"\u{9b}1m\"}"), "{\"a\":\"\\u009b1m\"}");
+    }
 }

@@ -12,7 +12,7 @@ pub mod told;
 
 use super::Exit;
 use crate::github::client::millis;
-use crate::github::web::Web;
+use crate::github::web::{Web, is_safe};
 use crate::settings::SettingsError;
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
@@ -109,8 +109,7 @@ async fn judge(gate: &Gate) -> anyhow::Result<Told> {
         return standalone::judge(&context, &gate.environment, config.as_deref(), &gate.evidence).await;
     }
     let Some(server) = given(gate.server.as_ref()) else { bail!("no service: give `server`, or `standalone`") };
-    let near = ["http://127.0.0.1:", "http://localhost:", "http://[::1]:"].iter().any(|near| server.starts_with(near));
-    if !near && !server.starts_with("https://") {
+    if !is_safe(&server) {
         bail!("`{server}` is no https address: whoever listens on the way could ask in this run's name");
     }
     let service = Service {

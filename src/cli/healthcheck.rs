@@ -18,7 +18,7 @@ pub(super) fn healthcheck(config: Option<&Path>) -> anyhow::Result<Exit> {
         if status != 200 {
             bail!("the service is not ready ({status})");
         }
-        println!("ready");
+        say!("ready");
         Ok(Exit::Done)
     })
 }

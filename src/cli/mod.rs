@@ -2,6 +2,11 @@
 //!
 //! Invariant: data goes to stdout, everything else to stderr.
 
+/// Prints a line of data.
+macro_rules! say {
+    ($($argument:tt)*) => { $crate::cli::put(&format!("{}\n", format_args!($($argument)*))) };
+}
+
 mod afar;
 mod audit;
 mod backfill;
@@ -19,6 +24,7 @@ mod serve;
 
 use crate::settings::{Settings, SettingsError};
 use clap::{Parser, Subcommand};
+use std::io::{ErrorKind, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -143,6 +149,18 @@ fn report(error: &anyhow::Error) -> Exit {
     }
     eprintln!("countersign: {error:#}");
     Exit::Error
+}
+
+/// Prints data. Whoever reads it may have seen enough: what it came to is told by the exit code all the same.
+fn put(text: &str) {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => {}
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
+        Err(error) => {
+            eprintln!("countersign: nothing can be printed: {error}");
+            std::process::exit(Exit::Error as i32);
+        }
+    }
 }
 
 fn settings(config: Option<&std::path::Path>) -> Result<Settings, SettingsError> {

@@ -109,17 +109,17 @@ fn explained(explain: &Explain) -> Exit {
                 })
             })
             .collect();
-        println!("{}", serde_json::json!({"packs": packs, "digest": policies.digest(), "rules": rules}));
+        say!("{}", serde_json::json!({"packs": packs, "digest": policies.digest(), "rules": rules}));
         return Exit::Done;
     }
     for pack in PACKS.iter().filter(|pack| packs.iter().any(|named| named == pack.name)) {
-        println!("{}: {}.", pack.name, pack.summary);
+        say!("{}: {}.", pack.name, pack.summary);
     }
-    println!("\nA change or a deployment is turned away where one of these is so:\n");
+    say!("\nA change or a deployment is turned away where one of these is so:\n");
     for code in &codes {
-        println!("  {}\n    {}.\n    What to do: {}.", code.code, code.summary, code.remedy);
+        say!("  {}\n    {}.\n    What to do: {}.", code.code, code.summary, code.remedy);
     }
-    println!("\ndigest {}", policies.digest());
+    say!("\ndigest {}", policies.digest());
     Exit::Done
 }
 
@@ -159,11 +159,11 @@ fn tested(test: &Test) -> anyhow::Result<Exit> {
             } else {
                 failed += 1;
                 let (is, wanted, codes) = (verdict.outcome, case.outcome, Vec::from_iter(codes).join(", "));
-                println!("FAIL {place}: {}: expected {wanted} by {}, seen {is} ({codes})", case.shows, case.code);
+                say!("FAIL {place}: {}: expected {wanted} by {}, seen {is} ({codes})", case.shows, case.code);
             }
         }
     }
-    println!("{passed} passed, {failed} failed");
+    say!("{passed} passed, {failed} failed");
     Ok(if failed == 0 && passed > 0 { Exit::Done } else { Exit::Invalid })
 }
 

@@ -55,8 +55,8 @@ pub(super) fn run(verb: &Reconcile) -> anyhow::Result<Exit> {
         Ok(reconciled) => reconciled,
         Err(ReconcileError::Evidence(error)) if error.is_finding() => {
             match verb.format {
-                Format::Json => println!("{}", serde_json::json!({"agrees": false, "wrong": error.to_string()})),
-                Format::Human => println!("does not hold: {error}"),
+                Format::Json => say!("{}", serde_json::json!({"agrees": false, "wrong": error.to_string()})),
+                Format::Human => say!("does not hold: {error}"),
             }
             return Ok(Exit::Deny);
         }
@@ -68,9 +68,9 @@ pub(super) fn run(verb: &Reconcile) -> anyhow::Result<Exit> {
             if let Some(said) = said.as_object_mut() {
                 said.insert("agrees".to_owned(), reconciled.agrees().into());
             }
-            println!("{said}");
+            say!("{said}");
         }
-        Format::Human => print!("{}", words(&reconciled, verb.key.is_empty())),
+        Format::Human => crate::cli::put(&words(&reconciled, verb.key.is_empty())),
     }
     Ok(match (reconciled.agrees(), reconciled.unknown.is_empty()) {
         (true, true) => Exit::Done,

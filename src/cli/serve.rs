@@ -9,7 +9,9 @@ use crate::git::{Limits, Objects};
 use crate::github::oidc::Oidc;
 use crate::github::{App, Client};
 use crate::heartbeat::Heartbeat;
+use crate::http::bodies::Bodies;
 use crate::http::gate::Gate;
+use crate::http::listening::{Patience, listen};
 use crate::http::{Doors, router};
 use crate::metrics::Metrics;
 use crate::store::Store;
@@ -46,8 +48,8 @@ pub(super) fn serve(config: Option<&Path>) -> anyhow::Result<Exit> {
 }
 
 async fn run(settings: Arc<crate::settings::Settings>) -> anyhow::Result<()> {
-    let signer = Arc::new(Signer::open(&settings.ledger)?);
     let store = Store::open(&settings.storage.url).await.context("the database cannot be opened")?;
+    let signer = Arc::new(Signer::open(&settings.ledger, &store).await?);
     let app = Arc::new(App::load(&settings.github)?);
     let client = Client::new(&settings.github, app)?;
     let metrics = Arc::new(Metrics::default());
@@ -84,13 +86,22 @@ async fn run(settings: Arc<crate::settings::Settings>) -> anyhow::Result<()> {
     // Whoever started us may be gone; the service goes on without an audience.
     let _ = std::io::Write::write_all(&mut std::io::stdout(), format!("listening on {address}\n").as_bytes());
     let exports = Arc::new(Jobs::open(&beside(&settings.storage.url).with_file_name("countersign-exports"))?);
-    let doors = Doors { store, settings, metrics, signer, sweep, gate, exports, witnesses };
-    axum::serve(listener, router(doors)).with_graceful_shutdown(stopped).await?;
+    let patience = Patience {
+        head: Duration::from_millis(settings.server.patience_ms),
+        end: Duration::from_millis(settings.server.stop_ms),
+    };
+    let bodies = Bodies::new(patience.head);
+    let doors = Doors { store, settings, metrics, signer, sweep, gate, exports, witnesses, bodies };
+    listen(listener, router(doors), patience, async {
+        stopped.await;
+        // From here on nobody is heard: the service is not alive any more.
+        beating.abort();
+    })
+    .await;
     // What was being looked at is looked at again after the next start.
     sweeping.abort();
     watched.inspect(tokio::task::JoinHandle::abort);
     worker.abort();
-    beating.abort();
     heartbeat.stop().await?;
     Ok(())
 }

@@ -13,8 +13,9 @@ use sha2::{Digest, Sha256};
 use std::time::Duration;
 use time::format_description::well_known::Rfc3339;
 
-/// How many exceptions, newest first, a sweep holds against what GitHub shows of them.
-const NEWEST: u32 = 200;
+/// How many exceptions that were reviewed, last reviewed first, a sweep holds against what GitHub shows of them. Those that
+/// owe a review are held against it all.
+const REVIEWED: u32 = 200;
 /// How long whoever opens or reviews one waits for its issue.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -51,8 +52,8 @@ impl Evaluator {
     /// Shows every exception as it stands, where GitHub does not show it so yet.
     pub async fn show_debts(&self) -> Result<(), EvaluationError> {
         if self.settings.exceptions.issues {
-            for row in self.store.exceptions(NEWEST).await? {
-                self.show_debt_of(&row.exception.id).await;
+            for id in self.store.to_show(REVIEWED).await? {
+                self.show_debt_of(&id).await;
             }
         }
         Ok(())

@@ -6,18 +6,23 @@
 use super::{Evaluation, EvaluationError, Evaluator, RepositoryPayload, entry, new_id};
 use crate::github::GitHubError;
 use crate::github::client::millis;
-use crate::github::gather::{Look, deployment, run};
+use crate::github::gather::{Look, deployment};
 use crate::github::pins;
-use crate::store::exceptions::Times;
-use crate::store::record;
+use crate::store::exceptions::{ExceptionRow, Opening, Reviewing, Times};
+use crate::store::{StoreError, record};
 use countersign_core::domain::{
-    Account, AccountId, AccountKind, CommitSha, EntryBody, Exception, ExceptionOverdue, ExceptionReview, Person,
-    Repository, RepositoryId,
+    Account, AccountId, AccountKind, CommitSha, Deployment, EntryBody, Exception, ExceptionOverdue, ExceptionReview,
+    Outcome, Person, Repository, RepositoryId, RunAttempt, RunId, Subject, Terms,
 };
+use countersign_core::policy::OwnFile;
 use std::time::SystemTime;
 use time::OffsetDateTime;
 
 const HOUR: i64 = 3_600_000;
+/// How many reviews the exceptions of one account in one repository may owe.
+const MOST: u32 = 10;
+/// The events by which a person, and nobody's push, starts a run.
+const DISPATCHED: &[&str] = &["workflow_dispatch", "repository_dispatch"];
 
 /// What somebody wants an exception for.
 #[derive(Debug, Clone)]
@@ -50,24 +55,15 @@ pub enum ExceptionError {
     Evaluation(#[from] EvaluationError),
 }
 
-impl<E: Into<EvaluationErrorOf>> From<E> for ExceptionError {
-    fn from(error: E) -> Self {
-        Self::Evaluation(error.into().0)
-    }
-}
-
-/// What the parts of an evaluation can fail with.
-pub struct EvaluationErrorOf(EvaluationError);
-
-impl From<GitHubError> for EvaluationErrorOf {
+impl From<GitHubError> for ExceptionError {
     fn from(error: GitHubError) -> Self {
-        Self(error.into())
+        Self::Evaluation(error.into())
     }
 }
 
-impl From<crate::store::StoreError> for EvaluationErrorOf {
-    fn from(error: crate::store::StoreError) -> Self {
-        Self(error.into())
+impl From<StoreError> for ExceptionError {
+    fn from(error: StoreError) -> Self {
+        Self::Evaluation(error.into())
     }
 }
 
@@ -81,19 +77,25 @@ impl Evaluator {
 
     /// Opens an exception for an account.
     pub async fn open_exception(&self, by: Account, wish: &Wish) -> Result<Exception, ExceptionError> {
-        let scope = self.settings.scope_of(&wish.repository);
-        if !scope.is_some_and(|scope| scope.covers(&wish.environment)) {
-            return Err(ExceptionError::Refused("the environment is outside of every scope"));
-        }
-        if wish.reason.trim().is_empty() || wish.ticket.trim().is_empty() {
-            return Err(ExceptionError::Refused("an exception needs a reason and a ticket"));
-        }
         let client = self.client.for_installation(self.installation(&wish.repository).await?);
-        let payload: RepositoryPayload = client.get(&format!("/repos/{}", wish.repository)).await?;
-        let repository = Repository { id: RepositoryId(payload.id), full_name: wish.repository.clone() };
+        // As GitHub spells it, whatever the caller wrote.
+        let payload: RepositoryPayload = shown(client.get(&format!("/repos/{}", wish.repository)).await)?;
+        let repository = Repository { id: RepositoryId(payload.id), full_name: payload.full_name };
         let look = self.look(&client, &repository);
-        if !self.may_open(&look, &by).await? {
-            return Err(ExceptionError::Refused("this account may not open exceptions here"));
+        let (exception, times) = self.wished(&look, by, wish)?;
+        let exception = self.open(&look, exception, times, None).await?;
+        self.show_debt_of(&exception.id).await;
+        Ok(exception)
+    }
+
+    /// The exception that somebody wishes for, as it would be opened now.
+    fn wished(&self, look: &Look<'_>, by: Account, wish: &Wish) -> Result<(Exception, Times), ExceptionError> {
+        let scope = self.settings.scope_of(&look.repository.full_name);
+        let environment = scope.and_then(|scope| scope.spelling_of(&wish.environment));
+        let environment = environment.ok_or(ExceptionError::Refused("the environment is outside of every scope"))?;
+        let (reason, ticket) = (one_line(&wish.reason)?, one_line(&wish.ticket)?);
+        if reason.is_empty() || ticket.is_empty() {
+            return Err(ExceptionError::Refused("an exception needs a reason and a ticket"));
         }
         let longest = i64::from(self.settings.exceptions.max_hours) * HOUR;
         let wanted = wish.minutes.map_or(longest, |minutes| i64::from(minutes) * 60_000);
@@ -105,25 +107,75 @@ impl Evaluator {
         };
         let exception = Exception {
             id: new_id(),
-            repository,
-            environment: wish.environment.clone(),
+            repository: look.repository.clone(),
+            environment: environment.to_owned(),
             commit: wish.commit.clone(),
-            reason: wish.reason.trim().chars().take(1_000).collect(),
-            ticket: wish.ticket.trim().chars().take(200).collect(),
+            reason: reason.chars().take(1_000).collect(),
+            ticket: ticket.chars().take(200).collect(),
             opened_by: by,
             ends: spelled(times.ends_at),
             due: spelled(times.due_at),
         };
-        self.store.open_exception(entry(EntryBody::ExceptionOpened(exception.clone())), times).await?;
+        Ok((exception, times))
+    }
+
+    async fn open(
+        &self,
+        look: &Look<'_>,
+        exception: Exception,
+        times: Times,
+        job: Option<(RunId, RunAttempt)>,
+    ) -> Result<Exception, ExceptionError> {
+        if !self.may_open(look, &exception.opened_by).await? {
+            return Err(ExceptionError::Refused("this account may not open exceptions here"));
+        }
+        let opened = entry(EntryBody::ExceptionOpened(exception.clone()));
+        match self.store.open_exception(opened, times, job, MOST).await? {
+            Opening::Opened => {}
+            Opening::TooMany => {
+                return Err(ExceptionError::Refused(
+                    "this account opened ten exceptions in this repository that nobody reviewed yet: have one reviewed first",
+                ));
+            }
+            Opening::GivenBefore => {
+                return Err(ExceptionError::Refused(
+                    "this attempt was given an exception before, and that one is over: start another run, or open one with \
+                     `countersign exception open`",
+                ));
+            }
+        }
         tracing::warn!(exception = exception.id, by = exception.opened_by.login, "the glass was broken");
-        self.show_debt_of(&exception.id).await;
         Ok(exception)
     }
 
-    /// Says of an exception whether it was justified.
+    /// Says of an exception whether it was justified, which ends it. What it lets through while this is asked is asked about
+    /// too: the review is on record only where the reviewer had no part in any of it.
     pub async fn review_exception(&self, id: &str, by: Account, justified: bool) -> Result<(), ExceptionError> {
-        let Some(row) = self.store.exception(id).await? else { return Err(ExceptionError::Unknown) };
-        let exception = row.exception;
+        loop {
+            let Some(row) = self.store.exception(id).await? else { return Err(ExceptionError::Unknown) };
+            self.may_review(&row, &by).await?;
+            let exception = row.exception;
+            let review = ExceptionReview {
+                exception: exception.id.clone(),
+                repository: exception.repository.clone(),
+                environment: exception.environment.clone(),
+                by: by.clone(),
+                justified,
+            };
+            match self.store.review_exception(entry(EntryBody::ExceptionReviewed(review)), row.let_through).await? {
+                Reviewing::Recorded => break,
+                Reviewing::ReviewedBefore => return Err(ExceptionError::Refused("it was reviewed already")),
+                // Each time round it let something more through, so this comes to its end.
+                Reviewing::LetThroughMore => {}
+            }
+        }
+        self.show_debt_of(id).await;
+        Ok(())
+    }
+
+    /// Whether an account had no part in an exception and in what it let through so far.
+    async fn may_review(&self, row: &ExceptionRow, by: &Account) -> Result<(), ExceptionError> {
+        let exception = &row.exception;
         let client = self.client.for_installation(self.installation(&exception.repository.full_name).await?);
         let pins = self.pins.get_or_try_init(|| pins::resolve(&client, &self.store, &self.settings)).await?;
         if by.kind != AccountKind::User || pins.automation.machine_users.contains(&by.id) {
@@ -133,31 +185,18 @@ impl Evaluator {
         if one_of(&exception.opened_by) {
             return Err(ExceptionError::Refused("whoever opened an exception cannot review it"));
         }
-        for decision in &row.let_through {
-            let Some((_, recorded)) = self.store.decision(decision).await? else { continue };
-            let EntryBody::Decision(decision) = recorded.body else { continue };
-            let verdict = &decision.verdict;
-            let contributors = verdict.changes.iter().flat_map(|change| &change.contributors);
-            let mut took_part = contributors
-                .map(|contributor| &contributor.account)
-                .chain(verdict.deployers.iter().map(|deployer| &deployer.account));
-            if took_part.any(one_of) {
+        for id in &row.let_through {
+            let recorded = self.store.decision(id).await?.map(|(_, entry)| entry.body);
+            let Some(EntryBody::Decision(decision)) = recorded else {
+                // Nobody can tell who had a part in it.
+                return Err(StoreError::Unreadable(format!("decision {id}")).into());
+            };
+            let look = self.look(&client, &exception.repository);
+            if self.took_part(&look, &decision).await?.iter().any(one_of) {
                 return Err(ExceptionError::Refused("whoever contributed to it or deployed it cannot review it"));
             }
         }
-        let review = ExceptionReview {
-            exception: exception.id.clone(),
-            repository: exception.repository.clone(),
-            environment: exception.environment.clone(),
-            by,
-            justified,
-        };
-        if self.store.review_exception(entry(EntryBody::ExceptionReviewed(review))).await? {
-            self.show_debt_of(&exception.id).await;
-            Ok(())
-        } else {
-            Err(ExceptionError::Refused("it was reviewed already"))
-        }
+        Ok(())
     }
 
     /// Reports every exception that nobody reviewed in time, each once.
@@ -174,19 +213,6 @@ impl Evaluator {
             }
         }
         Ok(())
-    }
-
-    /// Opens the exception that a run's own job asks for, as whoever started this attempt.
-    pub async fn open_for_run(&self, request: &super::request::Request, wish: &Wish) -> Result<(), ExceptionError> {
-        let client = self.client.for_installation(self.installation(&wish.repository).await?);
-        let look = self.look(&client, &request.repository);
-        let gathered = run::gather(&look, request.run).await?;
-        let started = gathered.run.this.triggering_actor;
-        let by = started.ok_or(ExceptionError::Refused("nobody is known to have started this attempt"))?;
-        if gathered.run.this.number != request.attempt {
-            return Err(ExceptionError::Refused("the run has gone on to another attempt"));
-        }
-        self.open_exception(by, wish).await.map(|_| ())
     }
 
     async fn may_open(&self, look: &Look<'_>, by: &Account) -> Result<bool, ExceptionError> {
@@ -223,10 +249,10 @@ impl Evaluator {
         }
         // Seldom enough to ask each time.
         self.installations.forget(repository);
-        Ok(self.installation_of(repository).await?)
+        shown(self.installation_of(repository).await)
     }
 
-    fn look<'l>(&'l self, client: &'l crate::github::Client, repository: &'l Repository) -> Look<'l> {
+    pub(super) fn look<'l>(&'l self, client: &'l crate::github::Client, repository: &'l Repository) -> Look<'l> {
         Look {
             client,
             store: &self.store,
@@ -242,7 +268,7 @@ impl Evaluation<'_> {
     /// Adds to the facts of a deployment what exceptions say of it. `asked_at` is when it was asked for.
     pub(super) async fn with_exceptions(
         &self,
-        facts: &mut countersign_core::domain::Deployment,
+        facts: &mut Deployment,
         asked_at: Option<i64>,
     ) -> Result<(), EvaluationError> {
         let (store, repository) = (&self.evaluator.store, self.look.repository.id);
@@ -254,6 +280,69 @@ impl Evaluation<'_> {
         }
         Ok(())
     }
+}
+
+impl Evaluation<'_> {
+    /// Opens the exception that a job wishes for, as whoever started this attempt, where it is needed and would help: the
+    /// facts without it are denied or cannot be told, and with it they would be let through. Else nothing is opened, so
+    /// that no request leaves an exception behind that let nothing through.
+    pub(super) async fn with_wished(
+        &self,
+        (facts, terms, own): (&mut Deployment, &Terms, &[OwnFile]),
+        wish: Option<&Wish>,
+    ) -> Result<(), ExceptionError> {
+        let (Some(wish), Some(run)) = (wish, facts.run.clone()) else { return Ok(()) };
+        if facts.exception.is_some() || wish.commit.as_ref() != Some(&run.head_commit) {
+            return Ok(());
+        }
+        let judged = |facts: &Deployment| {
+            let subject = Subject::Deployment(Box::new(facts.clone()));
+            self.judged(terms.clone(), own, subject).map(|(_, _, verdict)| verdict.outcome)
+        };
+        if !matches!(judged(facts)?, Outcome::Deny | Outcome::Undetermined) {
+            return Ok(());
+        }
+        let by = run.this.triggering_actor.clone();
+        let by = by.ok_or(ExceptionError::Refused("nobody is known to have started this attempt"))?;
+        let (exception, times) = self.evaluator.wished(&self.look, by, wish)?;
+        let mut with = facts.clone();
+        with.exception = Some(exception.clone());
+        if judged(&with)? != Outcome::Exception {
+            // One of the rules that no exception covers is broken.
+            return Ok(());
+        }
+        if !DISPATCHED.contains(&run.event.as_str()) {
+            return Err(ExceptionError::Refused(
+                "only a run that somebody dispatched may ask for an exception by itself: open one with `countersign \
+                 exception open` and run this again",
+            ));
+        }
+        let job = Some((run.id, run.this.number));
+        facts.exception = Some(self.evaluator.open(&self.look, exception, times, job).await?);
+        Ok(())
+    }
+}
+
+/// What GitHub does not show to the App is a mistake of whoever asks, and not to be tried again.
+fn shown<T>(read: Result<T, GitHubError>) -> Result<T, ExceptionError> {
+    read.map_err(|error| match error {
+        GitHubError::NotFound(_) => ExceptionError::Refused("GitHub shows no such repository to the App"),
+        error => error.into(),
+    })
+}
+
+/// Text of others on one line, for terminals, tables and issues.
+fn one_line(text: &str) -> Result<String, ExceptionError> {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.chars().any(is_hidden) {
+        return Err(ExceptionError::Refused("the reason or the ticket holds control characters"));
+    }
+    Ok(line)
+}
+
+/// What a terminal or a page would act on instead of showing it.
+pub fn is_hidden(letter: char) -> bool {
+    letter.is_control() || matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Whether two accounts are one person's.

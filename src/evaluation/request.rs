@@ -1,9 +1,11 @@
 //! A run's own job asks: the same gathering, judgement and record as for GitHub's rule, answered in the request itself.
 //!
 //! Invariant: what is answered is on record. The run is read from GitHub as it is now, and whatever the token says
-//! otherwise makes it impossible to tell; a decision presented is used up before the judgement that it serves.
+//! otherwise makes it impossible to tell; a decision presented is used up before the judgement that it serves, and an
+//! exception is opened after one that needs it.
 
 use super::attempt::{AtGate, subject_of};
+use super::exceptions::{ExceptionError, Wish};
 use super::gates::with_others;
 use super::{Evaluation, EvaluationError, Evaluator};
 use crate::github::GitHubError;
@@ -37,6 +39,8 @@ pub struct Request {
     pub digest: Option<String>,
     /// The decision that is presented.
     pub decision: Option<String>,
+    /// The exception that the job asks for, should it be needed.
+    pub exception: Option<Wish>,
     /// What the token says of the run, to be held against GitHub.
     pub token: TokenSays,
 }
@@ -74,6 +78,9 @@ pub enum RequestError {
     /// It is none of ours to decide, or the run that asks is over.
     #[error("not for this run: {0}")]
     NotForYou(&'static str),
+    /// It is denied or cannot be told, and the exception that the job asks for is not given.
+    #[error(transparent)]
+    Exception(#[from] ExceptionError),
     /// It could not be decided now.
     #[error(transparent)]
     Evaluation(#[from] EvaluationError),
@@ -144,6 +151,7 @@ impl Evaluation<'_> {
             request: Some(GateRequest {
                 commits: vec![request.token.commit.clone(), request.commit.clone()],
                 event: request.token.event.clone(),
+                digest: request.digest.clone(),
                 presented: None,
             }),
         };
@@ -169,13 +177,19 @@ impl Evaluation<'_> {
         // No exception stands in for knowing which run asks.
         let asked_at = contradictions.is_empty().then_some(self.look.now);
         self.with_exceptions(&mut facts, asked_at).await?;
+        let wish = request.exception.as_ref().filter(|_| contradictions.is_empty());
         facts.missing.extend(contradictions);
+        self.with_wished((&mut facts, &terms, &own), wish).await?;
+        let opened = facts.exception.as_ref().map(|exception| exception.id.clone()).filter(|_| wish.is_some());
         let subject = subject_of(&self.look, request.run, request.attempt, &request.environment);
         let (decision, recorded) = self.decide(subject, terms, &own, Subject::Deployment(Box::new(facts))).await?;
         let ends = now + LASTS;
         if matches!(decision.verdict.outcome, Outcome::Allow | Outcome::Exception) && presented.is_none() {
             let given = store.give_out(decision.id.clone(), request.grant(), ends).await;
             given.map_err(EvaluationError::from)?;
+        }
+        if let Some(opened) = opened {
+            self.evaluator.show_debt_of(&opened).await;
         }
         Ok(Answered { page: self.page(&decision.id), decision, recorded, ends })
     }

@@ -13,24 +13,14 @@ use serde_json::json;
 /// What is claimed: author, reviewer and deployer are three people.
 const THREE: &str = "SOD_AUTHOR_REVIEWER_DEPLOYER_DISTINCT";
 
-/// The attestation of a decision made at `time` (RFC 3339) by `tool`, and of the artifact where one was named; `None`
-/// where it allows no deployment.
-pub fn attest(
-    decision: &Decision,
-    (time, tool): (&str, &str),
-    digest: Option<&str>,
-    key: &SigningKey,
-) -> Option<Envelope> {
-    Some(Envelope::seal(key, IN_TOTO, &statement(decision, (time, tool), digest, key.name())?))
+/// The attestation of a decision made at `time` (RFC 3339) by `tool`; `None` where it allows no deployment. It speaks of the
+/// commit, and of the artifact that the job named when it asked, both for one environment.
+pub fn attest(decision: &Decision, (time, tool): (&str, &str), key: &SigningKey) -> Option<Envelope> {
+    Some(Envelope::seal(key, IN_TOTO, &statement(decision, (time, tool), key.name())?))
 }
 
 /// What is attested in the ledger's name: the bytes of an in-toto statement. The same decision gives the same bytes.
-pub(super) fn statement(
-    decision: &Decision,
-    (time, tool): (&str, &str),
-    digest: Option<&str>,
-    ledger: &str,
-) -> Option<Vec<u8>> {
+pub(super) fn statement(decision: &Decision, (time, tool): (&str, &str), ledger: &str) -> Option<Vec<u8>> {
     let verdict = &decision.verdict;
     let Subject::Deployment(deployment) = &decision.facts.subject else { return None };
     if verdict.outcome != Outcome::Allow {
@@ -39,6 +29,7 @@ pub(super) fn statement(
     let terms = &decision.facts.terms;
     let source = format!("git+{}/{}", terms.web_url, decision.facts.repository.full_name);
     let mut subjects = vec![json!({"name": source, "digest": {"gitCommit": deployment.target}})];
+    let digest = deployment.request.as_ref().and_then(|request| request.digest.as_deref());
     if let Some(digest) = digest.and_then(|digest| digest.strip_prefix("sha256:")) {
         subjects.push(json!({"name": "artifact", "digest": {"sha256": digest}}));
     }
@@ -51,7 +42,8 @@ pub(super) fn statement(
         "predicate": {
             "verifier": {"id": format!("https://{ledger}"), "version": {name: version}},
             "timeVerified": time,
-            "resourceUri": format!("{source}@{}", deployment.target),
+            // What was allowed for one environment is not allowed for another: whoever admits compares the whole.
+            "resourceUri": format!("{source}@{}#environment={}", deployment.target, encoded(&deployment.environment)),
             "policy": {
                 "uri": format!("https://{ledger}/decisions/{}", decision.id),
                 "digest": {"sha256": decision.policy_digest},
@@ -62,4 +54,20 @@ pub(super) fn statement(
         },
     });
     canonical::to_bytes(&statement).ok()
+}
+
+/// Text as part of an address: all but letters, digits and `-._~` is percent-encoded (RFC 3986).
+fn encoded(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::encoded;
+
+    #[test]
+    fn an_environment_is_one_part_of_an_address() {
+        assert_eq!(encoded("Production eu/1#x"), "Production%20eu%2F1%23x");
+    }
 }

@@ -55,7 +55,7 @@ impl<'a> Attestations<'a> {
             Seals::With(key) => key.name(),
             Seals::Of(contents) => contents.origin.as_str(),
         };
-        let Some(states) = statement(decision, (&entry.time, &entry.tool), None, ledger) else { return Ok(()) };
+        let Some(states) = statement(decision, (&entry.time, &entry.tool), ledger) else { return Ok(()) };
         match self.seals {
             Seals::With(key) => self.write(key, &states, directory)?,
             Seals::Of(contents) => self.compare(contents, &states)?,

@@ -3,7 +3,7 @@
 //! Invariant: nothing is asked twice, and what an answer means is for the caller to say.
 
 use super::client::GitHubError;
-use http::{Request, header};
+use http::{Request, Uri, header};
 use http_body_util::{BodyExt, Limited};
 use octocrab::{OctoBody, Octocrab};
 use serde_json::Value;
@@ -60,6 +60,40 @@ impl Web {
     }
 }
 
+/// Whether a token may be sent to an address: over TLS, or to this machine itself.
+pub fn is_safe(address: &str) -> bool {
+    let Ok(uri) = address.trim().parse::<Uri>() else { return false };
+    let near = uri.host().is_some_and(|host| ["127.0.0.1", "localhost", "[::1]"].contains(&host));
+    match uri.scheme_str() {
+        Some("https") => uri.host().is_some(),
+        Some("http") => near,
+        _ => false,
+    }
+}
+
 fn unusable(address: &str, error: &dyn std::fmt::Display) -> GitHubError {
     GitHubError::Unusable(format!("`{address}` cannot be asked: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_safe;
+
+    #[test]
+    fn a_token_goes_over_tls_or_nowhere_but_this_machine() {
+        for safe in
+            ["https://countersign.example.com", "http://127.0.0.1:8080", "http://localhost:1/", "http://[::1]:8080"]
+        {
+            assert!(is_safe(safe), "{safe}");
+        }
+        for open in [
+            "http://countersign.example.com",
+            "http://127.0.0.1:8080@evil.example",
+            "ftp://localhost",
+            "localhost:80",
+            "",
+        ] {
+            assert!(!is_safe(open), "{open}");
+        }
+    }
 }

@@ -1,52 +1,29 @@
 //! What programs read: decisions, changes, deployments, and the ledger with its proofs. All JSON but the checkpoint.
 
 use super::Doors;
+use super::paging::{LONGEST, Page, Paging, Query, paged, within};
 use super::problem::Problem;
 use crate::evidence::attestation::attest;
 use crate::store::alerts::{Raised, RaisedAlert};
-use crate::store::reading::{ChangeRow, DecisionRow};
+use crate::store::reading::{ChangePlace, ChangeRow, DecisionRow};
 use crate::store::{StoreError, ledger};
 use crate::sweep::Swept;
 use axum::Json;
-use axum::extract::{FromRequestParts, Path, State};
+use axum::extract::{Path, State};
 use axum::http::header;
-use axum::http::request::Parts;
 use axum::response::IntoResponse;
 use countersign_core::domain::{Decision, EntryBody, RunId};
 use countersign_core::ledger::envelope::Envelope;
 use countersign_core::ledger::{Checkpoint, Note};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-/// The query of a request; what it cannot be read as is a problem like any other.
-pub struct Query<T>(T);
-
-impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let axum::extract::Query(read) = axum::extract::Query::from_request_parts(parts, state).await?;
-        Ok(Self(read))
-    }
-}
-
-/// The longest page of a list.
-const LONGEST_PAGE: u32 = 100;
-
-/// Where a list goes on, and how much of it.
-#[derive(Deserialize)]
-pub struct Paging {
-    before: Option<i64>,
-    limit: Option<u32>,
-}
-
 /// `GET /api/v1/decisions`: newest first; `?before=` the position of the last one seen.
-pub async fn decisions(State(doors): State<Doors>, Query(paging): Query<Paging>) -> Result<Json<Value>, Problem> {
-    let limit = paging.limit.unwrap_or(LONGEST_PAGE).clamp(1, LONGEST_PAGE);
-    let items = doors.store.decisions(paging.before, limit).await?;
-    let next = items.last().filter(|_| items.len() as u64 == u64::from(limit)).map(|last| last.position);
-    Ok(Json(json!({"items": items, "next_before": next, "total": doors.store.decisions_count().await?})))
+pub async fn decisions(State(doors): State<Doors>, Query(paging): Query<Paging>) -> Result<Json<Page>, Problem> {
+    let items = doors.store.decisions(paging.before, paging.limit()).await?;
+    let mut page = paged(&items, paging.limit(), |row| json!(row), |last| json!(last.position));
+    page.insert("total".to_owned(), json!(doors.store.decisions_count().await?));
+    Ok(Json(page))
 }
 
 /// `GET /api/v1/decisions/{id}`: the verdict, the facts it saw and its place in the ledger.
@@ -71,7 +48,7 @@ pub async fn decision(State(doors): State<Doors>, Path(id): Path<String>) -> Res
 /// `GET /api/v1/decisions/{id}/attestation`: an allowed deployment as an in-toto statement in a DSSE envelope.
 pub async fn attestation(State(doors): State<Doors>, Path(id): Path<String>) -> Result<Json<Envelope>, Problem> {
     let found = find(&doors, &id).await?.ok_or_else(Problem::not_found)?;
-    let attested = attest(&found.decision, (&found.time, &found.tool), None, doors.signer.key());
+    let attested = attest(&found.decision, (&found.time, &found.tool), doors.signer.key());
     attested.map(Json).ok_or_else(Problem::not_found)
 }
 
@@ -95,10 +72,13 @@ pub(super) async fn find(doors: &Doors, id: &str) -> Result<Option<Found>, Store
     })
 }
 
-/// `GET /api/v1/changes`: the changes judged last.
-pub async fn changes(State(doors): State<Doors>, Query(paging): Query<Paging>) -> Result<Json<Value>, Problem> {
-    let limit = paging.limit.unwrap_or(LONGEST_PAGE).clamp(1, LONGEST_PAGE);
-    Ok(Json(json!({"items": doors.store.changes(limit).await?})))
+/// `GET /api/v1/changes`: the changes judged last, newest first.
+pub async fn changes(State(doors): State<Doors>, Query(paging): Query<Paging<String>>) -> Result<Json<Page>, Problem> {
+    let before = paging.before.as_deref().map(str::parse).transpose();
+    let before = before.map_err(|()| Problem::bad_request("`before` is no place in this list"))?;
+    let items = doors.store.changes(before, paging.limit()).await?;
+    let place = |(place, _): &(ChangePlace, ChangeRow)| json!(place.to_string());
+    Ok(Json(paged(&items, paging.limit(), |(_, row)| json!(row), place)))
 }
 
 /// `GET /api/v1/changes/{owner}/{name}/{change}`: by pull request number or full commit id.
@@ -110,50 +90,46 @@ pub async fn change(
     found.map(Json).ok_or_else(Problem::not_found)
 }
 
-/// Which run's decisions.
+/// Which run's decisions, or where the list of all goes on.
 #[derive(Deserialize)]
 pub struct OfRun {
     run: Option<u64>,
+    before: Option<i64>,
+    limit: Option<u32>,
 }
 
-/// `GET /api/v1/deployments`: decisions about deployments, newest first; `?run=` those of one run.
-pub async fn deployments(State(doors): State<Doors>, Query(of): Query<OfRun>) -> Result<Json<Value>, Problem> {
-    let rows: Vec<DecisionRow> = match of.run {
-        Some(run) => doors.store.decisions_of_run(RunId(run)).await?,
-        None => doors.store.deployments(LONGEST_PAGE).await?,
-    };
-    let items: Vec<Value> = rows
-        .into_iter()
-        .map(|row| {
-            json!({
-                "decision_id": row.id, "run": row.run, "attempt": row.attempt, "environment": row.environment,
-                "commit": row.commit, "outcome": row.outcome, "decided_at": row.decided_at,
-            })
+/// `GET /api/v1/deployments`: decisions about deployments, newest first; `?run=` all those of one run.
+pub async fn deployments(State(doors): State<Doors>, Query(of): Query<OfRun>) -> Result<Json<Page>, Problem> {
+    let limit = within(of.limit);
+    let shown = |row: &DecisionRow| {
+        json!({
+            "decision_id": row.id, "run": row.run, "attempt": row.attempt, "environment": row.environment,
+            "commit": row.commit, "outcome": row.outcome, "decided_at": row.decided_at,
         })
-        .collect();
-    Ok(Json(json!({"items": items})))
+    };
+    if let Some(run) = of.run {
+        let items = doors.store.decisions_of_run(RunId(run)).await?.iter().map(shown).collect();
+        return Ok(Json(Page::from_iter([("items".to_owned(), Value::Array(items))])));
+    }
+    let rows = doors.store.deployments(of.before, limit).await?;
+    Ok(Json(paged(&rows, limit, shown, |last| json!(last.position))))
 }
 
 /// `GET /api/v1/alerts`: what was found afterwards, newest first.
-pub async fn alerts(State(doors): State<Doors>) -> Result<Json<Value>, Problem> {
-    let items: Vec<Value> = doors
-        .store
-        .alerts(LONGEST_PAGE)
-        .await?
-        .into_iter()
-        .map(|RaisedAlert { position, time, alert }| match alert {
-            Raised::Deployment(alert) => json!({
-                "code": alert.code, "text": alert.text, "repository": alert.repository, "environment": alert.environment,
-                "run": alert.run, "attempt": alert.attempt, "deployment": alert.deployment, "commit": alert.commit,
-                "by": alert.by, "position": position, "time": time,
-            }),
-            Raised::Name(found) => json!({
-                "code": found.code, "text": found.text, "name": found.name, "pinned": found.pinned, "now": found.now,
-                "position": position, "time": time,
-            }),
-        })
-        .collect();
-    Ok(Json(json!({"items": items})))
+pub async fn alerts(State(doors): State<Doors>, Query(paging): Query<Paging>) -> Result<Json<Page>, Problem> {
+    let items = doors.store.alerts(paging.before, paging.limit()).await?;
+    let shown = |RaisedAlert { position, time, alert }: &RaisedAlert| match alert {
+        Raised::Deployment(alert) => json!({
+            "code": alert.code, "text": alert.text, "repository": alert.repository, "environment": alert.environment,
+            "run": alert.run, "attempt": alert.attempt, "deployment": alert.deployment, "commit": alert.commit,
+            "by": alert.by, "position": position, "time": time,
+        }),
+        Raised::Name(found) => json!({
+            "code": found.code, "text": found.text, "name": found.name, "pinned": found.pinned, "now": found.now,
+            "position": position, "time": time,
+        }),
+    };
+    Ok(Json(paged(&items, paging.limit(), shown, |last| json!(last.position))))
 }
 
 /// `POST /api/v1/sweep`: looks now for what webhooks did not bring. Answers once all it found is in the inbox.
@@ -188,7 +164,7 @@ pub async fn ledger_entries(
     State(doors): State<Doors>,
     Query(range): Query<Range>,
 ) -> Result<impl IntoResponse, Problem> {
-    let limit = range.limit.unwrap_or(LONGEST_PAGE).clamp(1, 1_000);
+    let limit = range.limit.unwrap_or(LONGEST).clamp(1, 1_000);
     let mut lines = Vec::new();
     for entry in doors.store.ledger_entries(range.from, limit).await? {
         lines.extend(entry.body);

@@ -3,20 +3,19 @@
 //! Invariant: a token names the account that acts, and only its hash is known here. What is refused says why, to whoever
 //! holds such a token and to nobody else. Next: `evaluation/exceptions.rs`.
 
-use super::Doors;
+use super::paging::{Page, Query, paged, within};
 use super::problem::Problem;
+use super::reader::bearer;
+use super::{Doors, SMALL};
 use crate::evaluation::exceptions::{ExceptionError, Wish};
 use axum::Json;
-use axum::body::Bytes;
+use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use countersign_core::domain::{CommitSha, Exception};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use sha2::{Digest, Sha256};
-
-/// How many exceptions a list shows.
-const LISTED: u32 = 200;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -48,8 +47,9 @@ enum Justification {
 pub async fn open(
     State(doors): State<Doors>,
     headers: HeaderMap,
-    body: Bytes,
+    body: Body,
 ) -> Result<(StatusCode, Json<Exception>), Problem> {
+    let body = doors.bodies.take(body, SMALL).await?.bytes;
     let login = acting(&doors, &headers)?;
     let asked: Open = read(&body)?;
     let full = |sha: &String| [40, 64].contains(&sha.len()) && sha.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -74,8 +74,9 @@ pub async fn review(
     State(doors): State<Doors>,
     Path(id): Path<String>,
     headers: HeaderMap,
-    body: Bytes,
+    body: Body,
 ) -> Result<StatusCode, Problem> {
+    let body = doors.bodies.take(body, SMALL).await?.bytes;
     let login = acting(&doors, &headers)?;
     let Review { verdict } = read(&body)?;
     let Some(row) = doors.store.exception(&id).await? else { return Err(Problem::not_found()) };
@@ -85,17 +86,36 @@ pub async fn review(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `GET /api/v1/exceptions`
-pub async fn list(State(doors): State<Doors>) -> Result<Json<Value>, Problem> {
-    Ok(Json(json!({"items": doors.store.exceptions(LISTED).await?})))
+/// Which exceptions.
+#[derive(Deserialize)]
+pub struct Which {
+    before: Option<i64>,
+    limit: Option<u32>,
+    state: Option<Standing>,
+}
+
+/// How an exception stands.
+#[derive(Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+enum Standing {
+    Open,
+}
+
+/// `GET /api/v1/exceptions`: newest first; `?state=open`: only those that somebody must review still.
+pub async fn list(State(doors): State<Doors>, Query(which): Query<Which>) -> Result<Json<Page>, Problem> {
+    let limit = within(which.limit);
+    let owed = which.state == Some(Standing::Open);
+    let items = doors.store.exceptions(which.before, limit, owed).await?;
+    let mut page = paged(&items, limit, |row| json!(row), |last| json!(last.position));
+    page.insert("owed".to_owned(), json!(doors.store.debts_count().await?));
+    Ok(Json(page))
 }
 
 /// The login that the bearer's token acts for.
 fn acting(doors: &Doors, headers: &HeaderMap) -> Result<String, Problem> {
-    let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let token = given.and_then(|given| given.strip_prefix("Bearer ")).ok_or_else(Problem::unauthorized)?;
+    let token = bearer(headers).ok_or_else(Problem::unauthorized)?;
     // Digests are compared, so that the time it takes says nothing about the token.
-    let digest = hex::encode(Sha256::digest(token.trim().as_bytes()));
+    let digest = hex::encode(Sha256::digest(token.as_bytes()));
     let known = doors.settings.token.iter().find(|known| known.sha256.eq_ignore_ascii_case(&digest));
     let known = known.ok_or_else(Problem::unauthorized)?;
     if known.scopes.iter().any(|scope| scope == "exceptions") {

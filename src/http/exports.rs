@@ -3,8 +3,8 @@
 //! Invariant: as [`super::reader`]: only readers come this far. Whoever asks names nothing but a period and repositories; the
 //! service says where it is made. Next: `evidence/jobs.rs`.
 
-use super::Doors;
 use super::problem::Problem;
+use super::{Doors, SMALL};
 use crate::evidence::bundle::address_of_pages;
 use crate::evidence::jobs::{JobError, Shown, State as Job};
 use crate::evidence::population::Period;
@@ -39,7 +39,8 @@ struct Ask {
 }
 
 /// `POST /api/v1/exports`: asks for a bundle.
-pub async fn ask(State(doors): State<Doors>, headers: HeaderMap, body: Bytes) -> Result<Response, Problem> {
+pub async fn ask(State(doors): State<Doors>, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
+    let body = doors.bodies.take(body, SMALL).await?.bytes;
     // A page of somebody else's can send a form in a reader's name, but not this.
     if headers.get(header::CONTENT_TYPE).is_none_or(|kind| !kind.as_bytes().starts_with(b"application/json")) {
         return Err(Problem::bad_request("the body is JSON: say so in `content-type`"));

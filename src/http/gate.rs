@@ -3,8 +3,9 @@
 //! Invariant: nothing is told before the token proves which run asks, and nothing about any other. A token opens once.
 //! What is answered is signed and names all that it holds for. Next: `evaluation/request.rs`.
 
-use super::Doors;
 use super::problem::Problem;
+use super::reader::bearer;
+use super::{Doors, SMALL};
 use crate::evaluation::exceptions::Wish;
 use crate::evaluation::request::{Answered, Request, RequestError, TokenSays};
 use crate::evaluation::{EvaluationError, Evaluator};
@@ -13,9 +14,9 @@ use crate::github::client::millis;
 use crate::github::oidc::{Claims, Oidc, OidcError};
 use crate::settings::same_environment;
 use axum::Json;
-use axum::body::Bytes;
+use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, header};
+use axum::http::HeaderMap;
 use countersign_core::domain::{AccountId, CommitSha, Outcome, Repository, RepositoryId, RunAttempt, RunId};
 use countersign_core::ledger::canonical;
 use countersign_core::policy::title;
@@ -107,11 +108,11 @@ impl Ask {
 }
 
 /// `POST /api/v1/gate`
-pub async fn ask(State(doors): State<Doors>, headers: HeaderMap, body: Bytes) -> Result<Json<Value>, Problem> {
+pub async fn ask(State(doors): State<Doors>, headers: HeaderMap, body: Body) -> Result<Json<Value>, Problem> {
     let gate = &doors.gate;
-    let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let token = given.and_then(|given| given.strip_prefix("Bearer ")).ok_or_else(Problem::unauthorized)?;
-    let claims = gate.oidc.verify(token.trim()).await?;
+    let body = doors.bodies.take(body, SMALL).await?.bytes;
+    let token = bearer(&headers).ok_or_else(Problem::unauthorized)?;
+    let claims = gate.oidc.verify(token).await?;
     let now = millis(SystemTime::now()) / 1_000;
     let Some(mut request) = run_of(&claims) else { return Err(Problem::unauthorized()) };
     if !gate.admits(request.repository.id.0) {
@@ -134,17 +135,14 @@ pub async fn ask(State(doors): State<Doors>, headers: HeaderMap, body: Bytes) ->
     request.commit = CommitSha::new(asked.sha.to_ascii_lowercase());
     request.digest = asked.digest.as_ref().map(|digest| digest.to_ascii_lowercase());
     request.decision.clone_from(&asked.decision);
-    if let Some(BreakGlass { reason, ticket }) = asked.exception {
-        let wish = Wish {
-            repository: request.repository.full_name.clone(),
-            environment: request.environment.clone(),
-            commit: Some(request.commit.clone()),
-            reason,
-            ticket: ticket.unwrap_or_default(),
-            minutes: None,
-        };
-        gate.evaluator.open_for_run(&request, &wish).await?;
-    }
+    request.exception = asked.exception.map(|BreakGlass { reason, ticket }| Wish {
+        repository: request.repository.full_name.clone(),
+        environment: request.environment.clone(),
+        commit: Some(request.commit.clone()),
+        reason,
+        ticket: ticket.unwrap_or_default(),
+        minutes: None,
+    });
     let answered = decided(gate, &request, Duration::from_secs(asked.wait_seconds.min(LONGEST_WAIT))).await?;
     let told = told(&answered, &request, asked.nonce.as_deref());
     let text = canonical::to_bytes(&told).ok().and_then(|bytes| String::from_utf8(bytes).ok());
@@ -154,7 +152,7 @@ pub async fn ask(State(doors): State<Doors>, headers: HeaderMap, body: Bytes) ->
         return Err(Problem::unavailable());
     };
     let time = OffsetDateTime::now_utc().format(&Rfc3339).unwrap_or_default();
-    let attestation = attest(&answered.decision, (&time, crate::TOOL), request.digest.as_deref(), doors.signer.key());
+    let attestation = attest(&answered.decision, (&time, crate::TOOL), doors.signer.key());
     let (outcome, decision) = (told.get("outcome"), &answered.decision.id);
     Ok(Json(json!({"outcome": outcome, "decision_id": decision, "note": note, "attestation": attestation})))
 }
@@ -200,6 +198,7 @@ fn run_of(claims: &Claims) -> Option<Request> {
         commit: CommitSha::new(String::new()),
         digest: None,
         decision: None,
+        exception: None,
         token: TokenSays {
             commit: CommitSha::new(claims.sha.clone()),
             reference: claims.reference.clone(),
@@ -274,6 +273,7 @@ impl From<RequestError> for Problem {
                 tracing::warn!(why, "a run is told nothing");
                 Self::forbidden()
             }
+            RequestError::Exception(error) => error.into(),
             RequestError::Evaluation(error) => error.into(),
         }
     }

@@ -4,11 +4,14 @@
 //! one place, [`problem`].
 
 pub mod api;
+pub mod bodies;
 pub mod exceptions;
 pub mod exports;
 pub mod gate;
 pub mod health;
+pub mod listening;
 pub mod pages;
+pub mod paging;
 pub mod problem;
 pub mod reader;
 pub mod webhook;
@@ -20,7 +23,9 @@ use crate::store::Store;
 use crate::sweep::Sweep;
 use crate::witness::Witnesses;
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderValue, header};
+use axum::middleware::map_response;
+use axum::response::Response;
 use axum::routing::{get, post};
 use std::sync::Arc;
 
@@ -43,7 +48,12 @@ pub struct Doors {
     pub exports: Arc<Jobs>,
     /// Who watches the ledger.
     pub witnesses: Arc<Witnesses>,
+    /// How bodies are read.
+    pub bodies: bodies::Bodies,
 }
+
+/// The longest body of what programs ask.
+const SMALL: usize = 16 * 1024;
 
 /// All routes.
 pub fn router(doors: Doors) -> Router {
@@ -59,7 +69,7 @@ pub fn router(doors: Doors) -> Router {
         .route("/api/v1/deployments", get(api::deployments))
         .route("/api/v1/alerts", get(api::alerts))
         .route("/api/v1/exceptions", get(exceptions::list))
-        .route("/api/v1/exports", post(exports::ask).layer(DefaultBodyLimit::max(16 * 1024)))
+        .route("/api/v1/exports", post(exports::ask))
         .route("/api/v1/exports/{id}", get(exports::show))
         .route("/api/v1/exports/{id}/bundle.zip", get(exports::take))
         .route("/api/v1/sweep", post(api::sweep))
@@ -70,14 +80,31 @@ pub fn router(doors: Doors) -> Router {
         .route("/api/v1/ledger/proof/consistency", get(api::consistency_proof))
         .route_layer(axum::middleware::from_fn_with_state(doors.clone(), reader::admit));
     Router::new()
-        .route("/webhooks/github", post(webhook::receive).layer(DefaultBodyLimit::max(webhook::LARGEST)))
-        .route("/api/v1/gate", post(gate::ask).layer(DefaultBodyLimit::max(16 * 1024)))
-        .route("/api/v1/exceptions", post(exceptions::open).layer(DefaultBodyLimit::max(16 * 1024)))
-        .route("/api/v1/exceptions/{id}/review", post(exceptions::review).layer(DefaultBodyLimit::max(1024)))
+        .route("/webhooks/github", post(webhook::receive))
+        .route("/api/v1/gate", post(gate::ask))
+        .route("/api/v1/exceptions", post(exceptions::open))
+        .route("/api/v1/exceptions/{id}/review", post(exceptions::review))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
         .merge(reading)
         .fallback(async || problem::Problem::not_found())
+        .layer(map_response(guarded))
         .with_state(doors)
+}
+
+/// What a browser may do with an answer: show it, by itself, as what it says it is. A page loads nothing and runs nothing.
+async fn guarded(mut response: Response) -> Response {
+    let policy =
+        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+    let guards = [
+        (header::CONTENT_SECURITY_POLICY, policy),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::REFERRER_POLICY, "no-referrer"),
+    ];
+    for (name, value) in guards {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
 }

@@ -64,6 +64,11 @@ impl Problem {
         Self { status: StatusCode::PAYLOAD_TOO_LARGE, title: "Payload too large", detail: "" }
     }
 
+    /// The request did not come in time.
+    pub fn too_slow() -> Self {
+        Self { status: StatusCode::REQUEST_TIMEOUT, title: "Request timeout", detail: "" }
+    }
+
     /// Not now.
     pub fn unavailable() -> Self {
         Self { status: StatusCode::SERVICE_UNAVAILABLE, title: "Service unavailable", detail: "try again later" }
@@ -78,6 +83,9 @@ impl IntoResponse for Problem {
         let mut response = (self.status, body.to_string()).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+        }
         if self.status == StatusCode::UNAUTHORIZED {
             let ask = HeaderValue::from_static("Basic realm=\"Countersign\", charset=\"UTF-8\"");
             headers.insert(header::WWW_AUTHENTICATE, ask);

@@ -5,7 +5,7 @@
 use super::Doors;
 use super::problem::Problem;
 use axum::extract::{Request, State};
-use axum::http::header;
+use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use base64::Engine;
@@ -28,13 +28,24 @@ pub async fn admit(State(doors): State<Doors>, request: Request, next: Next) -> 
     }
 }
 
+/// The token of a bearer.
+pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    scheme(headers.get(header::AUTHORIZATION)?.to_str().ok()?, "Bearer")
+}
+
 fn token_of(authorization: &str) -> Option<String> {
-    if let Some(token) = authorization.strip_prefix("Bearer ") {
-        return Some(token.trim().to_owned());
+    if let Some(token) = scheme(authorization, "Bearer") {
+        return Some(token.to_owned());
     }
-    let basic = BASE64_STANDARD.decode(authorization.strip_prefix("Basic ")?.trim()).ok()?;
+    let basic = BASE64_STANDARD.decode(scheme(authorization, "Basic")?).ok()?;
     let pair = String::from_utf8(basic).ok()?;
     pair.split_once(':').map(|(_, password)| password.to_owned())
+}
+
+/// What is given under a scheme; schemes are spelled in any case (RFC 9110, section 11.1).
+fn scheme<'h>(authorization: &'h str, name: &str) -> Option<&'h str> {
+    let (scheme, given) = authorization.split_once(' ')?;
+    scheme.eq_ignore_ascii_case(name).then(|| given.trim())
 }
 
 #[cfg(test)]
@@ -45,6 +56,9 @@ mod tests {
     fn a_token_comes_as_bearer_or_as_password() {
         assert_eq!(token_of("Bearer t").as_deref(), Some("t"));
         assert_eq!(token_of("Basic YW55OnQ=").as_deref(), Some("t"));
+        assert_eq!(token_of("bearer t").as_deref(), Some("t"));
+        assert_eq!(token_of("BASIC YW55OnQ=").as_deref(), Some("t"));
         assert_eq!(token_of("Digest t"), None);
+        assert_eq!(token_of("Bearert"), None);
     }
 }

@@ -6,9 +6,8 @@
 use super::Doors;
 use super::problem::Problem;
 use crate::store::Delivery;
-use axum::body::Bytes;
+use axum::body::Body;
 use axum::extract::State;
-use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, StatusCode};
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
@@ -19,18 +18,15 @@ use std::time::SystemTime;
 pub const LARGEST: usize = 25 * 1024 * 1024;
 
 /// `POST /webhooks/github`
-pub async fn receive(
-    State(doors): State<Doors>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<StatusCode, Problem> {
+pub async fn receive(State(doors): State<Doors>, headers: HeaderMap, body: Body) -> Result<StatusCode, Problem> {
     let turn_away = |reason, problem| {
         doors.metrics.refuse(reason);
         problem
     };
-    let body = body.map_err(|_| turn_away("body", Problem::too_large()))?;
+    let taken = doors.bodies.take(body, LARGEST).await.map_err(|why| turn_away("body", why.into()))?;
+    let body = &taken.bytes;
     let signature = header(&headers, "x-hub-signature-256").unwrap_or_default();
-    if !signed_by_one_of(&doors.settings.github.webhook_secrets, &body, signature) {
+    if !signed_by_one_of(&doors.settings.github.webhook_secrets, body, signature) {
         return Err(turn_away("signature", Problem::unauthorized()));
     }
     let (Some(event), Some(id)) = (header(&headers, "x-github-event"), header(&headers, "x-github-delivery")) else {
@@ -39,7 +35,7 @@ pub async fn receive(
     if id.is_empty() || id.len() > 200 || event.is_empty() || event.len() > 100 {
         return Err(turn_away("headers", Problem::bad_request("the event or delivery header is not GitHub's")));
     }
-    if !is_json_object(&body) {
+    if !is_json_object(body) {
         return Err(turn_away("json", Problem::bad_request("the body is no JSON object")));
     }
     let delivery = Delivery {

@@ -67,6 +67,10 @@ pub struct Server {
     pub sweep_minutes: u64,
     /// How often the service marks that it is alive, in milliseconds.
     pub heartbeat_ms: u64,
+    /// How long a caller may take to send a request, its head and its body each, in milliseconds.
+    pub patience_ms: u64,
+    /// How long requests that are open when the service is stopped may take to come to their end, in milliseconds.
+    pub stop_ms: u64,
     /// Anyone who can reach the service may read decisions and the ledger. Meant for a demonstration on one machine.
     pub open_reading: bool,
     /// SHA-256 (hexadecimal) of tokens whose bearers may read decisions and the ledger.
@@ -83,6 +87,8 @@ impl Default for Server {
             evaluations: 8,
             sweep_minutes: 10,
             heartbeat_ms: 5_000,
+            patience_ms: 30_000,
+            stop_ms: 10_000,
             open_reading: false,
             reader_tokens: Vec::new(),
         }
@@ -359,7 +365,12 @@ impl Scope {
 
     /// Whether an environment is under control.
     pub fn covers(&self, environment: &str) -> bool {
-        self.environments.iter().any(|named| same_environment(named, environment))
+        self.spelling_of(environment).is_some()
+    }
+
+    /// An environment under control, as the settings spell it.
+    pub fn spelling_of(&self, environment: &str) -> Option<&str> {
+        self.environments.iter().map(String::as_str).find(|named| same_environment(named, environment))
     }
 }
 

@@ -92,10 +92,11 @@ impl Store {
     }
 
     /// The newest alerts, newest first.
-    pub async fn alerts(&self, limit: u32) -> Result<Vec<RaisedAlert>, StoreError> {
-        let sql = "SELECT position FROM alerts UNION ALL SELECT position FROM reassigned_names \
-                   ORDER BY position DESC LIMIT $1";
-        let rows = sqlx::query(sql).bind(i64::from(limit)).fetch_all(&self.readers).await?;
+    pub async fn alerts(&self, before: Option<i64>, limit: u32) -> Result<Vec<RaisedAlert>, StoreError> {
+        let sql = "SELECT position FROM (SELECT position FROM alerts UNION ALL SELECT position FROM reassigned_names) \
+                   WHERE position < $1 ORDER BY position DESC LIMIT $2";
+        let rows =
+            sqlx::query(sql).bind(before.unwrap_or(i64::MAX)).bind(i64::from(limit)).fetch_all(&self.readers).await?;
         let mut connection = self.readers.acquire().await?;
         let mut alerts = Vec::with_capacity(rows.len());
         for row in rows {

@@ -57,6 +57,9 @@ pub enum StoreError {
     /// The ledger refused.
     #[error(transparent)]
     Ledger(#[from] entries::EntriesError),
+    /// The exception that a decision rests on was reviewed before the decision was on record: it is to be made again.
+    #[error("the exception was reviewed meanwhile")]
+    ReviewedMeanwhile,
     /// Something on record cannot be read back.
     #[error("a record cannot be read back: {0}")]
     Unreadable(String),

@@ -9,6 +9,8 @@ use serde::Serialize;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
 
 /// A line in a list of decisions.
 #[derive(Debug, Clone, Serialize)]
@@ -49,6 +51,33 @@ pub struct ChangeRow {
     /// The verdict itself.
     #[serde(flatten)]
     pub verdict: ChangeVerdict,
+}
+
+/// Where a change stands in the list of those judged last; spelled `time/repository/change`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ChangePlace {
+    decided_at: String,
+    repository: i64,
+    change: String,
+}
+
+impl fmt::Display for ChangePlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.decided_at, self.repository, self.change)
+    }
+}
+
+impl FromStr for ChangePlace {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let mut parts = text.splitn(3, '/');
+        let (Some(decided_at), Some(repository), Some(change)) = (parts.next(), parts.next(), parts.next()) else {
+            return Err(());
+        };
+        let repository = repository.parse().map_err(|_| ())?;
+        Ok(Self { decided_at: decided_at.to_owned(), repository, change: change.to_owned() })
+    }
 }
 
 const COLUMNS: &str = "SELECT id, position, subject, kind, number, run, attempt, environment, commit_sha, outcome, decided_at FROM decisions";
@@ -135,10 +164,14 @@ impl Store {
         rows.iter().map(decision_row).collect()
     }
 
-    /// The newest decisions about deployments, newest first.
-    pub async fn deployments(&self, limit: u32) -> Result<Vec<DecisionRow>, StoreError> {
-        let sql = format!("{COLUMNS} WHERE kind = 'deployment' ORDER BY position DESC LIMIT $1");
-        let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(i64::from(limit)).fetch_all(&self.readers).await?;
+    /// The newest decisions about deployments before a place in the ledger (`None`: from the newest), newest first.
+    pub async fn deployments(&self, before: Option<i64>, limit: u32) -> Result<Vec<DecisionRow>, StoreError> {
+        let sql = format!("{COLUMNS} WHERE kind = 'deployment' AND position < $1 ORDER BY position DESC LIMIT $2");
+        let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(before.unwrap_or(i64::MAX))
+            .bind(i64::from(limit))
+            .fetch_all(&self.readers)
+            .await?;
         rows.iter().map(decision_row).collect()
     }
 
@@ -215,15 +248,31 @@ impl Store {
         row.as_ref().map(change_row).transpose()
     }
 
-    /// The changes judged last, newest first.
-    pub async fn changes(&self, limit: u32) -> Result<Vec<ChangeRow>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT full_name, decision, decided_at, verdict FROM changes ORDER BY decided_at DESC, change LIMIT $1",
-        )
-        .bind(i64::from(limit))
-        .fetch_all(&self.readers)
-        .await?;
-        rows.iter().map(change_row).collect()
+    /// The changes judged last before a place in this list (`None`: from the newest), newest first, each with its place.
+    pub async fn changes(
+        &self,
+        before: Option<ChangePlace>,
+        limit: u32,
+    ) -> Result<Vec<(ChangePlace, ChangeRow)>, StoreError> {
+        let (bound, place) = match before {
+            Some(place) => ("WHERE (decided_at, repository_id, change) < ($2, $3, $4)", place),
+            None => ("", ChangePlace::default()),
+        };
+        let sql = format!(
+            "SELECT full_name, decision, decided_at, verdict, repository_id, change FROM changes {bound} \
+             ORDER BY decided_at DESC, repository_id DESC, change DESC LIMIT $1"
+        );
+        let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(i64::from(limit))
+            .bind(place.decided_at)
+            .bind(place.repository)
+            .bind(place.change)
+            .fetch_all(&self.readers)
+            .await?;
+        let place = |row: &SqliteRow| -> Result<ChangePlace, StoreError> {
+            Ok(ChangePlace { decided_at: row.try_get(2)?, repository: row.try_get(4)?, change: row.try_get(5)? })
+        };
+        rows.iter().map(|row| Ok((place(row)?, change_row(row)?))).collect()
     }
 
     /// The changes of one outcome that were judged last, newest first.

@@ -3,7 +3,7 @@
 //! Invariant: entries come first; the tables beside them are derived from them and only help to find them.
 
 use super::observations::signed;
-use super::{Store, StoreError, entries};
+use super::{Store, StoreError, entries, exceptions};
 use countersign_core::domain::{
     ChangeName, ChangeVerdict, CommitSha, Decision, Entry, EntryBody, Outcome, PullRequestState, Repository,
     RepositoryId, Subject,
@@ -274,6 +274,16 @@ async fn record(connection: &mut SqliteConnection, recording: Recording) -> Resu
         let head = entries::head(connection).await?;
         return Ok(Recorded { decision: row.try_get(0)?, fresh: false, size: head.size, root: hex::encode(head.root) });
     }
+    let covered = match (decision.verdict.outcome, &decision.facts.subject) {
+        (Outcome::Exception, Subject::Deployment(deployment)) => deployment.exception.as_ref(),
+        _ => None,
+    };
+    if let Some(exception) = covered
+        && !exceptions::is_open(connection, &exception.id).await?
+    {
+        // Whoever reviewed it was not held against this.
+        return Err(StoreError::ReviewedMeanwhile);
+    }
     entries::keep_policy(connection, &recording.policy.0, &recording.policy.1).await?;
     entries::keep_settings(connection, &recording.settings.0, &recording.settings.1).await?;
     let (position, size, root) = append(connection, &recording.entry).await?;
@@ -299,9 +309,7 @@ async fn record(connection: &mut SqliteConnection, recording: Recording) -> Resu
     .bind(time)
     .execute(&mut *connection)
     .await?;
-    if let (Outcome::Exception, Subject::Deployment(deployment)) = (decision.verdict.outcome, &decision.facts.subject)
-        && let Some(exception) = &deployment.exception
-    {
+    if let Some(exception) = covered {
         sqlx::query("INSERT INTO exception_uses (exception, decision) VALUES ($1, $2) ON CONFLICT DO NOTHING")
             .bind(&exception.id)
             .bind(&decision.id)
@@ -314,11 +322,16 @@ async fn record(connection: &mut SqliteConnection, recording: Recording) -> Resu
     Ok(Recorded { decision: decision.id.clone(), fresh: true, size, root })
 }
 
-/// What makes two decisions on one subject the same: the verdict, where it holds, and by which rules.
+/// What makes two decisions on one subject the same: the verdict, where and for which artifact it holds, and by which rules.
 fn digest(decision: &Decision, place: &Place) -> Result<String, StoreError> {
     let said =
         (&decision.verdict, place.commit.as_str(), place.open, &decision.policy_digest, &decision.settings_digest);
-    let said = serde_json::to_vec(&said).map_err(|error| StoreError::Unreadable(error.to_string()))?;
+    let mut said = serde_json::to_vec(&said).map_err(|error| StoreError::Unreadable(error.to_string()))?;
+    if let Subject::Deployment(deployment) = &decision.facts.subject
+        && let Some(artifact) = deployment.request.as_ref().and_then(|request| request.digest.as_ref())
+    {
+        said.extend(artifact.bytes());
+    }
     Ok(hex::encode(Sha256::digest(&said)))
 }
 

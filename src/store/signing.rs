@@ -19,12 +19,34 @@ pub struct Signer {
 }
 
 impl Signer {
-    /// Reads the key, or makes one where there is none: readable by its owner alone.
-    pub fn open(settings: &Ledger) -> anyhow::Result<Self> {
+    /// Reads the key; for whoever signs in the ledger's name beside the service, and never makes one. It must be the key on
+    /// record: what another one signs is no evidence of this ledger.
+    pub async fn on_record(settings: &Ledger, store: &Store) -> anyhow::Result<Self> {
+        let signer = Self::with(settings, read(&settings.key_file)?)?;
+        let on_record = store.ledger_key().await?;
+        if let Some(on_record) = on_record.filter(|key| *key != signer.verifying_key()) {
+            anyhow::bail!(
+                "the ledger's heads are signed by `{on_record}`, and `{}` holds another key: name the file of that one in \
+                 `[ledger] key_file`, or start the service with this one first, so that both sign that it follows",
+                settings.key_file.display()
+            );
+        }
+        Ok(signer)
+    }
+
+    /// Reads the key, or makes one for a ledger that has none yet: readable by its owner alone. Only the service does. Where
+    /// a key is on record and its file is gone, another one would be taken for a forger's.
+    pub async fn open(settings: &Ledger, store: &Store) -> anyhow::Result<Self> {
         let path = &settings.key_file;
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                if let Some(on_record) = store.ledger_key().await? {
+                    anyhow::bail!(
+                        "the ledger's heads are signed by `{on_record}`, and its file `{}` is not there: put it back",
+                        path.display()
+                    );
+                }
                 let key = SigningKey::from_seed(&settings.origin, rand::random())?;
                 let text = key.to_secret_text() + "\n";
                 create(path, &text)?;
@@ -33,7 +55,10 @@ impl Signer {
             }
             Err(error) => anyhow::bail!("the ledger's key `{}` cannot be read: {error}", path.display()),
         };
-        let key = SigningKey::parse(text.trim())?;
+        Self::with(settings, SigningKey::parse(text.trim())?)
+    }
+
+    fn with(settings: &Ledger, key: SigningKey) -> anyhow::Result<Self> {
         let previous = settings.previous_key_file.as_deref().map(read).transpose()?;
         Ok(Self { key, previous })
     }

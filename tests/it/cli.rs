@@ -145,6 +145,58 @@ async fn evidence_that_was_tampered_with_ends_with_2() {
 }
 
 #[tokio::test]
+async fn only_the_service_makes_a_key_and_evidence_is_signed_by_the_one_on_record() {
+    let mut scene = Scene::set(json!({"accounts": {"ann": "write", "ben": "write"}})).await;
+    scene.play(json!({"open": {"pr": 1, "by": "ann", "commits": [{"id": "a1", "by": "ann"}]}})).await;
+    scene.rest().await;
+    scene.play(json!({"service": "stop"})).await;
+    let (config, bundle) = (scene.stage.directory().join("countersign.toml"), scene.stage.directory().join("bundle"));
+    let export = ["evidence", "export", "--config", path(&config), "--out", path(&bundle)];
+    let (key, kept) = (scene.stage.directory().join("ledger.key"), scene.stage.directory().join("kept.key"));
+    fs::rename(&key, &kept).unwrap();
+    let said = run(&export, &[]).await;
+    assert_eq!((said.code, key.exists(), bundle.exists()), (1, false, false), "{}", said.err);
+    assert!(said.err.contains("cannot be read"), "{}", said.err);
+    // Nor does the service make another one beside the one on record.
+    let said = run(&["serve", "--config", path(&config)], &[]).await;
+    assert_eq!((said.code, key.exists()), (1, false), "{}", said.err);
+    assert!(said.err.contains("put it back"), "{}", said.err);
+    // Somebody else's key signs nothing in this ledger's name.
+    let other = countersign_core::ledger::SigningKey::from_seed("countersign.local/ledger", [9; 32]).unwrap();
+    fs::write(&key, other.to_secret_text()).unwrap();
+    let said = run(&export, &[]).await;
+    assert_eq!((said.code, bundle.exists()), (1, false), "{}", said.err);
+    assert!(said.err.contains("holds another key"), "{}", said.err);
+    fs::rename(&kept, &key).unwrap();
+    let said = run(&export, &[]).await;
+    assert_eq!(said.code, 0, "{}", said.err);
+}
+
+#[tokio::test]
+async fn whoever_reads_the_output_may_stop_reading() {
+    let mut child = Command::new(SERVICE)
+        .args(["policy", "explain"])
+        .env_clear()
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().await.unwrap();
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert_eq!((output.status.code(), err.as_ref()), (Some(0), ""), "{err}");
+}
+
+#[tokio::test]
+async fn no_token_goes_where_others_may_listen() {
+    let list = ["exception", "list"];
+    let environment = [("COUNTERSIGN_TOKEN", "t"), ("COUNTERSIGN_URL", "http://countersign.example.com")];
+    let said = run(&list, &environment).await;
+    assert_eq!(said.code, 1);
+    assert!(said.err.contains("is no https address"), "{}", said.err);
+}
+
+#[tokio::test]
 async fn an_exception_is_opened_listed_and_reviewed_by_somebody_else() {
     let mut scene = Scene::set(json!({"accounts": {"ann": "write", "ben": "write", "dee": "write"}})).await;
     let server = scene.address("");

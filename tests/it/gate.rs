@@ -3,6 +3,7 @@
 use crate::scene::Scene;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::prelude::BASE64_STANDARD;
 use countersign_core::ledger::note::{Note, VerifyingKey};
 use github_twin::auth::oidc::{self, Job};
 use proptest::prelude::*;
@@ -183,6 +184,25 @@ async fn an_answer_is_signed_over_all_that_it_holds_for() {
     assert_eq!(told["commit"], json!(sha));
     assert_eq!((&told["nonce"], &told["digest"]), (&json!("n1"), &json!(digest)));
     assert_eq!((&told["run"], &told["attempt"]), (&json!(job.run.to_string()), &json!("1")));
+
+    // The artifact is on record, so that the ledger attests what was answered; and for no other environment.
+    let statement = |envelope: &Value| -> Value {
+        serde_json::from_slice(&BASE64_STANDARD.decode(envelope["payload"].as_str().unwrap()).unwrap()).unwrap()
+    };
+    let id = answer["decision_id"].as_str().unwrap();
+    let later = scene.json(&format!("/api/v1/decisions/{id}/attestation")).await;
+    for stated in [statement(&answer["attestation"]), statement(&later)] {
+        assert_eq!(stated["subject"][1]["digest"]["sha256"], json!("ab".repeat(32)), "{stated}");
+        let resource = stated["predicate"]["resourceUri"].as_str().unwrap();
+        assert!(resource.ends_with(&format!("@{sha}#environment=production")), "{resource}");
+    }
+    let decision = scene.json(&format!("/api/v1/decisions/{id}")).await;
+    assert_eq!(decision["facts"]["subject"]["request"]["digest"], json!(digest), "{decision}");
+    // Another artifact is another entry.
+    let body = json!({"environment": "production", "sha": sha, "digest": format!("sha256:{}", "cd".repeat(32))});
+    let token = oidc::sign(&scene.stage.claims(&job).unwrap()).unwrap();
+    let (_, other) = scene.stage.ask_gate(&token, &body).await.unwrap();
+    assert_ne!(other["decision_id"], answer["decision_id"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

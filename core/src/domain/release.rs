@@ -155,6 +155,10 @@ pub struct GateRequest {
     pub commits: Vec<CommitSha>,
     /// The event in its token.
     pub event: String,
+    /// The digest of the artifact that is about to be deployed, where the job names one. No rule reads it: it is on record so
+    /// that what was answered for an artifact can be attested from the ledger.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
     /// The decision that it presents as already made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub presented: Option<Presented>,

@@ -51,7 +51,7 @@ pub(super) fn run(asked: &Report) -> anyhow::Result<Exit> {
     check_place(&asked.bundle, &asked.out)?;
     match verify(&asked.bundle, &Trust { keys: &keys, ..Trust::default() }) {
         Err(error) if error.is_finding() => {
-            println!("does not hold: {error}");
+            say!("does not hold: {error}");
             return Ok(Exit::Deny);
         }
         verified => verified?,
@@ -64,9 +64,9 @@ pub(super) fn run(asked: &Report) -> anyhow::Result<Exit> {
             .with_context(|| format!("`{}` cannot be written", asked.out.display()))?;
         file.write_all(page.as_bytes())?;
     }
-    println!("{}", asked.out.display());
+    say!("{}", asked.out.display());
     if asked.key.is_empty() {
-        println!("UNPROVED: no key was given, so anybody may have made this bundle");
+        say!("UNPROVED: no key was given, so anybody may have made this bundle");
     }
     Ok(Exit::Done)
 }

@@ -159,9 +159,9 @@ impl Say {
 
 /// Tells the runner, where there is one, and whoever reads the log.
 pub(super) fn tell(say: &Say, report: bool) {
-    println!("{}: {}", say.word(), one_line(&say.title));
+    say!("{}: {}", say.word(), one_line(&say.title));
     if std::env::var_os("GITHUB_ACTIONS").is_some() {
-        print!("{}", say.annotations(report));
+        crate::cli::put(&say.annotations(report));
     }
     for (file, text) in [("GITHUB_OUTPUT", say.outputs()), ("GITHUB_STEP_SUMMARY", say.summary())] {
         let Some(path) = std::env::var_os(file).filter(|path| !path.is_empty()) else { continue };

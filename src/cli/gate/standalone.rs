@@ -72,7 +72,7 @@ pub(super) async fn judge(
         environment: environment.to_owned(),
         deployment: None,
         beside: Vec::new(),
-        request: Some(GateRequest { commits, event: context.event.clone(), presented: None }),
+        request: Some(GateRequest { commits, event: context.event.clone(), digest: None, presented: None }),
     };
     let gathered = deployment::gather(&look, &gathered, &asked, &[]).await?;
     let (policies, rules) = Policies::with_own(&terms.packs, &gathered.own_rules)?;

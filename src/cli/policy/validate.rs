@@ -53,7 +53,7 @@ pub(super) fn validated(validate: &Validate) -> anyhow::Result<Exit> {
     };
     match validate.format {
         Format::Human => say(&found, &read)?,
-        Format::Json => println!("{}", as_json(&found, &read)),
+        Format::Json => say!("{}", as_json(&found, &read)),
     }
     Ok(if found.problems.is_empty() { Exit::Done } else { Exit::Invalid })
 }
@@ -99,7 +99,7 @@ fn say(found: &Found, read: &[Read]) -> anyhow::Result<()> {
         eprintln!("{}", report(problem, of(problem, read))?);
     }
     match (&found.policies, found.problems.len()) {
-        (Some(policies), 0) => println!("{} rules in force, digest {}", policies.words().len(), policies.digest()),
+        (Some(policies), 0) => say!("{} rules in force, digest {}", policies.words().len(), policies.digest()),
         (_, 1) => drop(invalid("with this fault every outcome would be undetermined")),
         (_, faults) => drop(invalid(&format!("with these {faults} faults every outcome would be undetermined"))),
     }

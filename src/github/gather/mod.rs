@@ -22,6 +22,7 @@ mod merges;
 mod observed;
 pub mod outcome;
 pub mod own_rules;
+pub mod participants;
 pub mod pull_request;
 pub mod pushes;
 mod recalled;

@@ -24,8 +24,8 @@ const CHANGES: u32 = 20;
 const ENVIRONMENTS: u32 = 6;
 /// How many alerts are shown.
 const ALERTS: u32 = 20;
-/// How many exceptions are looked at for reviews that are owed.
-const EXCEPTIONS: u32 = 200;
+/// How many reviews that are owed are shown, first due first; how many more there are is said.
+const DEBTS: u32 = 200;
 /// How many reasons are spelled out.
 const REASONS: usize = 3;
 
@@ -53,16 +53,17 @@ pub async fn overview(State(doors): State<Doors>) -> Result<Markup, Problem> {
     let compliant = doors.store.changes_of(Outcome::Allow, CHANGES).await?;
     let counts = doors.store.change_counts().await?;
     let count = |outcome: Outcome| counts.get(&outcome.to_string()).copied().unwrap_or(0);
-    let alerts = doors.store.alerts(ALERTS).await?;
-    let mut debts = doors.store.exceptions(EXCEPTIONS).await?;
-    debts.retain(|row| row.state == "open");
+    let alerts = doors.store.alerts(None, ALERTS).await?;
+    let debts = doors.store.debts(DEBTS).await?;
+    let owed = doors.store.debts_count().await?;
+    let unjustified = unjustified(&doors, &running).await?;
     let now = millis(SystemTime::now());
     let head = doors.store.ledger_head().await?;
     Ok(page(
         "Overview",
         &html! {
             h1 { "What reaches production" }
-            @for found in &running { (runs(found)) }
+            @for found in &running { (runs(found, &unjustified)) }
             ul.figures {
                 (figure("deny", count(Outcome::Deny), "in violation"))
                 (figure("undetermined", count(Outcome::Undetermined), "cannot be told"))
@@ -79,6 +80,9 @@ pub async fn overview(State(doors): State<Doors>) -> Result<Markup, Problem> {
                 section aria-labelledby="debts" {
                     h2 #debts { "Exceptions that somebody else must review" }
                     ol.cards { @for row in &debts { (debt_card(row, now)) } }
+                    @if let more @ 1.. = owed - i64::from(DEBTS) {
+                        p.quiet { "And " (more) " more: " code.wrap { "countersign exception list" } " shows all." }
+                    }
                 }
             }
             section aria-labelledby="deployments" {
@@ -110,26 +114,48 @@ fn figure(outcome: &str, count: i64, what: &str) -> Markup {
     } }
 }
 
-fn runs(found: &Found) -> Markup {
+/// The ids of the decisions among these that an exception let through which its reviewer found unjustified.
+async fn unjustified(doors: &Doors, running: &[Found]) -> Result<Vec<String>, Problem> {
+    let mut ids = Vec::new();
+    for found in running {
+        let Subject::Deployment(deployment) = &found.decision.facts.subject else { continue };
+        let excepted = found.decision.verdict.outcome == Outcome::Exception;
+        let Some(exception) = deployment.exception.as_ref().filter(|_| excepted) else { continue };
+        let row = doors.store.exception(&exception.id).await?;
+        if row.is_some_and(|row| row.state == "unjustified") {
+            ids.push(found.decision.id.clone());
+        }
+    }
+    Ok(ids)
+}
+
+fn runs(found: &Found, unjustified: &[String]) -> Markup {
     let decision = &found.decision;
+    let why = match decision.verdict.outcome {
+        Outcome::Exception if unjustified.contains(&decision.id) => "what was let through, and found unjustified",
+        Outcome::Exception => "what was let through by an exception",
+        _ => "why that was allowed",
+    };
     html! { @if let Subject::Deployment(deployment) = &decision.facts.subject {
         p.lead {
             b { (decision.facts.repository.full_name) } " runs " code { (deployment.target.short()) } " in "
             b { (deployment.environment) } ", deployed by "
             (accounts(decision.verdict.deployers.iter().map(|deployer| &deployer.account))) ": "
-            a href={ "/decisions/" (decision.id) } { "why that was allowed" }
+            a href={ "/decisions/" (decision.id) } { (why) }
         }
     } }
 }
 
 fn tally(attempts: &[Attempt]) -> Markup {
     let of = |outcome: &str| attempts.iter().filter(|attempt| attempt.row.outcome == outcome).count();
-    let others = attempts.len().saturating_sub(of("allow")).saturating_sub(of("deny"));
+    let (allowed, excepted, blocked) = (of("allow"), of("exception"), of("deny"));
+    let others = attempts.len().saturating_sub(allowed + excepted + blocked);
     html! {
         @if attempts.is_empty() { p.none { "Nothing has asked to be deployed yet." } }
         @else { p.quiet {
             @if attempts.len() == 1 { "The last attempt: " } @else { "Of the last " (attempts.len()) " attempts: " }
-            (of("allow")) " allowed, " (of("deny")) " blocked"
+            (allowed) " allowed, " (blocked) " blocked"
+            @if excepted > 0 { ", " (excepted) " let through by an exception" }
             @if others > 0 { ", " (others) " still open" } "."
         } }
     }

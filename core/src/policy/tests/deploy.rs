@@ -28,7 +28,8 @@ pub(super) fn back_to_m1() -> Release {
 pub fn asking(change: impl Fn(&mut GateRequest)) -> Release {
     Release::good().with(|deployment| {
         let event = deployment.run.as_ref().unwrap().event.clone();
-        let mut request = GateRequest { commits: vec![deployment.target.clone()], event, presented: None };
+        let mut request =
+            GateRequest { commits: vec![deployment.target.clone()], event, digest: None, presented: None };
         change(&mut request);
         deployment.request = Some(request);
     })
