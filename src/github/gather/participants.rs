@@ -46,13 +46,11 @@ pub async fn of_commits(
         })?,
         None => None,
     };
-    let mut oids: BTreeSet<CommitSha> = match between {
-        Some(between) => between.into_iter().collect(),
-        None => {
-            let newest: Vec<Listed> =
-                look.client.get(&look.path(&format!("/commits?sha={target}&per_page=100"))).await?;
-            newest.into_iter().map(|listed| CommitSha::new(listed.sha)).collect()
-        }
+    let mut oids: BTreeSet<CommitSha> = if let Some(between) = between {
+        between.into_iter().collect()
+    } else {
+        let newest: Vec<Listed> = look.client.get(&look.path(&format!("/commits?sha={target}&per_page=100"))).await?;
+        newest.into_iter().map(|listed| CommitSha::new(listed.sha)).collect()
     };
     oids.insert(target.clone());
     if oids.len() > MOST {
@@ -67,7 +65,10 @@ pub async fn of_commits(
     };
     let mut numbers: BTreeSet<u64> = BTreeSet::new();
     for (node, _) in release::commits(look, &oids).await?.into_values() {
-        named_in(&node.commit().0).into_iter().for_each(|account| add(Some(account)));
+        let (commit, _) = node.commit();
+        for account in named_in(&commit) {
+            add(Some(account));
+        }
         numbers.extend(node.associated_pull_requests.iter().flat_map(|page| &page.nodes).map(|one| one.number));
     }
     let topics: Vec<String> = oids.iter().map(|oid| format!("commit:{oid}")).collect();
@@ -81,8 +82,10 @@ pub async fn of_commits(
     let numbers: Vec<PullRequestNumber> = numbers.into_iter().map(PullRequestNumber).collect();
     for pr in pull_request::gather(look, &numbers).await?.pull_requests {
         add(pr.opener.as_ref());
-        pr.pushes.iter().for_each(|push| add(push.by.as_ref()));
-        pr.commits.iter().flat_map(named_in).for_each(|account| add(Some(account)));
+        for account in pr.pushes.iter().filter_map(|push| push.by.as_ref()).chain(pr.commits.iter().flat_map(named_in))
+        {
+            add(Some(account));
+        }
         for event in &pr.timeline {
             if let TimelineEvent::Assigned { who, by } = event {
                 add(who.as_ref());
