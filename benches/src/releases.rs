@@ -49,6 +49,10 @@ async fn let_through(stage: &mut Stage) -> anyhow::Result<(Vec<Call>, Duration)>
     let state = world.rule_requests.last().and_then(|asked| asked.state);
     ensure!(state == Some(RuleState::Approved), "the release was not let through: {state:?}");
     let calls = world.calls.get(before..).unwrap_or_default();
+    let calls = calls.to_vec();
+    drop(world);
+    // What was let through and runs yet would be asked after; the next release is the same one again.
+    play(stage, json!({"finish": {"state": "failure"}})).await?;
     let is_answer = |call: &Call| call.path.ends_with("/deployment_protection_rule");
     let end = calls.iter().position(is_answer).context("an answer")?;
     // A look before it, when GitHub told that the deployment was created, asks only whether it went past the gate.

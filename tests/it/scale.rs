@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+/// Nothing is swept: what was never told of stays so, and no call but those of the look that is counted is made.
 fn accounts() -> Value {
-    json!({"accounts": {"ann": "write", "ben": "write", "cat": "admin", "dee": "write", "eve": "write"}})
+    json!({"settings": {"server": {"sweep_minutes": 0}}, "accounts": {"ann": "write", "ben": "write", "cat": "admin", "dee": "write", "eve": "write"}})
 }
 
 /// A world in which much happened while the service was away, and of which it was never told.
@@ -90,6 +91,8 @@ async fn many_pull_requests_that_were_never_told_of_cost_few_calls() {
     let mut scene = unseen(steps).await;
     let begun = Instant::now();
     let cold = let_through(&mut scene).await;
+    // What was let through and runs yet would be asked after; the release is the same one again.
+    scene.play(json!({"finish": {"state": "failure"}})).await;
     println!("judged cold in {:?}: {:#?}", begun.elapsed(), by_kind(&cold));
     // Of 400 that is 32: 16 for the pull requests, 4 for the activity list, 4 for what landed, and 8 for the rest.
     let least = |together: u64| usize::try_from(pulls.div_ceil(together)).unwrap();
@@ -115,6 +118,8 @@ async fn twenty_changes_seen_as_they_landed_cost_three_calls_at_either_gate() {
     scene.play(json!({"gate": {"by": "dee"}})).await;
     let by_rule = let_through(&mut scene).await;
     assert!(by_rule.len() <= 3, "{:#?}", by_kind(&by_rule));
+    scene.play(json!({"finish": {"state": "failure"}})).await;
+    scene.rest().await;
     let before = scene.calls().len();
     scene.play(json!({"gate": {"by": "eve"}})).await;
     let by_itself = scene.calls().split_off(before);

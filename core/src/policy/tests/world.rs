@@ -7,7 +7,6 @@ use crate::domain::{
     PullRequestNumber, PullRequestState, Push, PushSource, Repository, RepositoryId, RepositoryRules, Review, ReviewId,
     ReviewState, Run, RunAttempt, RunId, StartingPoint, Subject, Terms, TimelineEvent, Verdict,
 };
-
 use crate::policy::{Policies, decide};
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex};
