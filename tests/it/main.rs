@@ -20,6 +20,7 @@ mod gate;
 mod hostile;
 mod independent;
 mod oracle;
+mod periods;
 mod pins;
 mod population;
 mod publishing;

@@ -11,6 +11,7 @@ use countersign_core::domain::{
 };
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::ops::Range;
 
 /// How many changes are named in a window; all are counted.
 const NAMED: usize = 20;
@@ -46,7 +47,22 @@ impl Windows {
     pub(super) fn note(&mut self, position: u64, entry: Entry) {
         let time = entry.time;
         match entry.body {
+            EntryBody::ServiceStopped {} => {
+                let what = "the service was stopped in order".to_owned();
+                self.0.push(Window {
+                    kind: kinds::DOWN,
+                    reach: Reach::All,
+                    from: time,
+                    to: None,
+                    what,
+                    deliveries: None,
+                    position,
+                });
+            }
+            EntryBody::ServiceStarted { away: None, .. } => self.end(kinds::DOWN, &Reach::All, &time),
             EntryBody::ServiceStarted { away: Some(Away { since, clean }), .. } => {
+                // The start tells of the whole stretch, its stop included.
+                self.0.retain(|window| !window.is_stop());
                 let how = if clean { "it had been stopped in order" } else { "it had not been stopped in order" };
                 self.closed(kinds::DOWN, since, time, format!("the service did not run: {how}"), position);
             }
@@ -73,6 +89,38 @@ impl Windows {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// That an entry was recorded earlier, by the service's clock, than the one before it.
+    pub(super) fn set_back(&mut self, position: u64, before: &str, time: &str) {
+        let what = format!("the service's clock said {before} at the entry before, and {time} at this one");
+        self.closed(kinds::CLOCK, time.to_owned(), before.to_owned(), what, position);
+    }
+
+    /// What can be told when all entries are known: of a period that the record does not reach over, and of a stop that
+    /// nothing followed. `span` is the time of the first entry, and the latest.
+    pub(super) fn end_of_record(
+        &mut self,
+        span: Option<(&str, &str)>,
+        range: &Range<u64>,
+        size: u64,
+        period: Option<&Period>,
+    ) {
+        let last = range.end.saturating_sub(1);
+        let (Some(Period { from, to }), Some((first, latest))) = (period, span) else {
+            // Without a period the time told of ends with the last entry.
+            self.0.retain(|window| !window.is_stop() || window.position != last);
+            return;
+        };
+        if range.start == 0 && first > from.as_str() {
+            let what = "the ledger's first entry is later than the period's beginning".to_owned();
+            self.closed(kinds::BEFORE_RECORD, from.clone(), first.to_owned(), what, 0);
+        }
+        let stopped = self.0.iter().any(Window::is_stop);
+        if range.end == size && latest < to.as_str() && !stopped {
+            let what = format!("this is told as of the ledger's head, whose last entry is of {latest}");
+            self.closed(kinds::AFTER_RECORD, latest.to_owned(), to.clone(), what, last);
         }
     }
 
@@ -129,6 +177,13 @@ impl Windows {
     pub(super) fn counting(&self) -> Counting<'_> {
         let counts = self.0.iter().map(|window| (window, Landed::default())).collect();
         Counting(counts)
+    }
+}
+
+impl Window {
+    /// A stop in order that no start has followed yet.
+    fn is_stop(&self) -> bool {
+        self.kind == kinds::DOWN && self.to.is_none()
     }
 }
 
