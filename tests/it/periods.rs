@@ -9,14 +9,14 @@ use countersign::evidence::population::Period;
 use countersign::evidence::{EvidenceError, Request, Wanted, export as write};
 use countersign_core::domain::entry::ENTRY_VERSION;
 use countersign_core::domain::{
-    Account, AccountId, AccountKind, CommitSha, DeploymentFinished, DeploymentId, Entry, EntryBody, Repository,
-    RepositoryId, RunAttempt, RunId,
+    Account, AccountId, AccountKind, Away, CommitSha, DeliveriesMissed, DeploymentFinished, DeploymentId, Entry,
+    EntryBody, Repository, RepositoryId, RunAttempt, RunId,
 };
 use countersign_core::ledger::canonical;
 use countersign_core::ledger::tree::leaf_hash;
 use serde_json::{Value, json};
 use sqlx::Connection as _;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::ops::Range;
 use std::path::Path;
@@ -198,6 +198,34 @@ async fn the_time_that_the_record_does_not_reach_over_is_a_window_and_so_is_a_cl
     assert_eq!((after[1]["from"].as_str(), after[1]["to"].as_str()), ("2026-01-06T00:00:00.000Z", ""));
     assert_eq!(after[1]["what"], "the service was stopped in order, and nothing on record ends it");
     assert_eq!(column(&gaps("whole", None).await, "kind"), ["clock-set-back"], "the time told of ends with the stop");
+
+    // The next start lies beyond the period, and comes along to tell how long that was.
+    let away = Some(Away { since: "2026-01-06T00:00:00.000Z".to_owned(), clean: true });
+    let start = EntryBody::ServiceStarted { settings_digest: "none".to_owned(), ledger_key: None, away };
+    store.note(at("20T00:00:00", start)).await.unwrap();
+    // Deliveries that were missed before a period are told in the one in which they were found to be missing.
+    let missed = DeliveriesMissed {
+        look: "l1".to_owned(),
+        first: "2026-01-20T01:00:00.000Z".to_owned(),
+        last: "2026-01-20T02:00:00.000Z".to_owned(),
+        count: 1,
+        events: BTreeMap::from([("push".to_owned(), 1)]),
+    };
+    store.note(at("22T00:00:00", EntryBody::DeliveriesMissed(missed))).await.unwrap();
+    let of = async |from: &str, to: &str| -> Vec<(String, String)> {
+        let wanted = Wanted { period: Some(period(from, to)), repositories: Vec::new() };
+        let found = wanted.find(&store, None).await.unwrap();
+        let path = directory.path().join(format!("{from}-{to}"));
+        let key = key();
+        write(&store, &Request { period: found.period, ..request(&key, found.range) }, &path).await.unwrap();
+        check(&path).unwrap();
+        table(&path, "gaps.csv").iter().map(|row| (row["kind"].clone(), row["to"].clone())).collect()
+    };
+    let down = ("service-down".to_owned(), "2026-01-20T00:00:00.000Z".to_owned());
+    assert_eq!(of("06", "10").await, [down]);
+    let missed = ("deliveries-missed".to_owned(), "2026-01-20T02:00:00.000Z".to_owned());
+    let after = ("after-record".to_owned(), "2026-01-30T00:00:00.000Z".to_owned());
+    assert_eq!(of("21", "30").await, [missed, after]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

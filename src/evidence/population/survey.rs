@@ -17,6 +17,10 @@ use time::{Duration, OffsetDateTime};
 /// By how much an entry may be earlier than the one before it: several are made at a time, and wait their turn.
 const TOLERANCE: Duration = Duration::minutes(1);
 
+/// Kinds of entries that tell of stretches of time before them.
+const OF_WINDOWS: [&str; 5] =
+    ["service_started", "outage", "installation_changed", "deliveries_missed", "deliveries_settled"];
+
 /// A deployment, wherever it is.
 type Place = (RepositoryId, DeploymentId);
 
@@ -182,9 +186,8 @@ impl Survey {
         let glance: Glance = serde_json::from_slice(line).map_err(|error| error.to_string())?;
         self.entries += 1;
         self.clock(position, &glance.time);
-        if self.is_later(&glance.kind, &glance.time)
-            && !["service_started", "installation_changed"].contains(&glance.kind.as_str())
-        {
+        // What tells of a stretch of time may tell of one that lies before it.
+        if self.is_later(&glance.kind, &glance.time) && !OF_WINDOWS.contains(&glance.kind.as_str()) {
             return Ok(());
         }
         let place = |repository: &Numbered, deployment: u64| (RepositoryId(repository.id), DeploymentId(deployment));
