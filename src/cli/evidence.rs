@@ -7,6 +7,7 @@ use super::progress::Bar;
 use crate::evidence::bundle::address_of_pages;
 use crate::evidence::population::Period;
 use crate::evidence::progress::Watched;
+use crate::evidence::wanted;
 use crate::evidence::{Draw, sample};
 use crate::evidence::{EvidenceError, Head, Request, Signer as SignedBy, Trust, Verified, Wanted, export, verify};
 use crate::store::Store;
@@ -21,7 +22,6 @@ use countersign_core::ledger::{Hash, WitnessKey};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Evidence {
@@ -36,13 +36,15 @@ pub(super) enum Evidence {
         /// The directory to write, or the archive where the name ends in `.zip`; it must not exist yet.
         #[arg(long, value_name = "DIR|FILE.zip")]
         out: PathBuf,
-        /// Entries from this time on, RFC 3339, UTC.
+        /// What was recorded from this time on, RFC 3339; a day alone, 2026-01-31, is its beginning in UTC.
         #[arg(long, value_name = "TIME", requires = "to")]
         from: Option<String>,
-        /// Entries before this time, RFC 3339, UTC.
+        /// What was recorded before this time, which is not part of the period any more; a day alone is its beginning in
+        /// UTC, so that day is left out. A time ahead is cut off now: nothing can be told of it.
         #[arg(long, value_name = "TIME", requires = "from")]
         to: Option<String>,
-        /// Only entries of this repository, `owner/name` or its id; others appear as hashes. May be given several times.
+        /// Only entries of this repository, `owner/name` or its id; others appear as hashes, and nobody can see of a hash
+        /// whose it is. May be given several times.
         #[arg(long, alias = "repository", value_name = "REPO")]
         repo: Vec<String>,
         /// An older checkpoint that the bundle shall be comparable with.
@@ -69,13 +71,13 @@ pub(super) enum Evidence {
         /// The seed, to be written down in the workpaper.
         #[arg(long)]
         seed: String,
-        /// How many changes.
-        #[arg(long, default_value_t = 25)]
-        size: usize,
+        /// How many changes; one at least.
+        #[arg(long, default_value = "25")]
+        size: std::num::NonZeroUsize,
         /// Draw from every repository, environment and outcome in turn.
         #[arg(long)]
         stratify: bool,
-        /// The directory for the tickets; it must not exist yet, or be empty.
+        /// The directory for the tickets and their list, sample.csv; it must not exist yet, or be empty.
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
         /// How to say what was drawn.
@@ -145,7 +147,7 @@ pub(super) fn run(verb: Evidence) -> anyhow::Result<Exit> {
                 }
                 verified => verified?,
             };
-            let drawn = sample(&bundle, &keys, &Draw { seed, size, stratify }, &out)?;
+            let drawn = sample(&bundle, &keys, &Draw { seed, size: size.get(), stratify }, &out)?;
             if format == Format::Json {
                 say!("{}", serde_json::to_string(&drawn)?);
             } else {
@@ -179,16 +181,21 @@ pub(super) fn run(verb: Evidence) -> anyhow::Result<Exit> {
 
 /// A time as entries spell it: theirs are compared byte by byte.
 fn moment(text: &str) -> anyhow::Result<String> {
-    let moment = OffsetDateTime::parse(text, &Rfc3339);
-    Ok(spelled(moment.with_context(|| format!("`{text}` is no time: write 2026-01-31T00:00:00Z"))?))
+    wanted::moment(text).with_context(|| format!("`{text}` is no time: write 2026-01-31T00:00:00Z, or 2026-01-31"))
 }
 
 /// A head as check runs spell it: size and root.
 fn head(text: &str) -> anyhow::Result<Head> {
     let head = text.split_once(':').and_then(|(size, root)| {
-        Some(Head { size: size.trim().parse().ok()?, root: Hash::from_hex(&root.trim().to_ascii_lowercase())? })
+        let root = root.trim();
+        let root = Hash::from_hex(&root.to_ascii_lowercase()).or_else(|| Hash::from_base64(root))?;
+        Some(Head { size: size.trim().parse().ok()?, root })
     });
-    head.with_context(|| format!("`{text}` is no head: write the size, a colon and the root in hexadecimal"))
+    head.with_context(|| {
+        format!(
+            "`{text}` is no head: write the size, a colon and the root, in hexadecimal or in base64 as checkpoints do"
+        )
+    })
 }
 
 async fn write(
@@ -201,7 +208,6 @@ async fn write(
     let settings = super::settings(config)?;
     let store = Store::attach(&settings.storage.url).await.context("the database cannot be opened")?;
     let signer = Arc::new(Signer::on_record(&settings.ledger, &store).await?);
-    let found = wanted.find(&store).await?;
     let witnesses = Witnesses::new(&settings.ledger)?;
     let mut size = None;
     if !witnesses.is_empty() {
@@ -211,13 +217,19 @@ async fn write(
         }
         size = Some(asked.size);
     }
+    let found = wanted.find(&store, size).await?;
+    if let (Some(asked), Some(told)) = (&wanted.period, &found.period)
+        && asked.to != told.to
+    {
+        eprintln!("{} lies ahead: the bundle tells of the time until {}", asked.to, told.to);
+    }
     let bar = Bar::begin();
     let request = Request {
         range: found.range,
-        period: wanted.period,
+        period: found.period,
         repositories: found.repositories,
         older,
-        size,
+        size: Some(found.size),
         pages: address_of_pages(&settings.server.public_url),
         key: signer.key(),
         progress: Watched(Some(bar.progress())),
@@ -253,6 +265,22 @@ fn told(verified: Result<Verified, EvidenceError>, format: Format) -> anyhow::Re
                 verified.decisions
             );
             say!("root {}", verified.root);
+            let told = |time: &Option<String>| time.clone().unwrap_or_else(|| "none".to_owned());
+            let (first, last) = (told(&verified.first), told(&verified.last));
+            match &verified.period {
+                Some(Period { from, to }) => say!("tells of the time from {from} until before {to}"),
+                None => say!("tells of all that these entries tell of: no period was asked for"),
+            }
+            say!("its first entry is of {first}, its last of {last}, by the service's clock");
+            if let Some(repositories) = &verified.repositories {
+                let ids: Vec<String> = repositories.iter().map(ToString::to_string).collect();
+                say!(
+                    "of the repositories {} alone: that the entries left out belong to others is the operator's word, but for \
+                     the numbers that entries of a repository bear, of which none is missing between two; only the whole \
+                     ledger shows it",
+                    ids.join(", ")
+                );
+            }
             if let Some(size) = verified.older {
                 say!("continues the older checkpoint of {size} entries");
             }

@@ -5,12 +5,14 @@
 //! in for the other. Written by [`super::export()`], read by [`super::verify()`].
 
 use super::population::Period;
+use countersign_core::domain::RepositoryId;
 use countersign_core::ledger::{Checkpoint, Hash};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
 
 /// The version of the bundle's shape that this build writes and reads.
-pub const BUNDLE_VERSION: u32 = 3;
+pub const BUNDLE_VERSION: u32 = 4;
 
 /// One entry a line, exactly the bytes that were hashed; an entry left out is a [`LeftOut`] line.
 pub const ENTRIES: &str = "entries.jsonl";
@@ -64,6 +66,9 @@ pub struct Manifest {
     /// The time that the population is told for; absent for all that the entries tell of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub period: Option<Period>,
+    /// The ids of the repositories that were chosen; absent for all, and then no entry is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repositories: Option<BTreeSet<RepositoryId>>,
     /// The address under which Countersign shows changes, where it has one; tables link to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pages: Option<String>,

@@ -12,6 +12,8 @@ use super::files::{Files, Pieces};
 use super::population::Period;
 use super::progress::{Stage, Watched};
 use super::verify::Signer;
+use crate::store::record::respelled;
+use countersign_core::domain::RepositoryId;
 use countersign_core::ledger::{Checkpoint, Hash, Keyring, LedgerError, Note, Rotation, VerifyingKey};
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
@@ -26,6 +28,8 @@ pub(super) struct Contents {
     listed: Vec<ListedFile>,
     /// The time that the population is told for.
     pub(super) period: Option<Period>,
+    /// The repositories that were chosen; `None` for all.
+    pub(super) repositories: Option<BTreeSet<RepositoryId>>,
     /// The address that tables link changes to.
     pub(super) pages: Option<String>,
     /// The program that wrote the bundle, as it says.
@@ -72,6 +76,7 @@ impl Contents {
             paths,
             listed: manifest.files,
             period: manifest.period,
+            repositories: manifest.repositories,
             pages: manifest.pages,
             tool: manifest.tool,
             origin: origin.to_owned(),
@@ -187,6 +192,16 @@ fn check_manifest(manifest: &Manifest) -> Result<(), EvidenceError> {
     if manifest.version != BUNDLE_VERSION {
         let what = format!("a bundle of version {}: this build reads {BUNDLE_VERSION}", manifest.version);
         return Err(wrong(MANIFEST, what));
+    }
+    if let Some(Period { from, to }) = &manifest.period {
+        // Times are compared by their bytes, so they must be spelled as entries spell theirs.
+        let is_spelled = |time: &String| respelled(time).as_ref() == Some(time);
+        if !is_spelled(from) || !is_spelled(to) || from >= to {
+            return Err(wrong(MANIFEST, format!("from `{from}` to `{to}` is no period")));
+        }
+    }
+    if manifest.repositories.as_ref().is_some_and(BTreeSet::is_empty) {
+        return Err(wrong(MANIFEST, "it is of chosen repositories, and names none"));
     }
     if let Some(pages) = manifest.pages.as_ref().filter(|pages| address_of_pages(pages).is_none()) {
         return Err(wrong(MANIFEST, format!("it links changes to `{pages}`, which is no address of pages")));

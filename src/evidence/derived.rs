@@ -22,8 +22,10 @@ use super::progress::{Stage, Watched};
 use super::report::{self, Told};
 use super::seen::Seen;
 use super::workbook::{About, Book};
-use countersign_core::domain::{Entry, EntryBody};
+use countersign_core::domain::{Entry, EntryBody, RepositoryId};
 use countersign_core::ledger::tree::leaf_hash;
+use countersign_core::ledger::{Checkpoint, Note};
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -36,8 +38,12 @@ pub(super) struct Source<'a> {
     pub(super) from: u64,
     /// The position after the last.
     pub(super) to: u64,
+    /// How many entries the ledger had.
+    pub(super) size: u64,
     /// The time that is told of.
     pub(super) period: Option<Period>,
+    /// The repositories that were chosen; `None` for all.
+    pub(super) repositories: Option<BTreeSet<RepositoryId>>,
     /// The signed head of the ledger, as the bundle has it.
     pub(super) checkpoint: String,
     /// The policies and settings that the entries name.
@@ -53,12 +59,13 @@ pub(super) fn derive(
     directory: &mut Directory,
     progress: Watched<'_>,
 ) -> Result<(), EvidenceError> {
-    let mut survey = Survey::default();
+    let mut survey = Survey::of(source.period.as_ref());
     progress.begin(Stage::Survey, source.to - source.from);
     let left_out = source.each(|position, line| {
         progress.add(1);
         survey.note(position, line).map_err(|what| of_entry(position, what))
     })?;
+    survey.end(&(source.from..source.to), source.size);
     progress.begin(Stage::Tables, source.to - source.from);
     let mut tables = Tables::begin(source, directory)?;
     let mut attestations = Attestations::begin(seals);
@@ -104,7 +111,9 @@ pub(super) fn check_derived(
         entries: Again::Of(contents, ENTRIES),
         from: frontiers.from,
         to: frontiers.to,
+        size: frontiers.size,
         period: contents.period.clone(),
+        repositories: contents.repositories.clone(),
         checkpoint: contents.text(CHECKPOINT)?,
         catalogue: Catalogue::of(contents)?,
         pages: contents.pages.clone(),
@@ -174,6 +183,26 @@ impl Source<'_> {
     }
 }
 
+impl Source<'_> {
+    /// What the workbook says of the whole. Nothing of the program that writes it, so that another one writes the same.
+    fn about(&self, seen: &Seen) -> About<'_> {
+        let head = Note::parse(&self.checkpoint).ok();
+        let head = head.as_ref().and_then(|note| Checkpoint::parse(note.unproved_text()).ok());
+        let list = |items: Vec<String>| items.join(" ");
+        let chosen = self.repositories.as_ref().map(|ids| list(ids.iter().map(ToString::to_string).collect()));
+        About {
+            period: self.period.as_ref(),
+            entries: self.from..self.to,
+            repositories: chosen.unwrap_or_else(|| "all".to_owned()),
+            ledger: head.as_ref().map(|head| head.origin.clone()).unwrap_or_default(),
+            size: self.size.to_string(),
+            root: head.as_ref().map(|head| head.root.to_string()).unwrap_or_default(),
+            tools: seen.tools.keys().cloned().collect::<Vec<_>>().join(", "),
+            settings: list(self.catalogue.settings.keys().cloned().collect()),
+        }
+    }
+}
+
 /// The files as they grow.
 struct Tables {
     changes: Table,
@@ -221,7 +250,8 @@ impl Tables {
             table.finish(directory)?;
         }
         let (period, catalogue) = (source.period.as_ref(), &source.catalogue);
-        self.book.finish(&self.totals, &About { period, from: source.from }, &directory.place(WORKBOOK))?;
+        let about = source.about(&self.seen);
+        self.book.finish(&self.totals, &about, &directory.place(WORKBOOK))?;
         directory.adopt(WORKBOOK)?;
         let about = oscal::About { period, seen: &self.seen, catalogue };
         let results = self.results.finish(&about, directory.begin(OSCAL)?)?;

@@ -8,9 +8,11 @@ use super::archive::writing::{Packed, Packing};
 use super::bundle::{BUNDLE_VERSION, ListedFile, MANIFEST, MANIFEST_NOTE, Manifest, is_plain, manifest_text};
 use super::files::Again;
 use super::population::Period;
+use countersign_core::domain::RepositoryId;
 use countersign_core::ledger::canonical;
 use countersign_core::ledger::{Hash, SigningKey};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -147,6 +149,7 @@ impl Directory {
     pub(super) fn finish(
         mut self,
         period: Option<Period>,
+        repositories: Option<BTreeSet<RepositoryId>>,
         pages: Option<String>,
         key: &SigningKey,
     ) -> Result<usize, EvidenceError> {
@@ -155,6 +158,7 @@ impl Directory {
             version: BUNDLE_VERSION,
             tool: crate::TOOL.to_owned(),
             period,
+            repositories,
             pages,
             files: std::mem::take(&mut self.files),
         };

@@ -12,14 +12,14 @@ use super::bundle::{
 use super::catalogue::Catalogue;
 use super::derived::{Source, derive};
 use super::directory::Directory;
+use super::edges::Glance;
 use super::population::Period;
 use super::progress::{Stage, Watched};
 use crate::store::Store;
-use crate::store::entries::StoredEntry;
 use countersign_core::domain::RepositoryId;
 use countersign_core::ledger::canonical;
 use countersign_core::ledger::{Checkpoint, Hash, SigningKey};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::Path;
@@ -99,13 +99,22 @@ pub async fn export(store: &Store, request: &Request<'_>, out: &Path) -> Result<
     write_settings(store, &written.named, &mut catalogue, &mut directory).await?;
 
     let entries = directory.again(ENTRIES)?;
-    let period = request.period.clone();
-    let pages = request.pages.clone();
-    let source = Source { entries, from: range.start, to: range.end, period, pages, checkpoint, catalogue };
+    let source = Source {
+        entries,
+        from: range.start,
+        to: range.end,
+        size: head.size,
+        period: request.period.clone(),
+        repositories: request.repositories.clone(),
+        pages: request.pages.clone(),
+        checkpoint,
+        catalogue,
+    };
     derive(&source, Seals::With(request.key), &mut directory, request.progress)?;
 
     request.progress.begin(Stage::Packing, 0);
-    let files = directory.finish(request.period.clone(), request.pages.clone(), request.key)?;
+    let (period, repositories) = (request.period.clone(), request.repositories.clone());
+    let files = directory.finish(period, repositories, request.pages.clone(), request.key)?;
     Ok(Exported {
         from: range.start,
         to: range.end,
@@ -131,13 +140,6 @@ struct Written {
     left_out: u64,
 }
 
-/// The digests that an entry of any kind may name.
-#[derive(Deserialize)]
-struct Digests {
-    policy_digest: Option<String>,
-    settings_digest: Option<String>,
-}
-
 async fn write_entries(
     store: &Store,
     request: &Request<'_>,
@@ -157,8 +159,10 @@ async fn write_entries(
             if entry.position != at {
                 return Err(record(at, "it is missing from the ledger's table"));
             }
-            if wanted(request, &entry) {
-                written.named.note(&entry)?;
+            // Its own bytes say whose it is: a column beside them proves nothing.
+            let glance = Glance::of(&entry.body).map_err(|what| record(at, what))?;
+            if glance.is_among(request.repositories.as_ref()) {
+                written.named.note(at, glance);
                 file.bytes(&entry.body)?;
             } else {
                 let line = canonical::to_bytes(&LeftOut { left_out: entry.leaf })?;
@@ -174,29 +178,18 @@ async fn write_entries(
     Ok(written)
 }
 
-/// Whether an entry belongs to what was asked for. What belongs to no repository is always in.
-fn wanted(request: &Request<'_>, entry: &StoredEntry) -> bool {
-    let Some(repositories) = &request.repositories else { return true };
-    let Some(rest) = entry.subject.strip_prefix("repository:") else { return true };
-    let id = rest.split('/').next().and_then(|id| id.parse().ok());
-    id.is_some_and(|id| repositories.contains(&RepositoryId(id)))
-}
-
 impl Named {
-    fn note(&mut self, entry: &StoredEntry) -> Result<(), EvidenceError> {
-        let digests: Digests =
-            serde_json::from_slice(&entry.body).map_err(|error| record(entry.position, error.to_string()))?;
-        match (digests.policy_digest, digests.settings_digest) {
+    fn note(&mut self, position: u64, glance: Glance) {
+        match (glance.policy_digest, glance.settings_digest) {
             (Some(policy), Some(settings)) => {
-                self.policies.entry(policy).or_insert(entry.position);
-                self.settings.entry(settings).or_insert(entry.position);
+                self.policies.entry(policy).or_insert(position);
+                self.settings.entry(settings).or_insert(position);
             }
             (_, Some(settings)) => {
                 self.settings_in_passing.insert(settings);
             }
             (_, None) => {}
         }
-        Ok(())
     }
 }
 

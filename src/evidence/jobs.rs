@@ -167,7 +167,9 @@ impl Jobs {
             Err(error) => {
                 tracing::error!(export = id, %error, "an export could not be made");
                 let why = match error {
-                    EvidenceError::NothingBetween { .. } | EvidenceError::NoRepository(_) => error.to_string(),
+                    EvidenceError::NothingBetween { .. }
+                    | EvidenceError::NoPeriod { .. }
+                    | EvidenceError::NoRepository(_) => error.to_string(),
                     _ => "it could not be made: the service's log says why".to_owned(),
                 };
                 State::Failed { why }
@@ -184,17 +186,17 @@ impl Jobs {
         wanted: Wanted,
         progress: Arc<Progress>,
     ) -> Result<u64, EvidenceError> {
-        let found = wanted.find(store).await?;
+        let found = wanted.find(store, head.size).await?;
         let (store, out) = (store.clone(), self.archive(id));
         // It reads the database and works on files in turns: not on a thread that answers requests.
         let handle = tokio::runtime::Handle::current();
         let written = tokio::task::spawn_blocking(move || {
             let request = Request {
                 range: found.range,
-                period: wanted.period,
+                period: found.period,
                 repositories: found.repositories,
                 older: None,
-                size: head.size,
+                size: Some(found.size),
                 pages: head.pages,
                 key: &head.key,
                 progress: Watched(Some(&progress)),

@@ -23,6 +23,7 @@ mod contents;
 mod criteria;
 mod derived;
 mod directory;
+mod edges;
 mod files;
 mod heads;
 mod lines;
@@ -33,7 +34,7 @@ mod seen;
 
 pub use export::{Exported, Request, export};
 pub use reconcile::{Reconciled, reconcile};
-pub use report::report_of;
+pub use report::{report_of, words};
 pub use sample::{Draw, sample};
 pub use verify::{Head, Signer, Trust, Verified, Witnessed, verify};
 pub use wanted::Wanted;
@@ -96,6 +97,14 @@ pub enum EvidenceError {
     /// Nothing is on record for a period.
     #[error("no entry between {from} and {to}")]
     NothingBetween {
+        /// Its beginning.
+        from: String,
+        /// What comes after its end.
+        to: String,
+    },
+    /// A period that ends before it begins.
+    #[error("the period would end at {to}, and it begins at {from}: `from` comes before `to`")]
+    NoPeriod {
         /// Its beginning.
         from: String,
         /// What comes after its end.

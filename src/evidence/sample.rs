@@ -10,14 +10,14 @@ use super::catalogue::Catalogue;
 use super::contents::Contents;
 use super::derived::{Source, of_entry};
 use super::files::Again;
-use super::population::{Reading, Row, Survey};
+use super::population::{Cell, Reading, Row, Survey};
 use super::progress::Watched;
 use super::ticket::{self, Attempt, Look, Story};
 use countersign_core::domain::{
     ChangeName, CommitSha, Decision, Entry, EntryBody, PullRequestNumber, Repository, RepositoryId, Subject,
 };
-use countersign_core::ledger::VerifyingKey;
 use countersign_core::ledger::tree::leaf_hash;
+use countersign_core::ledger::{Checkpoint, Note, VerifyingKey};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -83,12 +83,15 @@ pub fn sample(bundle: &Path, keys: &[VerifyingKey], draw: &Draw, out: &Path) -> 
         entries: Again::Of(&contents, ENTRIES),
         from: frontiers.from,
         to: frontiers.to,
+        size: frontiers.size,
         period: contents.period.clone(),
+        repositories: contents.repositories.clone(),
         pages: None,
         checkpoint: contents.text(CHECKPOINT)?,
         catalogue: Catalogue::default(),
     };
-    let mut survey = Survey::default();
+    let head = Checkpoint::parse(Note::parse(&source.checkpoint)?.unproved_text())?;
+    let mut survey = Survey::of(source.period.as_ref());
     source.each(|position, line| survey.note(position, line).map_err(|what| of_entry(position, what)))?;
 
     let mut population = 0;
@@ -130,11 +133,40 @@ pub fn sample(bundle: &Path, keys: &[VerifyingKey], draw: &Draw, out: &Path) -> 
     for (number, item) in (1..).zip(&mut items) {
         item.ticket = format!("ticket-{number:03}.html");
     }
-    for (item, story) in items.iter().zip(stories(&source, &survey, &items)?) {
+    for (number, (item, story)) in (1..).zip(items.iter().zip(stories(&source, &survey, &items)?)) {
         let place = out.join(&item.ticket);
-        std::fs::write(&place, ticket::file(&story)).map_err(EvidenceError::unwritable(&place))?;
+        let drawn = ticket::Drawn { seed: &draw.seed, number: (number, items.len()), population, head: &head };
+        std::fs::write(&place, ticket::file(&story, drawn)).map_err(EvidenceError::unwritable(&place))?;
     }
-    Ok(Drawn { seed: draw.seed.clone(), population, items })
+    let drawn = Drawn { seed: draw.seed.clone(), population, items };
+    write_list(&drawn, out)?;
+    Ok(drawn)
+}
+
+/// Writes what was drawn as a table beside the tickets.
+fn write_list(drawn: &Drawn, out: &Path) -> Result<(), EvidenceError> {
+    let place = out.join("sample.csv");
+    let failed = |error: csv::Error| EvidenceError::unwritable(&place)(error.into());
+    let mut table = csv::Writer::from_path(&place).map_err(failed)?;
+    let columns =
+        ["item", "ticket", "repository", "environment", "change", "outcome", "decision", "entry", "lot", "seed"];
+    table.write_record(columns).map_err(failed)?;
+    for (number, item) in (1_u64..).zip(&drawn.items) {
+        let cells = [
+            Cell::Number(number),
+            Cell::text(&item.ticket),
+            Cell::text(&item.repository),
+            Cell::text(&item.environment),
+            Cell::text(&item.change),
+            Cell::text(&item.outcome),
+            Cell::text(&item.decision),
+            Cell::Number(item.entry),
+            Cell::text(&item.lot),
+            Cell::text(&drawn.seed),
+        ];
+        table.write_record(cells.iter().map(Cell::plain)).map_err(failed)?;
+    }
+    table.flush().map_err(EvidenceError::unwritable(&place))
 }
 
 /// What is read of an entry to see whether it belongs to a story.
@@ -190,7 +222,8 @@ fn stories(source: &Source<'_>, survey: &Survey, items: &[Item]) -> Result<Vec<S
             let ended = survey.end_of(&decision.id).cloned();
             let look = Look { position, time: entry.time, leaf: leaf_hash(line), decision, afterwards };
             if let Subject::Deployment(_) = &look.decision.facts.subject {
-                story.attempts.push(Attempt { look, ended });
+                let closure = survey.review_that_closes(&look.decision);
+                story.attempts.push(Attempt { look, ended, closure });
             } else {
                 story.looks.push(look);
             }

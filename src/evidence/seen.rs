@@ -4,9 +4,9 @@
 //! one by one the first few hundred are kept, and all are counted.
 
 use crate::evidence::population::incidents::{ExceptionRow, GapRow};
-use crate::evidence::population::rows::{ChangeRow, DeploymentRow, Row};
+use crate::evidence::population::rows::{ChangeRow, Row};
 use crate::evidence::population::totals::names;
-use crate::evidence::population::{Cell, Period};
+use crate::evidence::population::{Cell, DeploymentRow, Period};
 use countersign_core::domain::{Deployment, Entry, EntryBody, Facts, Outcome, Subject};
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -7,15 +7,19 @@
 use super::EvidenceError;
 use super::bundle::{BUNDLE_VERSION, CHECKPOINT, ENTRIES, FRONTIERS, Frontiers, LEFT_OUT_PREFIX, LeftOut};
 use super::contents::{Contents, may_sign, signed_checkpoint};
-use super::derived::check_derived;
+use super::derived::{check_derived, of_entry};
+use super::edges::{Edges, Glance, Numbers};
 use super::files::Again;
 use super::heads::{KeysNamed, Walk, check_older, check_witnesses, older};
 use super::lines::in_order;
+use super::population::Period;
 use super::progress::{Stage, Watched};
 use super::replay::{self, Replay, Seen};
+use countersign_core::domain::RepositoryId;
 use countersign_core::ledger::tree::{MAX_SIZE, cover, leaf_hash};
 use countersign_core::ledger::{Checkpoint, Hash, VerifyingKey, WitnessKey};
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// What the reader believes before the check.
@@ -76,7 +80,16 @@ pub struct Verified {
     pub from: u64,
     /// The position after the last entry.
     pub to: u64,
-    /// How many of them were left out and appear as hashes only.
+    /// The time that it tells of; `None` for all that its entries tell of.
+    pub period: Option<Period>,
+    /// When the first entry was recorded that it has with its bytes, by the service's clock.
+    pub first: Option<String>,
+    /// The same of the last one.
+    pub last: Option<String>,
+    /// The repositories that were chosen; `None` for all.
+    pub repositories: Option<BTreeSet<RepositoryId>>,
+    /// How many of the entries were left out and appear as hashes only. Between two entries of a repository that are there
+    /// none of it is missing, by their numbers; that none comes after the last is the operator's word: a hash names none.
     pub left_out: u64,
     /// How many decisions were made again with the same verdict.
     pub decisions: u64,
@@ -109,6 +122,7 @@ pub fn verify(bundle: &Path, trust: &Trust<'_>) -> Result<Verified, EvidenceErro
         return Err(EvidenceError::wrong(path, "no entry names it"));
     }
     std::mem::take(&mut counts.keys).check(&contents, &walk, &(frontiers.from..frontiers.to), &checkpoint)?;
+    let Edges { first, last } = counts.edges;
     check_older(&contents, &checkpoint, &walk, &older)?;
     let witnessed = check_witnesses(&contents, trust)?;
     check_derived(&contents, &frontiers, trust.progress)?;
@@ -117,6 +131,10 @@ pub fn verify(bundle: &Path, trust: &Trust<'_>) -> Result<Verified, EvidenceErro
         signer: contents.signer,
         from: frontiers.from,
         to: frontiers.to,
+        period: contents.period,
+        first,
+        last,
+        repositories: contents.repositories,
         left_out: counts.left_out,
         decisions: counts.decisions,
         size: frontiers.size,
@@ -153,16 +171,20 @@ fn lead_to_root(
         walk.add(node.level, *hash, FRONTIERS)?;
     }
     progress.begin(Stage::Entries, frontiers.to - frontiers.from);
-    let counts = read_entries(contents, frontiers, walk, read, progress)?;
+    let mut counts = read_entries(contents, frontiers, walk, read, progress)?;
     for (node, hash) in cover(frontiers.to, frontiers.size).into_iter().zip(&frontiers.right) {
         walk.add(node.level, *hash, FRONTIERS)?;
     }
     let root = walk.root();
-    if root == checkpoint.root {
-        return Ok(counts);
+    if root != checkpoint.root {
+        let what = format!("with {FRONTIERS} it leads to the root {root}, and {CHECKPOINT} says {}", checkpoint.root);
+        return Err(EvidenceError::wrong(ENTRIES, what));
     }
-    let what = format!("with {FRONTIERS} it leads to the root {root}, and {CHECKPOINT} says {}", checkpoint.root);
-    Err(EvidenceError::wrong(ENTRIES, what))
+    if let Some((position, what)) = counts.missing.take() {
+        return Err(of_entry(position, what));
+    }
+    counts.edges.check(contents.period.as_ref(), frontiers)?;
+    Ok(counts)
 }
 
 fn read_checkpoint(contents: &Contents) -> Result<Checkpoint, EvidenceError> {
@@ -211,6 +233,9 @@ struct Counts {
     left_out: u64,
     decisions: u64,
     keys: KeysNamed,
+    edges: Edges,
+    /// The first entry that one of its repository is missing before. The root speaks first.
+    missing: Option<(u64, String)>,
 }
 
 fn read_entries(
@@ -224,12 +249,26 @@ fn read_entries(
     let look = |line: &[u8]| {
         if line.starts_with(LEFT_OUT_PREFIX) {
             let left_out: LeftOut = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+            if contents.repositories.is_none() {
+                return Err("it is left out, and the manifest says of no repositories that they were chosen".to_owned());
+            }
             return Ok((left_out.left_out, None));
         }
-        Ok((leaf_hash(line), Some(read_one(line)?)))
+        Ok((leaf_hash(line), Some((read_one(line)?, Glance::of(line)?))))
     };
     let range = frontiers.from..frontiers.to;
+    let mut numbers = Numbers::from(frontiers.from);
     in_order(&Again::Of(contents, ENTRIES), &range, look, |position, (leaf, seen)| {
+        let seen = match seen {
+            Some((seen, glance)) => {
+                if let Err(what) = numbers.note(&glance) {
+                    counts.missing.get_or_insert((position, what));
+                }
+                counts.edges.note(glance.time);
+                Some(seen)
+            }
+            None => None,
+        };
         match seen {
             None => counts.left_out += 1,
             Some(Seen::Decision) => counts.decisions += 1,

@@ -12,6 +12,7 @@ use rust_xlsxwriter::{
     ConditionalFormatText, ConditionalFormatTextRule, DocProperties, ExcelDateTime, Format, Formula, Note, Workbook,
     Worksheet, XlsxError,
 };
+use std::ops::Range;
 use std::path::Path;
 
 /// How many rows of the population a sheet has at most: Excel ends at 1,048,576.
@@ -139,8 +140,12 @@ impl Book {
         ];
         let mut lines: Vec<(String, String, u64)> =
             vec![("Changes that reached production".to_owned(), self.changes.rows_formula(), totals.changes)];
+        // Of what never happened there is no line.
         for outcome in outcomes {
             let number = totals.changes_by_outcome.get(outcome).copied().unwrap_or(0);
+            if number == 0 {
+                continue;
+            }
             lines.push((format!("  of these: {outcome}"), count(&self.changes, "outcome", outcome), number));
         }
         let tests = ["author_is_not_reviewer", "author_is_not_deployer", "reviewer_is_not_deployer"];
@@ -151,6 +156,9 @@ impl Book {
         lines.push(("Attempts to deploy".to_owned(), self.deployments.rows_formula(), attempts));
         for outcome in outcomes {
             let number = totals.deployments_by_outcome.get(outcome).copied().unwrap_or(0);
+            if number == 0 {
+                continue;
+            }
             lines.push((format!("  of these: {outcome}"), count(&self.deployments, "outcome", outcome), number));
         }
         lines.push(("Commits".to_owned(), self.commits.rows_formula(), totals.commits));
@@ -158,7 +166,14 @@ impl Book {
         lines.push(("Exceptions".to_owned(), self.exceptions.rows_formula(), exceptions));
         for review in ["justified", "unjustified", "open"] {
             let number = totals.exceptions.get(review).copied().unwrap_or(0);
+            if number == 0 {
+                continue;
+            }
             lines.push((format!("  of these: {review}"), count(&self.exceptions, "review", review), number));
+        }
+        for (test, failed) in [("in_time", totals.late_reviews), ("reviewer_had_no_part", totals.own_reviews)] {
+            let name = format!("Exceptions for which {test} does not hold");
+            lines.push((name, count(&self.exceptions, test, "no"), failed));
         }
         for (title, sheets, window) in
             [("Times without control", &self.continuity, true), ("Missing", &self.completeness, false)]
@@ -172,6 +187,7 @@ impl Book {
         }
 
         let sheet = self.workbook.worksheet_from_index(0)?;
+        sheet.set_landscape().set_print_fit_to_pages(1, 0);
         sheet.set_column_width(0, 56)?.set_column_width(1, 24)?;
         sheet.write_string_with_format(0, 0, "Separation of duties: population", &self.looks.title)?;
         let mut row = 2;
@@ -190,11 +206,19 @@ impl Book {
     fn parameters(&mut self, totals: &Totals, about: &About<'_>) -> Result<(), XlsxError> {
         let sheet = self.workbook.add_worksheet();
         sheet.set_name("Parameters")?.set_column_width(0, 28)?.set_column_width(1, 90)?;
+        sheet.set_landscape().set_print_fit_to_pages(1, 0);
         let parameters = [
             ("Period from", about.period.map_or("the first entry", |period| &period.from)),
             ("Period to (exclusive)", about.period.map_or("the last entry", |period| &period.to)),
-            ("First entry", &about.from.to_string()),
+            ("Repositories (ids)", &about.repositories),
+            ("Ledger", &about.ledger),
+            ("Ledger size", &about.size),
+            ("Root", &about.root),
+            ("First entry", &about.entries.start.to_string()),
+            ("Last entry", &about.entries.end.saturating_sub(1).to_string()),
+            ("Entries written by", &about.tools),
             ("Policies in force", &totals.policies.iter().cloned().collect::<Vec<_>>().join(" ")),
+            ("Settings", &about.settings),
         ];
         sheet.write_string_with_format(0, 0, "Parameters", &self.looks.title)?;
         let mut row = 1;
@@ -213,12 +237,25 @@ impl Book {
     }
 }
 
-/// What the summary says of the whole.
+/// What the workbook says of the whole.
+#[derive(Debug, Default)]
 pub struct About<'a> {
     /// The time told of.
     pub period: Option<&'a Period>,
-    /// The position of the first entry.
-    pub from: u64,
+    /// The positions of the entries.
+    pub entries: Range<u64>,
+    /// The ids of the repositories that were chosen, or that all are there.
+    pub repositories: String,
+    /// The name of the ledger.
+    pub ledger: String,
+    /// How many entries it had.
+    pub size: String,
+    /// The root over them.
+    pub root: String,
+    /// The programs that wrote the entries.
+    pub tools: String,
+    /// The digests of the settings that entries name.
+    pub settings: String,
 }
 
 impl Sheets {
@@ -229,6 +266,7 @@ impl Sheets {
         let index = workbook.worksheets().len();
         let sheet = workbook.add_worksheet_with_constant_memory()?;
         sheet.set_name(name)?.set_freeze_panes(1, 0)?.set_landscape().set_repeat_rows(0, 0)?;
+        sheet.set_print_fit_to_pages(1, 0);
         let own = self.columns.iter().map(|column| (column.name, column.note));
         let ticks = TICKS.into_iter().take(if self.ticks { TICKS.len() } else { 0 });
         for (at, (name, note)) in (0_u16..).zip(own.chain(ticks)) {
@@ -264,7 +302,7 @@ impl Sheets {
                 let bad = match column.name {
                     "outcome" | "change_outcome" => &["deny", "none"][..],
                     "review" | "exception_review" => &["unjustified", "open"][..],
-                    "in_time" => &["no"][..],
+                    "in_time" | "reviewer_had_no_part" => &["no"][..],
                     name if name.contains("_is_not_") => &["no"][..],
                     _ => continue,
                 };
@@ -340,8 +378,12 @@ fn width(name: &str) -> f64 {
     match name {
         "contributors" | "reviewers" | "deployers" | "reasons" | "what" | "landed_changes" | "remarks" => 40.0,
         "commit" | "range_base" | "range_target" | "merged_at" | "deployed_at" | "decided_at" | "ended_at" | "from"
-        | "to" | "run" => 20.0,
-        "repository" | "author_is_not_reviewer" | "author_is_not_deployer" | "reviewer_is_not_deployer" => 24.0,
+        | "to" | "run" | "job_ended_at" | "reviewed_at" | "opened_at" | "due" | "ends" => 20.0,
+        "repository"
+        | "author_is_not_reviewer"
+        | "author_is_not_deployer"
+        | "reviewer_is_not_deployer"
+        | "reviewer_had_no_part" => 24.0,
         "policy" | "entry_hash" | "decision" => 18.0,
         _ => 14.0,
     }

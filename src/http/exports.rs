@@ -8,8 +8,8 @@ use super::{Doors, SMALL};
 use crate::evidence::bundle::address_of_pages;
 use crate::evidence::jobs::{JobError, Shown, State as Job};
 use crate::evidence::population::Period;
+use crate::evidence::wanted;
 use crate::evidence::{EvidenceError, Wanted};
-use crate::store::record::spelled;
 use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
@@ -23,7 +23,6 @@ use std::io::Read as _;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 use tokio::sync::mpsc;
 
 /// How much of a file is read at a time.
@@ -53,7 +52,7 @@ pub async fn ask(State(doors): State<Doors>, headers: HeaderMap, body: Body) -> 
         _ => return Err(Problem::bad_request("`from` and `to` come together")),
     };
     let wanted = Wanted { period, repositories: asked.repositories };
-    wanted.find(&doors.store).await.map_err(JobError::from)?;
+    wanted.find(&doors.store, None).await.map_err(JobError::from)?;
     let id = hex::encode(rand::random::<[u8; 16]>());
     let shown = doors.exports.ask(&id, wanted, now())?;
     let location = HeaderValue::from_str(&format!("/api/v1/exports/{id}")).ok();
@@ -100,8 +99,8 @@ fn told(shown: &Shown) -> Json<Value> {
 }
 
 fn moment(text: &str) -> Result<String, Problem> {
-    let moment = OffsetDateTime::parse(text, &Rfc3339);
-    moment.map(spelled).map_err(|_| Problem::bad_request("`from` and `to` are times like 2026-01-31T00:00:00Z"))
+    let words = "`from` and `to` are times like 2026-01-31T00:00:00Z, or days like 2026-01-31";
+    wanted::moment(text).ok_or_else(|| Problem::bad_request(words))
 }
 
 fn now() -> i64 {
@@ -150,6 +149,7 @@ impl From<JobError> for Problem {
             JobError::NotReady => Self::conflict("it is not ready: ask how far it is"),
             JobError::Taken => Self::gone("it was taken away, and can be taken once: ask for another"),
             JobError::Evidence(EvidenceError::NothingBetween { .. }) => Self::not_open("no entry is in that period"),
+            JobError::Evidence(EvidenceError::NoPeriod { .. }) => Self::not_open("`from` comes before `to`"),
             JobError::Evidence(EvidenceError::NoRepository(_)) => {
                 Self::not_open("no repository on record bears that name")
             }

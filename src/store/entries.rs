@@ -8,12 +8,13 @@ mod proofs;
 
 pub use proofs::{consistency_proof, inclusion_proof, node_hashes};
 
-use countersign_core::domain::Entry;
+use countersign_core::domain::{Entry, RepositoryId};
 use countersign_core::ledger::canonical;
 use countersign_core::ledger::tile;
 use countersign_core::ledger::tree::leaf_hash;
 use countersign_core::ledger::{Checkpoint, Frontier, Hash, LedgerError};
 use proofs::keep_tile;
+use serde::Serialize;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 use std::fmt::Write as _;
@@ -63,6 +64,32 @@ impl NewEntry {
         let (kind, subject) = (entry.body.kind().to_owned(), entry.body.subject());
         Ok(Self { body: canonical::to_bytes(entry)?, kind, subject, time: entry.time.clone() })
     }
+
+    /// The same, as the entry of this number of its repository: whoever leaves one out leaves a number out.
+    pub fn numbered(entry: &Entry, of_repository: u64) -> Result<Self, EntriesError> {
+        let body = canonical::to_bytes(&Numbered { entry, of_repository })?;
+        let (kind, subject) = (entry.body.kind().to_owned(), entry.body.subject());
+        Ok(Self { body, kind, subject, time: entry.time.clone() })
+    }
+}
+
+#[derive(Serialize)]
+struct Numbered<'a> {
+    #[serde(flatten)]
+    entry: &'a Entry,
+    of_repository: u64,
+}
+
+/// The number of the next entry of a repository, from 1. Taken back with the transaction.
+pub async fn next_of(connection: &mut SqliteConnection, repository: RepositoryId) -> Result<u64, EntriesError> {
+    let row = sqlx::query(
+        "INSERT INTO numbered_entries (repository_id, entries) VALUES ($1, 1) \
+         ON CONFLICT (repository_id) DO UPDATE SET entries = numbered_entries.entries + 1 RETURNING entries",
+    )
+    .bind(signed(repository.0)?)
+    .fetch_one(connection)
+    .await?;
+    unsigned(row.try_get(0)?)
 }
 
 /// What an append made of the ledger.

@@ -3,6 +3,7 @@
 //! Invariant: an exception is reviewed once and reported overdue once, and what it let through is known by the decisions
 //! that name it. Its review ends it: from then on it covers nothing, and whoever reviewed it saw all that it let through.
 
+use super::entries::StoredEntry;
 use super::observations::signed;
 use super::{Store, StoreError, record};
 use countersign_core::domain::{
@@ -192,6 +193,23 @@ impl Store {
                 })
             })
             .await
+    }
+
+    /// The entry of an exception's review, where it has one.
+    pub async fn exception_review(
+        &self,
+        repository: RepositoryId,
+        exception: &str,
+    ) -> Result<Option<StoredEntry>, StoreError> {
+        let row = sqlx::query(
+            "SELECT position FROM entries WHERE subject = $1 AND kind = 'exception_reviewed' ORDER BY position LIMIT 1",
+        )
+        .bind(format!("repository:{repository}/exception:{exception}"))
+        .fetch_optional(&self.readers)
+        .await?;
+        let Some(row) = row else { return Ok(None) };
+        let position = u64::try_from(row.try_get::<i64, _>(0)?).unwrap_or(0);
+        Ok(self.ledger_entries(position, 1).await?.into_iter().next())
     }
 
     /// Exceptions whose review is overdue and was not reported yet.

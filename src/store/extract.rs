@@ -61,6 +61,33 @@ impl Store {
         Ok(earliest.map_or(range.start, |position| position.min(range.start))..range.end)
     }
 
+    /// A range widened to the left, so that it holds the opening of each exception that was used or reviewed in it, or
+    /// whose review was due with `from <= due < to`.
+    pub async fn with_their_exceptions(
+        &self,
+        range: Range<u64>,
+        from: &str,
+        to: &str,
+    ) -> Result<Range<u64>, StoreError> {
+        let row = sqlx::query(
+            "SELECT MIN(opened.position) FROM exceptions AS opened WHERE \
+             (json_extract(opened.body, '$.due') >= $1 AND json_extract(opened.body, '$.due') < $2) \
+             OR EXISTS (SELECT 1 FROM exception_uses JOIN decisions ON decisions.id = exception_uses.decision \
+             WHERE exception_uses.exception = opened.id AND decisions.position >= $3 AND decisions.position < $4) \
+             OR EXISTS (SELECT 1 FROM entries WHERE entries.subject = 'repository:' || opened.repository_id || \
+             '/exception:' || opened.id AND entries.position >= $3 AND entries.position < $4)",
+        )
+        .bind(from)
+        .bind(to)
+        .bind(signed(range.start))
+        .bind(signed(range.end))
+        .fetch_one(&self.readers)
+        .await?;
+        let earliest: Option<i64> = row.try_get(0)?;
+        let earliest = earliest.and_then(|position| u64::try_from(position).ok());
+        Ok(earliest.map_or(range.start, |position| position.min(range.start))..range.end)
+    }
+
     /// The policies kept under a digest, as one JSON document.
     pub async fn policy_text(&self, digest: &str) -> Result<Option<String>, StoreError> {
         let mut connection = self.readers.acquire().await?;

@@ -204,7 +204,11 @@ pub fn respelled(moment: &str) -> Option<String> {
 }
 
 pub(super) async fn append(connection: &mut SqliteConnection, entry: &Entry) -> Result<(i64, u64, String), StoreError> {
-    let appended = entries::append(connection, &[entries::NewEntry::of(entry)?]).await?;
+    let new = match entry.body.repository() {
+        Some(of) => entries::NewEntry::numbered(entry, entries::next_of(connection, of).await?)?,
+        None => entries::NewEntry::of(entry)?,
+    };
+    let appended = entries::append(connection, &[new]).await?;
     let position = i64::try_from(appended.first_position).unwrap_or(i64::MAX);
     Ok((position, appended.size, hex::encode(appended.root)))
 }

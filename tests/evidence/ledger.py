@@ -99,7 +99,8 @@ def check_bundle(folder, vkey):
     name, origin, size, root = checkpoint(read("manifest.note").decode(), vkey)
     need(origin == name + "/bundle", "the manifest's note is of another ledger")
     need((size, root) == (len(manifest), sha256(manifest)), "the manifest is not the one that was signed")
-    for file in json.loads(manifest)["files"]:
+    manifest = json.loads(manifest)
+    for file in manifest["files"]:
         data = read(file["path"])
         need((len(data), sha256(data).hex()) == (file["size"], file["sha256"]), file["path"])
     _, origin, size, root = checkpoint(read("checkpoint.txt").decode(), vkey)
@@ -111,12 +112,27 @@ def check_bundle(folder, vkey):
         tree.push(level, bytes.fromhex(value))
     lines = read("entries.jsonl").split(b"\n")[:-1]
     need(len(lines) == frontiers["to"] - frontiers["from"], "the number of entries")
+    times, numbers = [], {}
     for line in lines:
-        left_out = json.loads(line).get("left_out")
+        entry = json.loads(line)
+        left_out = entry.get("left_out")
+        need(not left_out or manifest.get("repositories"), "an entry is left out of all repositories")
         tree.push(0, bytes.fromhex(left_out) if left_out else leaf(line))
+        if left_out:
+            continue
+        times.append(entry["time"])
+        of = (entry.get("facts") or entry).get("repository", {}).get("id")
+        number, before = entry.get("of_repository"), numbers.get(of, 0 if frontiers["from"] == 0 else None)
+        need(number or not numbers.get(of), "an entry of a repository without its number")
+        need(not number or before is None or number == before + 1, "an entry of a repository is missing")
+        numbers[of] = number or before
     for level, value in zip(cover(frontiers["to"], size), frontiers["right"], strict=True):
         tree.push(level, bytes.fromhex(value))
     need((tree.size, tree.root()) == (size, root), "the entries do not lead to the root")
+    if period := manifest.get("period"):
+        # An entry on either side of the period, or an end of the ledger.
+        need(frontiers["from"] == 0 or (times and times[0] < period["from"]), "something before may be of the period")
+        need(frontiers["to"] == size or (times and times[-1] >= period["to"]), "something after may be of the period")
     print(f"{len(lines)} entries of {size} hold")
 
 

@@ -78,6 +78,7 @@ async fn what_cannot_be_exported_is_said_at_once() {
         (json!({"from": "yesterday", "to": "today"}), 400),
         (json!({"path": "/etc"}), 400),
         (json!({"from": "1999-01-01T00:00:00Z", "to": "1999-02-01T00:00:00Z"}), 422),
+        (json!({"from": "2026-02-01", "to": "2026-01-01"}), 422),
         (json!({"repositories": ["acme/unknown"]}), 422),
     ] {
         let (said, problem) = ask(&scene, &wish).await;

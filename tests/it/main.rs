@@ -22,6 +22,7 @@ mod hostile;
 mod independent;
 mod oracle;
 mod patience;
+mod periods;
 mod pins;
 mod population;
 mod publishing;

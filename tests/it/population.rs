@@ -6,6 +6,8 @@ use serde_json::json;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 pub type Table = Vec<HashMap<String, String>>;
 
@@ -69,6 +71,13 @@ async fn every_change_that_reached_production_is_there_with_those_who_stood_behi
         assert_eq!(change[test], "yes", "{test}");
     }
     assert_eq!((change["outcome"].as_str(), change["reasons"].as_str()), ("allow", ""));
+    // Everybody is there by an id as well, which a new name does not change; and the lead time follows from two columns.
+    for ids in ["contributor_ids", "reviewer_ids", "deployer_ids"] {
+        assert!(change[ids].parse::<u64>().is_ok(), "{ids}: {}", change[ids]);
+    }
+    let moment = |column: &str| OffsetDateTime::parse(&change[column], &Rfc3339).unwrap();
+    let lead = (moment("job_ended_at") - moment("merged_at")).whole_minutes();
+    assert_eq!(change["lead_minutes"], lead.to_string());
 
     let commits = table(&bundle, "commits.csv");
     assert_eq!(column(&commits, "on_production_line"), ["no", "no", "yes"]);
@@ -154,6 +163,14 @@ async fn a_sample_is_drawn_alike_by_everybody_and_comes_with_its_tickets() {
         (said.out, read["text"].as_str().unwrap().to_owned())
     };
     let (one, ticket) = draw("one", "2026").await;
+    let list = scene.stage.directory().join("one");
+    let drawn = &table(&list, "sample.csv")[0];
+    assert_eq!([&drawn["ticket"], &drawn["change"], &drawn["seed"]], ["ticket-001.html", "#1", "2026"]);
+    let head = std::fs::read_to_string(bundle.join("checkpoint.txt")).unwrap();
+    let ledger = head.lines().next().unwrap();
+    for words in ["1 of 1, drawn from a population of 1", "Seed2026", &format!("{ledger}, of ")] {
+        assert!(ticket.contains(words), "{words}: {ticket}");
+    }
     assert_eq!(one, draw("other", "2026").await.0);
     assert_eq!(one, "seed 2026: 1 of 1 changes\nticket-001.html acme/shop #1 to production: allow\n");
     let order = [
@@ -172,7 +189,14 @@ async fn a_sample_is_drawn_alike_by_everybody_and_comes_with_its_tickets() {
     for step in order {
         from += ticket[from..].find(step).unwrap_or_else(|| panic!("{step} is not after {}", &ticket[..from]));
     }
+    let merged = ticket.find("@cat merged it").unwrap();
+    let moved = ticket.find("@cat moved the production branch").unwrap();
+    assert!(!ticket[merged..moved].contains("Countersign"), "the branch moves with the merge");
     assert!(ticket.contains("Three different people: @ann wrote, @ben reviewed, @dee deployed."));
+
+    let said =
+        run(&["evidence", "sample", bundle.to_str().unwrap(), "--seed", "1", "--size", "0", "--out", "x"], &[]).await;
+    assert!(said.code != 0 && said.err.contains("--size"), "{}", said.err);
 
     // Nothing is drawn from what does not verify.
     std::fs::write(bundle.join("changes.csv"), "nothing").unwrap();

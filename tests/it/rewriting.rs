@@ -107,6 +107,10 @@ pub fn approved(body: &[u8]) -> Vec<u8> {
     let policies = Policies::builtin(&decision.facts.terms.packs).unwrap();
     decision.verdict = decide(&decision.facts, &policies);
     assert_eq!(decision.verdict.outcome, Outcome::Allow, "{:?}", decision.verdict.reasons);
+    // With the number that it has in its repository: whoever rewrites knows that one is asked for.
+    let old: serde_json::Value = serde_json::from_slice(body).unwrap();
+    let mut entry = serde_json::to_value(&entry).unwrap();
+    entry["of_repository"] = old["of_repository"].clone();
     canonical::to_bytes(&entry).unwrap()
 }
 

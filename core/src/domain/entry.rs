@@ -4,7 +4,8 @@
 
 use super::{
     Account, Away, CommitSha, DeliveriesMissed, DeliveriesSettled, DeploymentId, DeploymentsListed, Exception,
-    ExceptionOverdue, ExceptionReview, Facts, InstallationChanged, Outage, Repository, RunAttempt, RunId, Verdict,
+    ExceptionOverdue, ExceptionReview, Facts, InstallationChanged, Outage, Repository, RepositoryId, RunAttempt, RunId,
+    Verdict,
 };
 use serde::{Deserialize, Serialize};
 
@@ -95,6 +96,28 @@ impl EntryBody {
             Self::DeliveriesMissed(_) => "deliveries_missed",
             Self::DeliveriesSettled(_) => "deliveries_settled",
             Self::DeploymentsListed(_) => "deployments_listed",
+        }
+    }
+
+    /// The repository that it belongs to; `None` for what belongs to none.
+    pub fn repository(&self) -> Option<RepositoryId> {
+        match self {
+            Self::Decision(decision) => Some(decision.facts.repository.id),
+            Self::Backfilled(backfilled) => Some(backfilled.decision.facts.repository.id),
+            Self::DeploymentFinished(finished) => Some(finished.repository.id),
+            Self::Alert(alert) => Some(alert.repository.id),
+            Self::ExceptionOpened(exception) => Some(exception.repository.id),
+            Self::ExceptionReviewed(review) => Some(review.repository.id),
+            Self::ExceptionOverdue(overdue) => Some(overdue.repository.id),
+            Self::DeploymentsListed(listed) => Some(listed.repository.id),
+            Self::NameReassigned(_)
+            | Self::ServiceStarted { .. }
+            | Self::KeyRotated { .. }
+            | Self::ServiceStopped {}
+            | Self::Outage(_)
+            | Self::InstallationChanged(_)
+            | Self::DeliveriesMissed(_)
+            | Self::DeliveriesSettled(_) => None,
         }
     }
 

@@ -4,6 +4,7 @@
 //! first; adding a leaf to it costs O(log n) whatever lies before. Proofs over such a tree are in [`super::proof`].
 
 use super::LedgerError;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use sha2::{Digest, Sha256};
 use std::fmt;
@@ -32,6 +33,11 @@ impl Hash {
             return None;
         }
         hex::decode(text).ok().and_then(|bytes| Self::from_slice(&bytes))
+    }
+
+    /// Reads 32 bytes in base64, as checkpoints spell a root; `None` for anything else.
+    pub fn from_base64(text: &str) -> Option<Self> {
+        STANDARD.decode(text).ok().and_then(|bytes| Self::from_slice(&bytes))
     }
 
     /// Its bytes.

@@ -150,7 +150,7 @@ impl Results {
             time: &row.opened_at,
             entry: row.position,
             objective: "exception-reviewed".to_owned(),
-            satisfied: row.review == "justified" && !row.overdue,
+            satisfied: row.review == "justified" && row.in_time == Some(true) && row.reviewer_had_no_part == Some(true),
             risk: Some(AtRisk {
                 statement: "Rules were broken on purpose in an emergency",
                 deadline: Some(&row.due),

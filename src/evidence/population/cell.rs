@@ -1,6 +1,7 @@
 //! One cell of a table, whatever file the table goes to.
 //!
-//! Invariant: no text that came from outside begins a formula in a spreadsheet, and no id is taken for a number there.
+//! Invariant: no text that came from outside begins a formula in a spreadsheet, whichever sign that takes for the end of a
+//! cell; every cell is one line; and no id is taken for a number there.
 
 use countersign_core::domain::CommitSha;
 
@@ -58,10 +59,23 @@ impl Cell {
     }
 }
 
-/// Text that no spreadsheet takes for a formula: an apostrophe goes before what begins one.
+/// Text in one line that no spreadsheet takes for a formula: an apostrophe goes before what begins one.
+///
+/// Some spreadsheets end a cell at a semicolon, not at a comma, so what comes after one begins a cell too; blanks and
+/// quotation marks before it are no help.
 pub fn neutral(text: &str) -> String {
-    let begins_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '\0']);
-    if begins_formula { format!("'{text}") } else { text.to_owned() }
+    let mut safe = String::with_capacity(text.len() + 1);
+    let mut begins = true;
+    for letter in text.chars() {
+        let breaks = letter.is_control() || matches!(letter, '\u{2028}' | '\u{2029}');
+        let letter = if breaks { ' ' } else { letter };
+        if begins && matches!(letter, '=' | '+' | '-' | '@' | '＝' | '＋' | '－' | '＠') {
+            safe.push('\'');
+        }
+        begins = breaks || letter == ';' || (begins && (letter.is_whitespace() || matches!(letter, '"' | '\u{feff}')));
+        safe.push(letter);
+    }
+    safe
 }
 
 #[cfg(test)]
@@ -70,9 +84,24 @@ mod tests {
 
     #[test]
     fn what_begins_a_formula_is_words() {
-        for text in ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "\0=1"] {
+        for text in ["=1+1", "+1", "-1", "@SUM(A1)", "＝1"] {
             assert_eq!(Cell::text(text).plain(), format!("'{text}"));
         }
+        for (text, plain) in [
+            ("\t=1", " '=1"),
+            ("\r=1", " '=1"),
+            ("\n=1", " '=1"),
+            ("\0=1", " '=1"),
+            (" =1", " '=1"),
+            ("down;=1", "down;'=1"),
+            ("down; \"=1\"", "down; \"'=1\""),
+            ("down\n-1;+2\u{2028}@3", "down '-1;'+2 '@3"),
+            ("a\tb\u{7}c", "a b c"),
+        ] {
+            assert_eq!(Cell::text(text).plain(), plain);
+            assert_eq!(neutral(plain), plain, "once is enough");
+        }
+        assert_eq!(Cell::text("a-b; c=d, e+f").plain(), "a-b; c=d, e+f");
         assert_eq!(Cell::text("#12 = ok").plain(), "#12 = ok");
         assert_eq!(Cell::commit(&CommitSha::new("1e5")).plain(), "git:1e5");
     }

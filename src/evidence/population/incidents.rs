@@ -4,7 +4,7 @@
 
 use super::rows::{Column, column};
 use super::{Cell, kinds};
-use countersign_core::domain::Repository;
+use countersign_core::domain::{AccountId, Repository};
 
 /// An exception, and what became of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub struct ExceptionRow {
     pub commit: Cell,
     /// Who opened it.
     pub opened_by: String,
+    /// Their account.
+    pub opened_by_id: AccountId,
     /// When.
     pub opened_at: String,
     /// Until when it covered anything.
@@ -33,12 +35,18 @@ pub struct ExceptionRow {
     pub due: String,
     /// Who reviewed it.
     pub reviewed_by: String,
+    /// Their account.
+    pub reviewed_by_id: Option<AccountId>,
     /// When.
     pub reviewed_at: Cell,
     /// `justified`, `unjustified`, or `open`.
     pub review: &'static str,
     /// It was reported that nobody had reviewed it in time.
     pub overdue: bool,
+    /// Whether it was reviewed by the time that its review was due; `None` where that time has not come.
+    pub in_time: Option<bool>,
+    /// Whether the reviewer had no part in it; `None` without a review.
+    pub reviewer_had_no_part: Option<bool>,
     /// The position of the entry that opened it.
     pub position: u64,
 }
@@ -51,16 +59,25 @@ impl ExceptionRow {
         column("environment", "The environment"),
         column("commit", "The one commit that it was for; empty: any"),
         column("opened_by", "Who opened it"),
+        column("opened_by_id", "The id of that account, which no renaming changes"),
         column("opened_at", "When it was opened, UTC"),
         column("ends", "Until when it covered what was asked for, UTC"),
         column("reason", "Why, in the words of whoever opened it"),
         column("ticket", "The ticket of the emergency"),
         column("let_through", "How many deployments it let through"),
         column("due", "Until when somebody else must have reviewed it, UTC"),
-        column("reviewed_by", "Who reviewed it: nobody who opened, contributed or deployed"),
+        column("reviewed_by", "Who reviewed it"),
+        column("reviewed_by_id", "The id of that account, which no renaming changes"),
         column("reviewed_at", "When it was reviewed, UTC"),
         column("review", "What the review says; open: nobody has reviewed it"),
-        column("in_time", "Test: it was never reported overdue"),
+        column(
+            "in_time",
+            "Test: it was reviewed by the time that was due; empty: that time has not come, and nobody has",
+        ),
+        column(
+            "reviewer_had_no_part",
+            "Test: whoever reviewed it neither opened it, nor contributed to, nor deployed what it let through",
+        ),
         column("entry", "The position in the ledger of the entry that opened it"),
     ];
 
@@ -72,6 +89,7 @@ impl ExceptionRow {
             Cell::text(&self.environment),
             self.commit.clone(),
             Cell::text(&self.opened_by),
+            Cell::text(self.opened_by_id.to_string()),
             Cell::Time(self.opened_at.clone()),
             Cell::Time(self.ends.clone()),
             Cell::text(&self.reason),
@@ -79,9 +97,11 @@ impl ExceptionRow {
             Cell::Number(self.let_through),
             Cell::Time(self.due.clone()),
             Cell::text(&self.reviewed_by),
+            self.reviewed_by_id.map_or(Cell::Empty, |id| Cell::text(id.to_string())),
             self.reviewed_at.clone(),
             Cell::text(self.review),
-            Cell::Holds(!self.overdue),
+            self.in_time.map_or(Cell::Empty, Cell::Holds),
+            self.reviewer_had_no_part.map_or(Cell::Empty, Cell::Holds),
             Cell::Number(self.position),
         ]
     }

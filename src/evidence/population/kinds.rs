@@ -33,6 +33,9 @@ pub const GAP_KINDS: &[GapKind] = &[
     missing(UNTOLD, "A decision does not tell of every change among its facts."),
     missing(STARTED, "The service started, and since when it was away is not on record."),
     missing(ALERT, "Something else was found afterwards."),
+    window(BEFORE_RECORD, "The period begins before the ledger does: nothing is on record of that time."),
+    window(AFTER_RECORD, "The period goes on after the ledger's last entry: nothing is on record of that time."),
+    window(CLOCK, "The service's clock was set back: times of entries before and after it overlap."),
     window(DOWN, "The service did not run."),
     window(STOOD_STILL, "The service ran and did nothing: its machine slept, or had no time for it."),
     window(DATABASE, "The service ran and its database could not be written."),
@@ -52,6 +55,9 @@ pub(super) const UNCOVERED: &str = "commits-uncovered";
 pub(super) const UNTOLD: &str = "changes-untold";
 pub(super) const STARTED: &str = "service-started";
 pub(super) const ALERT: &str = "alert";
+pub(super) const BEFORE_RECORD: &str = "before-record";
+pub(super) const AFTER_RECORD: &str = "after-record";
+pub(super) const CLOCK: &str = "clock-set-back";
 pub(super) const DOWN: &str = "service-down";
 pub(super) const STOOD_STILL: &str = "service-stood-still";
 pub(super) const DATABASE: &str = "database-unavailable";

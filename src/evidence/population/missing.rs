@@ -5,9 +5,9 @@
 //! or later, holds.
 
 use super::incidents::GapRow;
-use super::rows::{DeploymentRow, Place, Row};
+use super::rows::{Place, Row};
 use super::survey::Ended;
-use super::{Cell, Period, Survey, kinds, within};
+use super::{Cell, DeploymentRow, Period, Survey, kinds, within};
 use countersign_core::domain::{
     Alert, CommitSha, Deployment, DeploymentFinished, DeploymentId, DeploymentsListed, ListedDeployment, Repository,
     StartingPoint,
@@ -84,13 +84,16 @@ fn uncovered(deployment: &Deployment) -> Vec<&CommitSha> {
 /// Deployments that GitHub lists and that nothing else on record knows.
 pub(super) fn of_list(
     place: &Place,
+    time: &str,
     list: &DeploymentsListed,
     survey: &Survey,
     period: Option<&Period>,
     rows: &mut Vec<Row>,
 ) {
-    let unknown =
-        |one: &&ListedDeployment| within(period, &one.created_at) && survey.is_undecided(list.repository.id, one.id);
+    // It is told where it was made, and where it was found: a list may be read only after the period has ended.
+    let unknown = |one: &&ListedDeployment| {
+        (within(period, &one.created_at) || within(period, time)) && survey.is_undecided(list.repository.id, one.id)
+    };
     for one in list.deployments.iter().filter(unknown) {
         let (id, commit) = (one.id, one.commit.short());
         let creator = one.creator.as_ref().map_or("nobody known", |creator| creator.login.as_str());
@@ -123,8 +126,11 @@ fn row(deployment: DeploymentId, known: &Known<'_>, place: &Place) -> Deployment
         range_base: Cell::Empty,
         changes: 0,
         deployers: String::new(),
+        deployer_ids: String::new(),
         outcome: "none".to_owned(),
         reasons: String::new(),
+        exception: String::new(),
+        exception_review: "",
         decided_at: Cell::Empty,
         conclusion: String::new(),
         ended_at: Cell::Empty,

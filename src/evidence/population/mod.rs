@@ -5,6 +5,8 @@
 //! what became of each decision, [`reading`] then makes the rows. So whoever holds the entries makes the same rows again.
 
 pub mod cell;
+mod changes;
+pub mod deployed;
 pub mod incidents;
 pub mod kinds;
 mod missing;
@@ -16,10 +18,11 @@ mod windows;
 mod words;
 
 pub use cell::Cell;
+pub use deployed::{CommitRow, DeploymentRow};
 pub use incidents::{ExceptionRow, GapRow};
 pub use kinds::{GAP_KINDS, GapKind};
 pub use reading::Reading;
-pub use rows::{ChangeRow, CommitRow, DeploymentRow, Row};
+pub use rows::{ChangeRow, Row};
 pub use survey::Survey;
 pub use totals::Totals;
 

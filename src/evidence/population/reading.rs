@@ -3,21 +3,17 @@
 //! Invariant: a change is in the population because a deployment's own job succeeded on record, whatever was decided of it;
 //! and what happened without a decision is a gap, never nothing.
 
+use super::changes::Of;
 use super::incidents::{ExceptionRow, GapRow};
-use super::rows::{ChangeRow, CommitRow, DeploymentRow, Place, Row};
-use super::survey::Ended;
-use super::windows::{Counting, landed_at};
-use super::words::{
-    Persons, Who, base_cell, change_link, codes, commit_link, committer, deployers, list, login, merged_by, minutes,
-    pushed_by, run_cell,
-};
-use super::{Cell, Period, Survey, kinds, missing, within};
+use super::rows::{Place, Row};
+use super::windows::Counting;
+use super::words::{base_cell, codes, commit_link, deployer_ids, deployers, excepting, run_cell};
+use super::{Cell, DeploymentRow, Period, Survey, kinds, missing, within};
 use countersign_core::domain::{
-    ChangeInRelease, ChangeVerdict, Commit, CommitSha, Decision, Deployment, DeploymentFinished, Entry, EntryBody,
-    Exception, Facts, Outcome, Reason, StartingPoint, Subject,
+    Decision, Deployment, DeploymentFinished, Entry, EntryBody, Exception, Facts, Outcome, StartingPoint, Subject,
 };
 use countersign_core::ledger::Hash;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 /// Makes rows of entries, in their order.
 pub struct Reading<'a> {
@@ -50,6 +46,9 @@ impl<'a> Reading<'a> {
     pub fn rows(&mut self, position: u64, leaf: Hash, entry: &Entry) -> Vec<Row> {
         let place = Place { position, leaf };
         let mut rows = Vec::new();
+        if self.survey.is_later(entry.body.kind(), &entry.time) {
+            return rows;
+        }
         match &entry.body {
             EntryBody::Decision(decision) => {
                 self.windows.note(decision);
@@ -61,13 +60,15 @@ impl<'a> Reading<'a> {
             EntryBody::DeploymentFinished(finished) if finished.decision.is_none() => {
                 self.of_end_alone(&place, &entry.time, finished, &mut rows);
             }
-            EntryBody::ExceptionOpened(exception) if within(self.period, &entry.time) => {
+            EntryBody::ExceptionOpened(exception) if self.survey.tells_of(exception, &entry.time) => {
                 rows.push(Row::Exception(Box::new(self.of_exception(position, &entry.time, exception))));
             }
             EntryBody::Alert(alert) if within(self.period, &entry.time) => {
                 missing::of_alert(&place, &entry.time, alert, self.survey, &mut rows);
             }
-            EntryBody::DeploymentsListed(list) => missing::of_list(&place, list, self.survey, self.period, &mut rows),
+            EntryBody::DeploymentsListed(list) => {
+                missing::of_list(&place, &entry.time, list, self.survey, self.period, &mut rows);
+            }
             EntryBody::ServiceStarted { away: None, .. } if within(self.period, &entry.time) => {
                 rows.push(missing::of_start(position, self.last_time.as_deref(), &entry.time));
             }
@@ -156,8 +157,11 @@ impl<'a> Reading<'a> {
             range_base: Cell::Empty,
             changes: 0,
             deployers: String::new(),
+            deployer_ids: String::new(),
             outcome: "none".to_owned(),
             reasons: String::new(),
+            exception: String::new(),
+            exception_review: "",
             decided_at: Cell::Empty,
             conclusion: finished.conclusion.clone(),
             ended_at: Cell::Time(time.to_owned()),
@@ -172,24 +176,33 @@ impl<'a> Reading<'a> {
     fn of_exception(&self, position: u64, time: &str, exception: &Exception) -> ExceptionRow {
         let became = self.survey.of_exception(&exception.id);
         let review = self.survey.review_of(&exception.id);
-        let (reviewed_by, reviewed_at) =
-            became.review.map_or((String::new(), Cell::Empty), |(by, at, _)| (by, Cell::Time(at)));
+        let reviewer_had_no_part = became.reviewer_had_no_part(exception.opened_by.id);
+        let reviewed = became.review.as_ref();
+        let in_time = match reviewed {
+            Some(reviewed) => Some(reviewed.time <= exception.due),
+            None if became.overdue || exception.due.as_str() <= self.survey.as_of() => Some(false),
+            None => None,
+        };
         ExceptionRow {
             id: exception.id.clone(),
             repository: exception.repository.full_name.clone(),
             environment: exception.environment.clone(),
             commit: exception.commit.as_ref().map_or(Cell::Empty, Cell::commit),
             opened_by: exception.opened_by.login.clone(),
+            opened_by_id: exception.opened_by.id,
             opened_at: time.to_owned(),
             ends: exception.ends.clone(),
             reason: exception.reason.clone(),
             ticket: exception.ticket.clone(),
             let_through: became.let_through,
             due: exception.due.clone(),
-            reviewed_by,
-            reviewed_at,
+            reviewed_by: reviewed.map(|reviewed| reviewed.login.clone()).unwrap_or_default(),
+            reviewed_by_id: reviewed.map(|reviewed| reviewed.account),
+            reviewed_at: reviewed.map_or(Cell::Empty, |reviewed| Cell::Time(reviewed.time.clone())),
             review,
             overdue: became.overdue,
+            in_time,
+            reviewer_had_no_part,
             position,
         }
     }
@@ -209,6 +222,7 @@ fn deployment_row(
 ) -> DeploymentRow {
     let facts = &decision.facts;
     let end = survey.end_of(&decision.id);
+    let exception = excepting(decision, deployment);
     let record = deployment.record.as_ref().map(|record| record.id.to_string());
     DeploymentRow {
         repository: facts.repository.full_name.clone(),
@@ -221,8 +235,11 @@ fn deployment_row(
         range_base: base_cell(deployment),
         changes: deployment.changes.len() as u64,
         deployers: deployers(&decision.verdict.deployers),
+        deployer_ids: deployer_ids(&decision.verdict.deployers),
         outcome: decision.verdict.outcome.to_string(),
         reasons: codes(decision.verdict.reasons.iter()),
+        exception: exception.cloned().unwrap_or_default(),
+        exception_review: exception.map_or("", |id| survey.review_of(id)),
         decided_at: Cell::Time(time.to_owned()),
         conclusion: end.map(|end| end.conclusion.clone()).unwrap_or_default(),
         ended_at: end.map_or(Cell::Empty, |end| Cell::Time(end.time.clone())),
@@ -230,117 +247,5 @@ fn deployment_row(
         decision: decision.id.clone(),
         basis: "decision",
         place: place.clone(),
-    }
-}
-
-/// One change of a deployment, with all that is said of it.
-struct Of<'a> {
-    place: &'a Place,
-    decision: &'a Decision,
-    deployment: &'a Deployment,
-    change: &'a ChangeInRelease,
-    verdict: &'a ChangeVerdict,
-    survey: &'a Survey,
-}
-
-impl Of<'_> {
-    fn change_row(&self, end: &Ended) -> ChangeRow {
-        let facts = &self.decision.facts;
-        let landed = landed_at(self.change);
-        let excepted = self.decision.verdict.outcome == Outcome::Exception;
-        let exception = self.deployment.exception.as_ref().map(|one| &one.id).filter(|_| excepted);
-        let who = Persons::of(&facts.terms);
-        let contributors: BTreeSet<Who<'_>> =
-            self.verdict.contributors.iter().map(|contributor| who.is(contributor.account.id)).collect();
-        let reviewers: BTreeSet<Who<'_>> = self.verdict.reviewers.iter().map(|account| who.is(account.id)).collect();
-        let deployers_of_it: BTreeSet<Who<'_>> =
-            self.decision.verdict.deployers.iter().map(|deployer| who.is(deployer.account.id)).collect();
-        let names = |reason: &&Reason| reason.change.as_ref().is_none_or(|change| *change == self.verdict.change);
-        let wrong = self.decision.verdict.reasons.iter().filter(names).chain(&self.verdict.reasons);
-        ChangeRow {
-            repository: facts.repository.full_name.clone(),
-            environment: self.deployment.environment.clone(),
-            change: change_link(facts, &self.verdict.change),
-            page: Cell::Empty,
-            commit: commit_link(facts, &Cell::commit(&self.verdict.commit), self.verdict.commit.as_str()),
-            change_type: if self.change.pull_request.is_some() { "pull request" } else { "no pull request" },
-            tickets: self.tickets(),
-            deployment: end.deployment.to_string(),
-            run: run_cell(facts, self.deployment),
-            merged_at: landed.map_or(Cell::Empty, |at| Cell::Time(at.to_owned())),
-            deployed_at: end.time.clone(),
-            lead_minutes: landed.zip(end.ended_at.as_deref()).and_then(|(from, to)| minutes(from, to)),
-            range_base: base_cell(self.deployment),
-            range_target: Cell::commit(&self.deployment.target),
-            contributors: list(self.verdict.contributors.iter().map(|one| one.account.login.clone())),
-            reviewers: self.reviewers(),
-            deployers: deployers(&self.decision.verdict.deployers),
-            merged_by: self.change.pull_request.as_ref().map(merged_by).unwrap_or_default(),
-            checks: self.checks(),
-            author_is_not_reviewer: reviewers.difference(&contributors).next().is_some(),
-            author_is_not_deployer: !deployers_of_it.is_empty() && deployers_of_it.is_disjoint(&contributors),
-            reviewer_is_not_deployer: reviewers.difference(&deployers_of_it).next().is_some(),
-            change_outcome: self.verdict.outcome.to_string(),
-            outcome: self.decision.verdict.outcome.to_string(),
-            reasons: codes(wrong),
-            exception: exception.cloned().unwrap_or_default(),
-            exception_review: exception.map_or("", |id| self.survey.review_of(id)),
-            policy: self.decision.policy_digest.clone(),
-            decision: self.decision.id.clone(),
-            basis: "decision",
-            place: self.place.clone(),
-        }
-    }
-
-    fn reviewers(&self) -> String {
-        let counting = self.verdict.reviews.iter().filter(|review| review.approves && review.counts);
-        list(counting.filter_map(|review| {
-            let commit = review.commit.as_ref().map(|commit| format!(" at git:{commit}")).unwrap_or_default();
-            review.by.as_ref().map(|by| format!("{}{commit}", by.login))
-        }))
-    }
-
-    fn tickets(&self) -> String {
-        let of_request = self.change.pull_request.as_ref().and_then(|request| request.tickets.as_ref());
-        let tickets = of_request.or(self.change.tickets.as_ref());
-        list(tickets.into_iter().flatten().cloned())
-    }
-
-    fn checks(&self) -> String {
-        let checks = self.change.pull_request.as_ref().and_then(|request| request.checks.as_ref());
-        list(
-            checks
-                .into_iter()
-                .flatten()
-                .map(|check| format!("{}: {}", check.name, if check.succeeded { "success" } else { "no success" })),
-        )
-    }
-
-    fn commit_rows(&self, deployment: u64, rows: &mut Vec<Row>) {
-        let commits = match &self.change.pull_request {
-            Some(request) => request.commits.as_slice(),
-            None => self.change.bare_commits.as_slice(),
-        };
-        let pushes = self.change.pull_request.as_ref().map(|request| request.pushes.as_slice()).unwrap_or_default();
-        let known: HashMap<&str, &Commit> = commits.iter().map(|commit| (commit.oid.as_str(), commit)).collect();
-        let landed: HashSet<&str> = self.change.commits.iter().map(CommitSha::as_str).collect();
-        let of_request = commits.iter().map(|commit| &commit.oid).filter(|oid| !landed.contains(oid.as_str()));
-        for oid in of_request.chain(&self.change.commits) {
-            let commit = known.get(oid.as_str()).copied();
-            let facts = &self.decision.facts;
-            rows.push(Row::Commit(Box::new(CommitRow {
-                repository: facts.repository.full_name.clone(),
-                environment: self.deployment.environment.clone(),
-                change: change_link(facts, &self.verdict.change),
-                commit: commit_link(facts, &Cell::commit(oid), oid.as_str()),
-                on_production_line: landed.contains(oid.as_str()),
-                author: commit.map(|commit| login(&commit.author)).unwrap_or_default(),
-                committer: commit.map(committer).unwrap_or_default(),
-                coauthors: list(commit.iter().flat_map(|commit| &commit.coauthors).map(login)),
-                pushed_by: pushed_by(pushes, oid.as_str()),
-                deployment: deployment.to_string(),
-                position: self.place.position,
-            })));
-        }
     }
 }

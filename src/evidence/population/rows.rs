@@ -3,7 +3,7 @@
 //! Invariant: a row has exactly the cells that its columns name, in their order; each column says what it holds. Where the
 //! rows come from: [`super::reading`].
 
-use super::{Cell, ExceptionRow, GapRow};
+use super::{Cell, CommitRow, DeploymentRow, ExceptionRow, GapRow};
 use countersign_core::ledger::Hash;
 
 /// A column: its name in files, its title for people, and what it holds.
@@ -84,7 +84,9 @@ pub struct ChangeRow {
     pub merged_at: Cell,
     /// When the deployment's job ended.
     pub deployed_at: String,
-    /// The minutes from the one to the other, where both are known by GitHub's clock.
+    /// When that job ended by GitHub's clock, where that is known.
+    pub job_ended_at: Cell,
+    /// The minutes from the landing to that end, where both are known by GitHub's clock.
     pub lead_minutes: Option<u64>,
     /// What ran there before the deployment.
     pub range_base: Cell,
@@ -92,10 +94,16 @@ pub struct ChangeRow {
     pub range_target: Cell,
     /// Everyone whose work is in it.
     pub contributors: String,
+    /// The ids of their accounts.
+    pub contributor_ids: String,
     /// Whose approvals count, with the commit they reviewed.
     pub reviewers: String,
+    /// The ids of their accounts.
+    pub reviewer_ids: String,
     /// Who deployed it.
     pub deployers: String,
+    /// The ids of their accounts.
+    pub deployer_ids: String,
     /// Who merged it, as GitHub shows it.
     pub merged_by: String,
     /// What became of the checks that the settings ask for.
@@ -151,15 +159,19 @@ impl ChangeRow {
         column("run", "The workflow run and its attempt"),
         column("merged_at", "When it landed on the production branch, UTC, by GitHub's clock; empty: not known"),
         column("deployed_at", "When the deploying job had ended, UTC, as seen by the service"),
-        column("lead_minutes", "Minutes from the landing to the end of the deploying job, both by GitHub's clock"),
+        column("job_ended_at", "When the deploying job ended, UTC, by GitHub's clock; empty: not known"),
+        column("lead_minutes", "Whole minutes from merged_at to job_ended_at, both by GitHub's clock"),
         column("range_base", "The commit that ran there before"),
         column("range_target", "The commit that the deployment put there"),
         column(
             "contributors",
             "Everyone whose work is in it: opened, wrote, committed, co-authored, pushed, or answers for automation",
         ),
+        column("contributor_ids", "The ids of these accounts, which no renaming changes"),
         column("reviewers", "Whose approvals count, and the commit they reviewed"),
+        column("reviewer_ids", "The ids of these accounts"),
         column("deployers", "Who took part in deploying it, and how"),
+        column("deployer_ids", "The ids of these accounts"),
         column("merged_by", "Who merged it, as GitHub shows it"),
         column("checks", "What became of the checks that the settings ask for"),
         column("author_is_not_reviewer", "Test: somebody who did not contribute reviewed it"),
@@ -194,12 +206,16 @@ impl ChangeRow {
             self.run.clone(),
             self.merged_at.clone(),
             Cell::Time(self.deployed_at.clone()),
+            self.job_ended_at.clone(),
             self.lead_minutes.map_or(Cell::Empty, Cell::Number),
             self.range_base.clone(),
             self.range_target.clone(),
             Cell::text(&self.contributors),
+            Cell::text(&self.contributor_ids),
             Cell::text(&self.reviewers),
+            Cell::text(&self.reviewer_ids),
             Cell::text(&self.deployers),
+            Cell::text(&self.deployer_ids),
             Cell::text(&self.merged_by),
             Cell::text(&self.checks),
             Cell::Holds(self.author_is_not_reviewer),
@@ -210,165 +226,6 @@ impl ChangeRow {
             Cell::text(&self.reasons),
             Cell::text(&self.exception),
             Cell::text(self.exception_review),
-            Cell::text(&self.policy),
-            Cell::text(&self.decision),
-            Cell::text(self.basis),
-            Cell::Number(self.place.position),
-            Cell::text(self.place.leaf.to_string()),
-        ]
-    }
-}
-
-/// A commit of a change that reached production.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CommitRow {
-    /// `owner/name`.
-    pub repository: String,
-    /// Where it went.
-    pub environment: String,
-    /// The change it belongs to.
-    pub change: Cell,
-    /// The commit.
-    pub commit: Cell,
-    /// Whether it is on the production branch's own line.
-    pub on_production_line: bool,
-    /// The account that GitHub links to its author.
-    pub author: String,
-    /// The account that GitHub links to its committer.
-    pub committer: String,
-    /// The accounts of its co-authors.
-    pub coauthors: String,
-    /// Who pushed it, where a push ended at it.
-    pub pushed_by: String,
-    /// GitHub's id of the deployment.
-    pub deployment: String,
-    /// Where the decision stands in the record.
-    pub position: u64,
-}
-
-impl CommitRow {
-    /// The columns.
-    pub const COLUMNS: &[Column] = &[
-        column("repository", "The repository when it was judged"),
-        column("environment", "Where the commit went"),
-        column("change", "The change it belongs to"),
-        column("commit", "The commit"),
-        column("on_production_line", "Whether it is a first-parent commit of the production branch"),
-        column("author", "The account that GitHub links to its author"),
-        column("committer", "The account that GitHub links to its committer; github: GitHub itself"),
-        column("coauthors", "The accounts that its trailers name"),
-        column("pushed_by", "Who pushed, where a push to the head branch ended at it"),
-        column("deployment", "GitHub's id of the deployment"),
-        column("entry", "The position of the decision in the ledger, from 0"),
-    ];
-
-    /// The cells, in the order of the columns.
-    pub fn cells(&self) -> Vec<Cell> {
-        vec![
-            Cell::text(&self.repository),
-            Cell::text(&self.environment),
-            self.change.clone(),
-            self.commit.clone(),
-            Cell::Holds(self.on_production_line),
-            Cell::text(&self.author),
-            Cell::text(&self.committer),
-            Cell::text(&self.coauthors),
-            Cell::text(&self.pushed_by),
-            Cell::text(&self.deployment),
-            Cell::Number(self.position),
-        ]
-    }
-}
-
-/// An attempt to deploy, with its last decision and how it ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DeploymentRow {
-    /// `owner/name`.
-    pub repository: String,
-    /// The environment.
-    pub environment: String,
-    /// GitHub's id of the deployment; empty where there was none yet.
-    pub deployment: String,
-    /// The run and its attempt.
-    pub run: Cell,
-    /// The event that started the run.
-    pub event: String,
-    /// The workflow.
-    pub workflow: String,
-    /// The commit.
-    pub commit: Cell,
-    /// What ran there before.
-    pub range_base: Cell,
-    /// How many changes it would put there.
-    pub changes: u64,
-    /// Who deploys, and how.
-    pub deployers: String,
-    /// The outcome of the last decision.
-    pub outcome: String,
-    /// The codes of everything that is wrong.
-    pub reasons: String,
-    /// When it was decided.
-    pub decided_at: Cell,
-    /// How the deploying job ended.
-    pub conclusion: String,
-    /// When that was seen.
-    pub ended_at: Cell,
-    /// The digest of the policies.
-    pub policy: String,
-    /// The decision.
-    pub decision: String,
-    /// `decision`, `backfilled` (judged afterwards), or `none`.
-    pub basis: &'static str,
-    /// Where it stands in the record.
-    pub place: Place,
-}
-
-impl DeploymentRow {
-    /// The columns.
-    pub const COLUMNS: &[Column] = &[
-        column("repository", "The repository when it was judged"),
-        column("environment", "The environment"),
-        column("deployment", "GitHub's id of the deployment"),
-        column("run", "The workflow run and its attempt"),
-        column("event", "The event that started the run"),
-        column("workflow", "The workflow file"),
-        column("commit", "The commit that was to go out"),
-        column("range_base", "The commit that ran there before"),
-        column("changes", "How many changes lie between the two"),
-        column("deployers", "Who took part in deploying, and how"),
-        column("outcome", "What was decided last of this attempt; none: nobody asked"),
-        column("reasons", "Codes of everything that was wrong"),
-        column("decided_at", "When that was decided, UTC"),
-        column("conclusion", "How the deploying job ended, as GitHub says; empty where no end is on record"),
-        column("ended_at", "When the end was seen, UTC"),
-        column("policy", "SHA-256 of the policies that decided"),
-        column("decision", "The decision's id"),
-        column(
-            "basis",
-            "decision: made when it was asked for; backfilled: judged afterwards, of a time before the service was there, which allowed nothing; none: neither",
-        ),
-        column("entry", "The position in the ledger, from 0: of the decision, or of the end where there was none"),
-        column("entry_hash", "The hash of that entry as a leaf of the ledger's tree"),
-    ];
-
-    /// The cells, in the order of the columns.
-    pub fn cells(&self) -> Vec<Cell> {
-        vec![
-            Cell::text(&self.repository),
-            Cell::text(&self.environment),
-            Cell::text(&self.deployment),
-            self.run.clone(),
-            Cell::text(&self.event),
-            Cell::text(&self.workflow),
-            self.commit.clone(),
-            self.range_base.clone(),
-            Cell::Number(self.changes),
-            Cell::text(&self.deployers),
-            Cell::text(&self.outcome),
-            Cell::text(&self.reasons),
-            self.decided_at.clone(),
-            Cell::text(&self.conclusion),
-            self.ended_at.clone(),
             Cell::text(&self.policy),
             Cell::text(&self.decision),
             Cell::text(self.basis),

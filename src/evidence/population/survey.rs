@@ -3,10 +3,23 @@
 //! Invariant: it keeps a few words per attempt to deploy and nothing per change, so a year of changes fits in memory.
 
 use super::windows::Windows;
-use countersign_core::domain::{DeploymentId, DeploymentsListed, Entry, EntryBody, RepositoryId};
+use super::{Period, within};
+use countersign_core::domain::{
+    AccountId, Decision, DeploymentId, DeploymentsListed, Entry, EntryBody, Exception, Person, RepositoryId,
+};
 use serde::Deserialize;
 use serde_json::Value;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::ops::Range;
+use time::format_description::well_known::Rfc3339;
+use time::{Duration, OffsetDateTime};
+
+/// By how much an entry may be earlier than the one before it: several are made at a time, and wait their turn.
+const TOLERANCE: Duration = Duration::minutes(1);
+
+/// Kinds of entries that tell of stretches of time before them.
+const OF_WINDOWS: [&str; 5] =
+    ["service_started", "outage", "installation_changed", "deliveries_missed", "deliveries_settled"];
 
 /// A deployment, wherever it is.
 type Place = (RepositoryId, DeploymentId);
@@ -14,6 +27,14 @@ type Place = (RepositoryId, DeploymentId);
 /// What is known of the decisions before the rows are made.
 #[derive(Debug, Default)]
 pub struct Survey {
+    /// The time told of: what was recorded after it is not known yet.
+    period: Option<Period>,
+    /// The time of the first entry, of the one read last, and the latest.
+    first: Option<String>,
+    before: Option<String>,
+    latest: Option<String>,
+    /// The exception that each decision names which was let through by one.
+    through: HashMap<String, String>,
     /// How the deployments ended, by the decision that they name.
     ended: HashMap<String, Ended>,
     /// The position of the last decision on each subject.
@@ -61,14 +82,48 @@ impl Ended {
 pub struct Became {
     /// How many decisions name it.
     pub let_through: u64,
-    /// Who reviewed it, when, and whether they call it justified.
-    pub review: Option<(String, String, bool)>,
+    /// What its review says.
+    pub review: Option<Reviewed>,
     /// It was reported overdue.
     pub overdue: bool,
+    /// It was used, reviewed or reported in the time told of.
+    pub touched: bool,
+    /// Everybody who contributed to, or deployed, what it let through.
+    pub took_part: BTreeSet<AccountId>,
+    /// The persons with several accounts, as those decisions knew them.
+    pub persons: Vec<Person>,
+}
+
+/// A review of an exception.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reviewed {
+    /// Who says so: their login, and their account.
+    pub login: String,
+    /// The account.
+    pub account: AccountId,
+    /// When, RFC 3339.
+    pub time: String,
+    /// Whether they call it justified.
+    pub justified: bool,
+    /// The position of the entry that says so.
+    pub position: u64,
+}
+
+impl Became {
+    /// Whether whoever reviewed it neither opened it nor had a part in what it let through; `None` without a review.
+    pub fn reviewer_had_no_part(&self, opener: AccountId) -> Option<bool> {
+        let by = self.review.as_ref()?.account;
+        let one = |account: AccountId| {
+            let both = |person: &Person| person.accounts.contains(&by) && person.accounts.contains(&account);
+            account == by || self.persons.iter().any(both)
+        };
+        Some(!one(opener) && !self.took_part.iter().any(|account| one(*account)))
+    }
 }
 
 #[derive(Deserialize)]
 struct By {
+    id: u64,
     login: String,
 }
 
@@ -121,10 +176,20 @@ struct Named {
 }
 
 impl Survey {
+    /// Begins, for a period or for all that the entries tell of.
+    pub fn of(period: Option<&Period>) -> Self {
+        Self { period: period.cloned(), ..Self::default() }
+    }
+
     /// Takes note of an entry at its position.
     pub fn note(&mut self, position: u64, line: &[u8]) -> Result<(), String> {
         let glance: Glance = serde_json::from_slice(line).map_err(|error| error.to_string())?;
         self.entries += 1;
+        self.clock(position, &glance.time);
+        // What tells of a stretch of time may tell of one that lies before it.
+        if self.is_later(&glance.kind, &glance.time) && !OF_WINDOWS.contains(&glance.kind.as_str()) {
+            return Ok(());
+        }
         let place = |repository: &Numbered, deployment: u64| (RepositoryId(repository.id), DeploymentId(deployment));
         match (glance.kind.as_str(), glance.subject, glance.decision) {
             ("decision", Some(subject), _) if glance.id.is_some() => {
@@ -134,7 +199,8 @@ impl Survey {
                 self.decided.extend(record.map(|(repository, record)| place(repository, record.id)));
                 let exception = glance.facts.and_then(|facts| facts.subject.exception).filter(|_| excepted);
                 if let Some(exception) = exception {
-                    self.exceptions.entry(exception.id).or_default().let_through += 1;
+                    let decision: Decision = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+                    self.excepted(exception.id, decision, &glance.time);
                 }
                 self.last.insert(subject, position);
             }
@@ -146,6 +212,11 @@ impl Survey {
                     self.decided.extend(all.map(|id| place(repository, *id)));
                 }
                 if let Some(decision) = decision {
+                    if let Some(exception) = self.through.get(&decision)
+                        && within(self.period.as_ref(), &glance.time)
+                    {
+                        self.exceptions.entry(exception.clone()).or_default().touched = true;
+                    }
                     let (time, ended_at) = (glance.time, glance.ended_at);
                     self.ended.insert(decision, Ended { time, position, deployment, conclusion, ended_at });
                 }
@@ -155,6 +226,7 @@ impl Survey {
             }
             (
                 "service_started"
+                | "service_stopped"
                 | "outage"
                 | "installation_changed"
                 | "deliveries_missed"
@@ -176,16 +248,81 @@ impl Survey {
                 self.ended.insert(glance.id.unwrap_or_default(), end);
             }
             ("exception_reviewed", ..) => {
-                let by = glance.by.and_then(|by| serde_json::from_value::<By>(by).ok());
-                let review = (by.map(|by| by.login).unwrap_or_default(), glance.time, glance.justified == Some(true));
-                self.exceptions.entry(glance.exception.unwrap_or_default()).or_default().review = Some(review);
+                let by = glance.by.ok_or("a review by nobody")?;
+                let By { id, login } = serde_json::from_value(by).map_err(|error| error.to_string())?;
+                let (account, justified) = (AccountId(id), glance.justified == Some(true));
+                let touched = within(self.period.as_ref(), &glance.time);
+                let became = self.exceptions.entry(glance.exception.unwrap_or_default()).or_default();
+                became.touched |= touched;
+                became.review = Some(Reviewed { login, account, time: glance.time, justified, position });
             }
             ("exception_overdue", ..) => {
-                self.exceptions.entry(glance.exception.unwrap_or_default()).or_default().overdue = true;
+                let touched = within(self.period.as_ref(), &glance.time);
+                let became = self.exceptions.entry(glance.exception.unwrap_or_default()).or_default();
+                became.touched |= touched;
+                became.overdue = true;
             }
             _ => {}
         }
         Ok(())
+    }
+
+    /// Ends the first pass: these were all entries of this range, in a ledger of this size.
+    pub fn end(&mut self, range: &Range<u64>, size: u64) {
+        let span = self.first.as_deref().zip(self.latest.as_deref());
+        self.windows.end_of_record(span, range, size, self.period.as_ref());
+    }
+
+    /// Whether an entry came after the time told of. What was judged afterwards tells of its own time.
+    pub fn is_later(&self, kind: &str, time: &str) -> bool {
+        kind != "backfilled" && self.period.as_ref().is_some_and(|period| time >= period.to.as_str())
+    }
+
+    /// Until when things are known: the end of the period, else the latest entry.
+    pub fn as_of(&self) -> &str {
+        let latest = self.latest.as_deref().unwrap_or_default();
+        self.period.as_ref().map_or(latest, |period| period.to.as_str())
+    }
+
+    /// Follows the service's clock.
+    fn clock(&mut self, position: u64, time: &str) {
+        if let Some(before) = self.before.replace(time.to_owned())
+            && time < before.as_str()
+        {
+            let moment = |text: &str| OffsetDateTime::parse(text, &Rfc3339).ok();
+            if moment(time).zip(moment(&before)).is_none_or(|(now, before)| before - now > TOLERANCE) {
+                self.windows.set_back(position, &before, time);
+            }
+        }
+        if self.first.is_none() {
+            self.first = Some(time.to_owned());
+        }
+        if self.latest.as_deref().is_none_or(|latest| latest < time) {
+            self.latest = Some(time.to_owned());
+        }
+    }
+
+    /// A decision that an exception let through.
+    fn excepted(&mut self, exception: String, decision: Decision, time: &str) {
+        self.through.insert(decision.id, exception.clone());
+        let touched = within(self.period.as_ref(), time);
+        let became = self.exceptions.entry(exception).or_default();
+        became.let_through += 1;
+        became.touched |= touched;
+        let verdict = &decision.verdict;
+        let contributors = verdict.changes.iter().flat_map(|change| &change.contributors);
+        became.took_part.extend(contributors.map(|contributor| contributor.account.id));
+        became.took_part.extend(verdict.deployers.iter().map(|deployer| deployer.account.id));
+        became.persons.extend(
+            decision
+                .facts
+                .terms
+                .persons
+                .iter()
+                .filter(|one| !became.persons.contains(one))
+                .cloned()
+                .collect::<Vec<_>>(),
+        );
     }
 
     fn note_list(&mut self, list: &DeploymentsListed) {
@@ -219,13 +356,26 @@ impl Survey {
         self.exceptions.get(id).cloned().unwrap_or_default()
     }
 
+    /// Whether an exception was opened at this time, used, reviewed, or due in the time told of.
+    pub fn tells_of(&self, exception: &Exception, opened: &str) -> bool {
+        let period = self.period.as_ref();
+        let touched = self.exceptions.get(&exception.id).is_some_and(|became| became.touched);
+        touched || within(period, opened) || within(period, &exception.due)
+    }
+
     /// What its review says of an exception.
     pub fn review_of(&self, exception: &str) -> &'static str {
         match self.exceptions.get(exception).and_then(|became| became.review.as_ref()) {
-            Some((_, _, true)) => "justified",
-            Some((_, _, false)) => "unjustified",
+            Some(Reviewed { justified: true, .. }) => "justified",
+            Some(Reviewed { justified: false, .. }) => "unjustified",
             None => "open",
         }
+    }
+
+    /// The review of the exception that let through what was decided, where one did.
+    pub fn review_that_closes(&self, decision: &Decision) -> Option<Reviewed> {
+        let exception = self.through.get(&decision.id)?;
+        self.exceptions.get(exception)?.review.clone()
     }
 
     /// How the deployment ended that names this decision.

@@ -2,8 +2,8 @@
 //!
 //! Invariant: every row is counted once, and memory grows with kinds, persons and deviations, not with changes.
 
-use super::rows::{BACKFILLED, ChangeRow, DeploymentRow, Row};
-use super::{Cell, GapRow};
+use super::rows::{BACKFILLED, ChangeRow, Row};
+use super::{Cell, DeploymentRow, GapRow};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How many deviations are kept by name; all are counted.
@@ -48,6 +48,14 @@ pub struct Totals {
     pub deviations: Vec<ChangeRow>,
     /// How many there are of these.
     pub deviations_count: u64,
+    /// Deployments that an exception put into production and that brought no change, in order; the first ten thousand.
+    pub alone: Vec<DeploymentRow>,
+    /// How many there are of these.
+    pub alone_count: u64,
+    /// Exceptions that somebody reviewed who had a part in them.
+    pub own_reviews: u64,
+    /// Exceptions that were not reviewed by the time that was due.
+    pub late_reviews: u64,
 }
 
 impl Totals {
@@ -57,7 +65,11 @@ impl Totals {
             Row::Change(row) => self.add_change(row),
             Row::Commit(_) => self.commits += 1,
             Row::Deployment(row) => self.add_deployment(row),
-            Row::Exception(row) => count(&mut self.exceptions, row.review),
+            Row::Exception(row) => {
+                count(&mut self.exceptions, row.review);
+                self.own_reviews += u64::from(row.reviewer_had_no_part == Some(false));
+                self.late_reviews += u64::from(row.in_time == Some(false));
+            }
             Row::Gap(row) => self.add_gap(row),
         }
     }
@@ -103,6 +115,12 @@ impl Totals {
         if !row.policy.is_empty() {
             self.policies.insert(row.policy.clone());
         }
+        if row.is_alone() {
+            self.alone_count += 1;
+            if self.alone.len() < NAMED {
+                self.alone.push(row.clone());
+            }
+        }
         if row.basis == BACKFILLED {
             // Nobody let it through and nobody held it back.
             return;
@@ -126,7 +144,24 @@ impl ChangeRow {
     }
 }
 
+impl Totals {
+    /// Everything that is told as a deviation.
+    pub fn all_deviations(&self) -> u64 {
+        self.deviations_count + self.alone_count
+    }
+
+    /// How many exceptions a review calls this, or nobody has reviewed (`open`).
+    pub fn exceptions_that_are(&self, review: &str) -> u64 {
+        self.exceptions.get(review).copied().unwrap_or(0)
+    }
+}
+
 impl DeploymentRow {
+    /// Whether an exception put it into production, and it brought no change that would be told as a deviation.
+    pub fn is_alone(&self) -> bool {
+        self.outcome == "exception" && self.conclusion == "success" && self.changes == 0
+    }
+
     /// Whether it was allowed, or excepted.
     pub fn let_through(&self) -> bool {
         matches!(self.outcome.as_str(), "allow" | "exception")

@@ -11,6 +11,7 @@ use countersign_core::domain::{
 };
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::ops::Range;
 
 /// How many changes are named in a window; all are counted.
 const NAMED: usize = 20;
@@ -35,18 +36,41 @@ struct Window {
     /// Of deliveries: how many did not arrive, which look found them, how many arrived since, and how many never will.
     deliveries: Option<(u64, String, u64, u64)>,
     position: u64,
+    /// When it was put on record: it may be found only when the period that it lies in is over.
+    told: String,
 }
 
 /// The windows that the entries tell of, in their order.
 #[derive(Debug, Default)]
-pub(super) struct Windows(Vec<Window>);
+pub(super) struct Windows {
+    all: Vec<Window>,
+    /// When the entry was recorded that is taken note of.
+    now: String,
+}
 
 impl Windows {
     /// Takes note of an entry, where it opens or ends a window.
     pub(super) fn note(&mut self, position: u64, entry: Entry) {
         let time = entry.time;
+        self.now.clone_from(&time);
         match entry.body {
+            EntryBody::ServiceStopped {} => {
+                let what = "the service was stopped in order".to_owned();
+                self.all.push(Window {
+                    kind: kinds::DOWN,
+                    reach: Reach::All,
+                    from: time,
+                    to: None,
+                    what,
+                    deliveries: None,
+                    position,
+                    told: self.now.clone(),
+                });
+            }
+            EntryBody::ServiceStarted { away: None, .. } => self.end(kinds::DOWN, &Reach::All, &time),
             EntryBody::ServiceStarted { away: Some(Away { since, clean }), .. } => {
+                // The start tells of the whole stretch, its stop included.
+                self.all.retain(|window| !window.is_stop());
                 let how = if clean { "it had been stopped in order" } else { "it had not been stopped in order" };
                 self.closed(kinds::DOWN, since, time, format!("the service did not run: {how}"), position);
             }
@@ -61,12 +85,12 @@ impl Windows {
             EntryBody::DeliveriesMissed(DeliveriesMissed { look, first, last, count, events }) => {
                 let events: Vec<String> = events.iter().map(|(event, count)| format!("{event}: {count}")).collect();
                 self.closed(kinds::MISSED, first, last, events.join(", "), position);
-                if let Some(window) = self.0.last_mut() {
+                if let Some(window) = self.all.last_mut() {
                     window.deliveries = Some((count, look, 0, 0));
                 }
             }
             EntryBody::DeliveriesSettled(DeliveriesSettled { look, arrived, lost }) => {
-                let of = self.0.iter_mut().filter_map(|window| window.deliveries.as_mut());
+                let of = self.all.iter_mut().filter_map(|window| window.deliveries.as_mut());
                 for (_, _, came, gone) in of.filter(|(_, of, ..)| *of == look) {
                     *came += arrived;
                     *gone += lost;
@@ -76,8 +100,41 @@ impl Windows {
         }
     }
 
+    /// That an entry was recorded earlier, by the service's clock, than the one before it.
+    pub(super) fn set_back(&mut self, position: u64, before: &str, time: &str) {
+        let what = format!("the service's clock said {before} at the entry before, and {time} at this one");
+        self.closed(kinds::CLOCK, time.to_owned(), before.to_owned(), what, position);
+    }
+
+    /// What can be told when all entries are known: of a period that the record does not reach over, and of a stop that
+    /// nothing followed. `span` is the time of the first entry, and the latest.
+    pub(super) fn end_of_record(
+        &mut self,
+        span: Option<(&str, &str)>,
+        range: &Range<u64>,
+        size: u64,
+        period: Option<&Period>,
+    ) {
+        let last = range.end.saturating_sub(1);
+        let (Some(Period { from, to }), Some((first, latest))) = (period, span) else {
+            // Without a period the time told of ends with the last entry.
+            self.all.retain(|window| !window.is_stop() || window.position != last);
+            return;
+        };
+        if range.start == 0 && first > from.as_str() {
+            let what = "the ledger's first entry is later than the period's beginning".to_owned();
+            self.closed(kinds::BEFORE_RECORD, from.clone(), first.to_owned(), what, 0);
+        }
+        let stopped = self.all.iter().any(Window::is_stop);
+        if range.end == size && latest < to.as_str() && !stopped {
+            let what = format!("this is told as of the ledger's head, whose last entry is of {latest}");
+            self.closed(kinds::AFTER_RECORD, latest.to_owned(), to.clone(), what, last);
+        }
+    }
+
     fn closed(&mut self, kind: &'static str, from: String, to: String, what: String, position: u64) {
-        self.0.push(Window { kind, reach: Reach::All, from, to: Some(to), what, deliveries: None, position });
+        let told = self.now.clone();
+        self.all.push(Window { kind, reach: Reach::All, from, to: Some(to), what, deliveries: None, position, told });
     }
 
     fn changed(&mut self, position: u64, time: &str, changed: &InstallationChanged) {
@@ -87,9 +144,10 @@ impl Windows {
             changed.by.as_ref().map_or_else(|| "found by asking GitHub".to_owned(), |by| format!("by {}", by.login));
         let mut open = |kind, reach, words: &str| {
             let what = format!("{words}, {by}");
-            let already = self.0.iter().any(|known| known.kind == kind && known.reach == reach && known.to.is_none());
+            let already = self.all.iter().any(|known| known.kind == kind && known.reach == reach && known.to.is_none());
             if !already {
-                self.0.push(Window { kind, reach, from: at.to_owned(), to: None, what, deliveries: None, position });
+                let (from, told) = (at.to_owned(), self.now.clone());
+                self.all.push(Window { kind, reach, from, to: None, what, deliveries: None, position, told });
             }
         };
         match changed.change {
@@ -120,15 +178,22 @@ impl Windows {
 
     fn end(&mut self, kind: &str, reach: &Reach, at: &str) {
         let open = |window: &&mut Window| window.kind == kind && window.to.is_none() && window.reach.is(reach);
-        for window in self.0.iter_mut().filter(open) {
+        for window in self.all.iter_mut().filter(open) {
             window.to = Some(at.to_owned());
         }
     }
 
     /// Ready to count what landed in them.
     pub(super) fn counting(&self) -> Counting<'_> {
-        let counts = self.0.iter().map(|window| (window, Landed::default())).collect();
+        let counts = self.all.iter().map(|window| (window, Landed::default())).collect();
         Counting(counts)
+    }
+}
+
+impl Window {
+    /// A stop in order that no start has followed yet.
+    fn is_stop(&self) -> bool {
+        self.kind == kinds::DOWN && self.to.is_none()
     }
 }
 
@@ -205,11 +270,13 @@ impl Counting<'_> {
         }
     }
 
-    /// A row for each window that touches the period, those that began first first.
+    /// A row for each window that touches the period, or was put on record in it, those that began first first.
     pub(super) fn rows(self, period: Option<&Period>) -> Vec<GapRow> {
         let touches = |window: &Window| {
-            period
-                .is_none_or(|period| window.from < period.to && window.to.as_ref().is_none_or(|to| *to >= period.from))
+            period.is_none_or(|period| {
+                let overlaps = window.from < period.to && window.to.as_ref().is_none_or(|to| *to >= period.from);
+                overlaps || period.holds(&window.told)
+            })
         };
         let mut rows: Vec<(String, GapRow)> = Vec::new();
         for (window, landed) in self.0.into_iter().filter(|(window, _)| touches(window)) {

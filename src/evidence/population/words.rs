@@ -4,8 +4,8 @@
 
 use super::Cell;
 use countersign_core::domain::{
-    Account, AccountId, ChangeName, Commit, CommitIdentity, Deployer, Deployment, Facts, PullRequest, Push, Reason,
-    Terms, TimelineEvent,
+    Account, AccountId, ChangeName, Commit, CommitIdentity, Decision, Deployer, Deployment, Facts, Outcome,
+    PullRequest, Push, Reason, Terms, TimelineEvent,
 };
 use std::collections::{BTreeSet, HashMap};
 use time::OffsetDateTime;
@@ -71,6 +71,32 @@ pub(super) fn codes<'r>(reasons: impl Iterator<Item = &'r Reason>) -> String {
 
 pub(super) fn deployers(deployers: &[Deployer]) -> String {
     list(deployers.iter().map(|deployer| format!("{} ({})", deployer.account.login, deployer.because.join(", "))))
+}
+
+/// The ids of accounts, each once, in their order.
+pub(super) fn ids(accounts: impl Iterator<Item = AccountId>) -> String {
+    let mut told: Vec<String> = Vec::new();
+    for account in accounts.map(|account| account.to_string()) {
+        if !told.contains(&account) {
+            told.push(account);
+        }
+    }
+    told.join("; ")
+}
+
+pub(super) fn deployer_ids(deployers: &[Deployer]) -> String {
+    ids(deployers.iter().map(|deployer| deployer.account.id))
+}
+
+/// The account that GitHub links to an author or committer.
+pub(super) fn account_id(identity: &CommitIdentity) -> Option<String> {
+    identity.account.as_ref().map(|account| account.id.to_string())
+}
+
+/// The exception that let a deployment through, where one did.
+pub(super) fn excepting<'a>(decision: &Decision, deployment: &'a Deployment) -> Option<&'a String> {
+    let excepted = decision.verdict.outcome == Outcome::Exception;
+    deployment.exception.as_ref().map(|one| &one.id).filter(|_| excepted)
 }
 
 pub(super) fn merged_by(request: &PullRequest) -> String {

@@ -160,12 +160,14 @@ pub fn reconcile(asked: &Asked<'_>) -> Result<Reconciled, ReconcileError> {
         entries: Again::Of(&contents, ENTRIES),
         from: frontiers.from,
         to: frontiers.to,
+        size: frontiers.size,
         period: contents.period.clone(),
+        repositories: None,
         pages: None,
         checkpoint: String::new(),
         catalogue: Catalogue::default(),
     };
-    let (mut survey, mut places) = (Survey::default(), Places::default());
+    let (mut survey, mut places) = (Survey::of(source.period.as_ref()), Places::default());
     source.each(|position, line| {
         let noted = places.note(line).and_then(|()| survey.note(position, line));
         noted.map_err(|what| of_entry(position, what))

@@ -43,9 +43,9 @@ pub(super) fn limitations(told: &Told<'_>) -> Markup {
             li { b { "GitHub’s own word" } " is believed: who pushed, who reviewed, who ran." }
             li { b { "An administrator of the database who also holds the signing key" } " can rewrite what nobody else has seen yet: everything after the last root that was published or kept. What came before is caught by " code { "--against" } "." }
             li { b { "The quality of a review" } " is not judged: only that somebody else gave it, on what was merged." }
-            li { b { "Times" } " are those of the service’s clock, and for people only: nothing is decided by comparing them." }
+            li { b { "Times" } " are those of the service’s clock, but for when a change landed and when a job ended, which are GitHub’s. They are for people: nothing is decided by comparing them. Whoever runs the service can set its clock; that it went back is a window of its own in section 10, and heads that others saw (" code { "--seen" } ", witnesses) say what had been recorded when." }
             li { b { "The changes of a deployment that nobody asked about" } " are not told apart here; they are compared again by the next deployment that is." }
-            @if told.left_out > 0 { li { b { "Other repositories" } " were left out of this bundle: it proves that they have entries, and says nothing of them." } }
+            @if told.left_out > 0 { li { b { "Other repositories" } " were left out of this bundle: it proves how many entries are left out, and says nothing of them. Entries of a repository are numbered, so none is missing between two that are here; that none of the chosen repositories comes before the first or after the last is the operator’s word, unless the whole ledger is handed over." } }
         }
         p { "The design of the control is in the product’s documentation; this report is evidence of its operation. It is no opinion of a service auditor, and replaces none." }
     }

@@ -50,7 +50,7 @@ pub(super) fn criteria(told: &Told<'_>) -> Markup {
                     @let upheld: Upheld = of(code);
                     tr id={ "rule-" (code) } {
                         th scope="row" { (code) }
-                        td { (readable(&rule.summary)) div.origin { (rule.origin) } }
+                        td { (super::words(&readable(&rule.summary))) div.origin { (rule.origin) } }
                         td.number { (number(upheld.stopped)) } td.number { (number(upheld.excepted)) }
                         td class={ "number" @if upheld.reached > 0 { " bad" } } { (number(upheld.reached)) }
                     }

@@ -150,7 +150,31 @@ fn day(time: &str) -> &str {
     time.get(..10).unwrap_or(time)
 }
 
+/// Words in which code stands between backticks, as remedies are written.
+pub fn words(text: &str) -> Markup {
+    // Without its fellow a backtick is itself.
+    let pairs = text.matches('`').count().is_multiple_of(2);
+    html! { @if pairs {
+        @for (place, part) in text.split('`').enumerate() { @if place % 2 == 1 { code { (part) } } @else { (part) } }
+    } @else { (text) } }
+}
+
 /// A count with its noun.
 fn some(count: u64, one: &str, many: &str) -> String {
     format!("{} {}", number(count), if count == 1 { one } else { many })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_between_backticks_is_code_and_stays_words() {
+        assert_eq!(
+            words("open one (`a <b>`), or `c`").into_string(),
+            "open one (<code>a &lt;b&gt;</code>), or <code>c</code>"
+        );
+        assert_eq!(words("one ` alone").into_string(), "one ` alone");
+        assert_eq!(words("none").into_string(), "none");
+    }
 }

@@ -36,6 +36,7 @@ pub(super) fn cover(told: &Told<'_>, head: &Head) -> Markup {
 pub(super) fn in_short(told: &Told<'_>) -> Markup {
     let totals = told.totals;
     let held = totals.changes.saturating_sub(totals.deviations_count);
+    let deviations = totals.all_deviations();
     let undecided = totals.reached_by_outcome.get("none").copied().unwrap_or(0);
     let afterwards: u64 = totals
         .changes_by_outcome
@@ -43,7 +44,7 @@ pub(super) fn in_short(told: &Told<'_>) -> Markup {
         .filter(|(outcome, _)| outcome.starts_with("would-"))
         .map(|(_, count)| count)
         .sum();
-    let open = totals.exceptions.get("open").copied().unwrap_or(0);
+    let (open, unjustified) = (totals.exceptions_that_are("open"), totals.exceptions_that_are("unjustified"));
     let exceptions: u64 = totals.exceptions.values().sum();
     let gaps: u64 = totals.gaps.values().sum();
     let figure = |class: &str, count: u64, one: &str, many: &str| {
@@ -62,6 +63,9 @@ pub(super) fn in_short(told: &Told<'_>) -> Markup {
                     (number(held)) " of " (some(totals.changes, "change", "changes")) " that reached production were allowed, with different people as author, reviewer and deployer. "
                     (some(totals.deviations_count, "was", "were")) " not: " a href="#deviations" { "section 8" } " lists them one by one."
                 }
+                @if totals.alone_count > 0 {
+                    " " b { (some(totals.alone_count, "deployment", "deployments")) " reached production by an exception and brought no change" } ": " a href="#deviations" { "section 8" } " lists " (if totals.alone_count == 1 { "it" } else { "them" }) " too."
+                }
                 @if undecided > 0 {
                     " " b { (some(undecided, "deployment", "deployments")) " went out without a decision on record; what " (if undecided == 1 { "it" } else { "they" }) " brought is not among these changes." }
                 }
@@ -69,19 +73,22 @@ pub(super) fn in_short(told: &Told<'_>) -> Markup {
             ul.figures {
                 (figure("", totals.changes, "change reached production", "changes reached production"))
                 (figure("allow", held, "with three different people, allowed", "with three different people, allowed"))
-                (figure(bad(totals.deviations_count), totals.deviations_count, "deviation", "deviations"))
+                (figure(bad(deviations), deviations, "deviation", "deviations"))
                 (figure("", told.seen.held, "attempt held back", "attempts held back"))
-                (figure(bad(open), exceptions, "exception", "exceptions"))
+                (figure(bad(open + unjustified), exceptions, "exception", "exceptions"))
                 (figure(bad(undecided), undecided, "deployment undecided", "deployments undecided"))
                 (figure("", gaps, "gap or window", "gaps and windows"))
             }
             @if afterwards > 0 {
                 p.caution { (some(afterwards, "change was", "changes were")) " judged afterwards, of a time when the service did not watch: what would have been said of them is told, and nothing was allowed or held back by it." }
             }
+            @if unjustified > 0 { p.bad { (some(unjustified, "exception was", "exceptions were")) " reviewed and called unjustified." } }
+            @if totals.own_reviews > 0 { p.bad { (some(totals.own_reviews, "exception was", "exceptions were")) " reviewed by somebody who had a part in what was let through." } }
             @if open > 0 { p { (some(open, "exception has", "exceptions have")) " not been reviewed." } }
             @if told.left_out > 0 {
                 p.caution { "This bundle is of chosen repositories: " (some(told.left_out, "entry of others is", "entries of others are"))
-                    " in it as hashes only, and counts say nothing of them." }
+                    " in it as hashes only, and counts say nothing of them. That they belong to others is the operator’s word: a hash names no repository. "
+                    "Entries of a repository are numbered, and none is missing between two that are here; that none of the chosen repositories comes before the first or after the last, only the whole ledger shows." }
             }
         }
     }
@@ -99,7 +106,7 @@ pub(super) fn assertion(told: &Told<'_>) -> Markup {
             ol {
                 li { "section 3 describes the system, and sections 4 and 5 the scope and the control environment, as they were in operation;" }
                 li { "the controls in section 6 were suitably designed and operated throughout the period, but for the "
-                    (some(told.totals.deviations_count, "deviation", "deviations")) " in section 8, the "
+                    (some(told.totals.all_deviations(), "deviation", "deviations")) " in section 8, the "
                     (some(told.totals.exceptions.values().sum(), "exception", "exceptions")) " in section 9 and the "
                     (some(told.totals.gaps.values().sum(), "gap or window", "gaps and windows")) " in section 10;" }
                 li { "the population is complete: no change reached these environments in the period but by the deployments in " (super::whole("deployments.csv")) ", except as section 10 says;" }
@@ -158,7 +165,7 @@ pub(super) fn verification(told: &Told<'_>, head: &Head) -> Markup {
             }
             li {
                 p { b { "Use other programs if you like." } " The tree is RFC 6962’s, the head a C2SP checkpoint, entries are canonical JSON (RFC 8785), attestations DSSE. "
-                    "160 lines of Python in the sources, " code { "tests/evidence/ledger.py" } ", check the bundle by these texts alone:" }
+                    "200 lines of Python in the sources, " code { "tests/evidence/ledger.py" } ", check the bundle by these texts alone:" }
                 pre { (python) }
             }
         }

@@ -3,15 +3,19 @@
 //! Invariant: nothing is said that is not in the entries that the page names, and text from outside is never markup. The
 //! page of the service and the file of a sample are the same text: one renderer. Next: `steps.rs`, what happened in order.
 
+mod drawn;
 mod steps;
 
-use super::population::survey::Ended;
+pub use drawn::Drawn;
+
+use super::population::survey::{Ended, Reviewed};
 use countersign_core::domain::{
     Account, ChangeInRelease, ChangeName, ChangeVerdict, CommitSha, Contribution, Decision, Landing, Outcome,
     PullRequest, Reason, Subject,
 };
 use countersign_core::ledger::Hash;
 use countersign_core::policy;
+use drawn::origin;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use steps::steps;
 
@@ -40,6 +44,8 @@ pub struct Attempt {
     pub look: Look,
     /// Its end, where that is on record.
     pub ended: Option<Ended>,
+    /// The review of the exception that let it through, where one did and that is on record.
+    pub closure: Option<Reviewed>,
 }
 
 /// The story of one change.
@@ -112,7 +118,7 @@ impl Story {
 }
 
 /// The ticket as a file of its own.
-pub fn file(story: &Story) -> String {
+pub fn file(story: &Story, drawn: Drawn<'_>) -> String {
     let Some((told, _)) = story.told() else { return String::new() };
     let facts = &told.look.decision.facts;
     let places = Places { web: &facts.terms.web_url, repository: &facts.repository.full_name, service: false };
@@ -127,7 +133,7 @@ pub fn file(story: &Story) -> String {
                 title { "Change " (story.change) " of " (places.repository) }
                 style { (PreEscaped(super::report::STYLE)) (PreEscaped(STYLE)) }
             }
-            body { main { (body(story, places)) } }
+            body { main { (body(story, places)) (origin(drawn)) } }
         }
     };
     page.into_string()
@@ -153,8 +159,8 @@ pub fn body(story: &Story, places: Places<'_>) -> Markup {
                 section aria-labelledby="wrong" {
                     h2 #wrong { "What is wrong" }
                     ul.reasons { @for reason in wrong { li class=[reason.to_come.then_some("to-come")] {
-                        p { (reason.text) ". " code.code { (reason.code) } }
-                        @if !reason.remedy.is_empty() { p.quiet { (reason.remedy) "." } }
+                        p { (super::report::words(&reason.text)) ". " code.code { (reason.code) } }
+                        @if !reason.remedy.is_empty() { p.quiet { (super::report::words(&reason.remedy)) "." } }
                     } } }
                 }
             }
@@ -368,5 +374,5 @@ fn at(account: Option<&Account>) -> Markup {
 }
 
 fn moment(time: &str) -> Markup {
-    html! { time datetime=(time) { (time.get(..16).unwrap_or(time).replace('T', " ")) " UTC" } }
+    html! { time datetime=(time) { (time.get(..19).unwrap_or(time).replace('T', " ")) " UTC" } }
 }

@@ -2,12 +2,13 @@
 //!
 //! Invariant: nothing is ordered by a time. GitHub's timeline keeps its own order; what the service said is put where the
 //! record has it: after all that the decision's facts already hold, and before what only later facts do. So every step is
-//! on record by the decision that comes next.
+//! on record by the decision that comes next; but that the branch moved stands with the merge that moved it, whenever it
+//! became known, and says by which decision.
 
 use super::{Attempt, Judged, Look, Places, Story, at, moment, said};
 use countersign_core::domain::{
-    CheckResult, Commit, CommitIdentity, Deployment, Landing, LandingKind, Outcome, PullRequest, Push, PushSource,
-    Review, ReviewState, Subject, TimelineEvent,
+    CheckResult, Commit, CommitIdentity, Deployment, Exception, Landing, LandingKind, Outcome, PullRequest, Push,
+    PushSource, Review, ReviewState, Subject, TimelineEvent,
 };
 use maud::{Markup, html};
 use std::collections::HashSet;
@@ -28,6 +29,8 @@ struct Teller<'a> {
     steps: Vec<Step<'a>>,
     opened: bool,
     landed: bool,
+    /// Where the step stands that says who merged it.
+    merged: Option<usize>,
     commits: HashSet<&'a str>,
     pushes: Vec<&'a Push>,
     events: Vec<&'a TimelineEvent>,
@@ -41,6 +44,7 @@ pub(super) fn steps<'a>(story: &'a Story, places: Places<'a>) -> Vec<Step<'a>> {
         steps: Vec::new(),
         opened: false,
         landed: false,
+        merged: None,
         commits: HashSet::new(),
         pushes: Vec::new(),
         events: Vec::new(),
@@ -79,6 +83,9 @@ impl<'a> Teller<'a> {
             self.landed = true;
             let what = self.landing(landing);
             self.fact(look, what, html! { "GitHub: the repository’s activity list" });
+            if let (Some(merged), Some(step)) = (self.merged, self.steps.pop()) {
+                self.steps.insert((merged + 1).min(self.steps.len()), step);
+            }
         }
     }
 
@@ -117,6 +124,9 @@ impl<'a> Teller<'a> {
                     }
                     _ => timeline(),
                 };
+                if matches!(event, TimelineEvent::Merged { .. }) {
+                    self.merged = Some(self.steps.len());
+                }
                 self.fact(look, what, source);
             }
         }
@@ -239,6 +249,27 @@ impl<'a> Teller<'a> {
             let source = html! { "GitHub: the attempt’s jobs. Ledger: " (self.places.entry(ended.position)) ", " (moment(&ended.time)) };
             self.steps.push(Step { kind: kind.to_owned(), what, source, by: None });
         }
+        if let Some(exception) = deployment.exception.as_ref().filter(|_| verdict.outcome == Outcome::Exception) {
+            self.closure(attempt, exception);
+        }
+    }
+
+    /// How the exception was closed that let it through.
+    fn closure(&mut self, attempt: &'a Attempt, exception: &Exception) {
+        let (kind, what, source) = match &attempt.closure {
+            Some(review) => {
+                let word = if review.justified { "justified" } else { "unjustified" };
+                let what = html! { span.account title={ "account " (review.account) } { "@" (review.login) } " reviewed the exception: " b { (word) } };
+                let source = html! { "Ledger: " (self.places.entry(review.position)) ", " (moment(&review.time)) };
+                (if review.justified { "fact" } else { "said deny" }, what, source)
+            }
+            None => (
+                "said undetermined",
+                html! { "Nobody has reviewed the exception; that was due by " (moment(&exception.due)) },
+                html! { "Ledger: no review is on record" },
+            ),
+        };
+        self.steps.push(Step { kind: kind.to_owned(), what, source, by: None });
     }
 
     fn decided(&mut self, look: &'a Look, outcome: Outcome, what: Markup) {

@@ -4,7 +4,7 @@
 //! `evidence/ticket`: the page and the file of a sample are one text.
 
 use super::{Links, Of, accounts, at, badge, change_address, page_with, reasons};
-use crate::evidence::population::survey::Ended;
+use crate::evidence::population::survey::{Ended, Reviewed};
 use crate::evidence::ticket::{self, Attempt, Look, Places, Story};
 use crate::http::Doors;
 use crate::http::problem::Problem;
@@ -59,7 +59,8 @@ async fn story(doors: &Doors, of: RepositoryId, change: &ChangeName) -> Result<S
         let Some(look) = look(doors, position).await? else { continue };
         if look.decision.verdict.changes.iter().any(|one| one.change == *change) {
             let ended = ended(doors, &look).await?;
-            attempts.push(Attempt { look, ended });
+            let closure = closure(doors, &look).await?;
+            attempts.push(Attempt { look, ended, closure });
         }
     }
     Ok(Story { change: change.clone(), looks, attempts, about: None, left_out: 0 })
@@ -89,6 +90,28 @@ async fn ended(doors: &Doors, look: &Look) -> Result<Option<Ended>, Problem> {
             deployment: finished.deployment.0,
             conclusion: finished.conclusion,
             ended_at: finished.ended_at,
+        }),
+        _ => None,
+    })
+}
+
+/// The review of the exception that let through what was decided, where one did.
+async fn closure(doors: &Doors, look: &Look) -> Result<Option<Reviewed>, Problem> {
+    let decision = &look.decision;
+    let Subject::Deployment(deployment) = &decision.facts.subject else { return Ok(None) };
+    let excepted = decision.verdict.outcome == Outcome::Exception;
+    let Some(exception) = deployment.exception.as_ref().filter(|_| excepted) else { return Ok(None) };
+    let Some(stored) = doors.store.exception_review(exception.repository.id, &exception.id).await? else {
+        return Ok(None);
+    };
+    let entry: Entry = read(&stored.body)?;
+    Ok(match entry.body {
+        EntryBody::ExceptionReviewed(review) => Some(Reviewed {
+            login: review.by.login,
+            account: review.by.id,
+            time: entry.time,
+            justified: review.justified,
+            position: stored.position,
         }),
         _ => None,
     })

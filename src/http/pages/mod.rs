@@ -12,6 +12,7 @@ pub use decision::decision;
 pub use overview::overview;
 
 use super::Doors;
+use crate::evidence::words;
 use countersign_core::domain::{Account, ChangeName, CommitSha, Outcome, Reason, Verdict};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
@@ -92,8 +93,8 @@ fn reasons(list: &[Reason]) -> Markup {
         @if !list.is_empty() {
             ul.reasons { @for reason in list {
                 li class=[reason.to_come.then_some("to-come")] {
-                    p { (reason.text) "." " " code.code { (reason.code) } }
-                    @if !reason.remedy.is_empty() { p.quiet { (reason.remedy) "." } }
+                    p { (words(&reason.text)) "." " " code.code { (reason.code) } }
+                    @if !reason.remedy.is_empty() { p.quiet { (words(&reason.remedy)) "." } }
                 }
             } }
         }
