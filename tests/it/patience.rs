@@ -30,7 +30,7 @@ async fn hears(stream: &mut TcpStream) -> String {
 }
 
 fn begun(path: &str) -> String {
-    format!("POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\nconnection: close\r\n\r\n{{")
+    format!("POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{{")
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -20,6 +20,8 @@ pub struct Survey {
     last: HashMap<String, u64>,
     /// What became of each exception.
     exceptions: HashMap<String, Became>,
+    /// What each exception let through: its id and the subject.
+    excepted: HashSet<(String, String)>,
     /// When the service was not there.
     pub(super) windows: Windows,
     /// Deployments of which something was decided, or whose end is on record.
@@ -59,7 +61,7 @@ impl Ended {
 /// What became of an exception.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Became {
-    /// How many decisions name it.
+    /// How many attempts to deploy it let through, however often each was decided.
     pub let_through: u64,
     /// Who reviewed it, when, and whether they call it justified.
     pub review: Option<(String, String, bool)>,
@@ -133,8 +135,9 @@ impl Survey {
                     glance.facts.as_ref().and_then(|facts| Some((&facts.repository, facts.subject.record.as_ref()?)));
                 self.decided.extend(record.map(|(repository, record)| place(repository, record.id)));
                 let exception = glance.facts.and_then(|facts| facts.subject.exception).filter(|_| excepted);
-                if let Some(exception) = exception {
-                    self.exceptions.entry(exception.id).or_default().let_through += 1;
+                if let Some(Named { id }) = exception {
+                    let first = self.excepted.insert((id.clone(), subject.clone()));
+                    self.exceptions.entry(id).or_default().let_through += u64::from(first);
                 }
                 self.last.insert(subject, position);
             }
