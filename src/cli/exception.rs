@@ -150,7 +150,7 @@ impl Service {
         if self.json {
             say!("{}", escaped(&answer.to_string()));
         } else {
-            say!("{}", words());
+            say!("{}", words().lines().map(clean).collect::<Vec<_>>().join("\n"));
         }
     }
 }
@@ -164,7 +164,7 @@ fn line(item: &Value) -> String {
     let repository = item.pointer("/repository/full_name").and_then(Value::as_str).unwrap_or_default();
     let opener = item.pointer("/opened_by/login").and_then(Value::as_str).unwrap_or_default();
     let used = item.get("let_through").and_then(Value::as_array).map_or(0, Vec::len);
-    let line = format!(
+    format!(
         "{} {repository} {}: {}{overdue}, opened by @{opener} for {} until {}, let through {used}, review due {}",
         text(item, "id"),
         text(item, "environment"),
@@ -172,8 +172,7 @@ fn line(item: &Value) -> String {
         text(item, "ticket"),
         text(item, "ends"),
         text(item, "due"),
-    );
-    clean(&line)
+    )
 }
 
 /// Text of others, without what a terminal would act on.

@@ -203,6 +203,20 @@ async fn an_answer_is_signed_over_all_that_it_holds_for() {
     let token = oidc::sign(&scene.stage.claims(&job).unwrap()).unwrap();
     let (_, other) = scene.stage.ask_gate(&token, &body).await.unwrap();
     assert_ne!(other["decision_id"], answer["decision_id"]);
+    // A bundle attests an attempt once, for the artifact that was named last.
+    scene.rest().await;
+    let (config, bundle) = (scene.stage.directory().join("countersign.toml"), scene.stage.directory().join("bundle"));
+    let (config, out) = (config.to_str().unwrap(), bundle.to_str().unwrap());
+    let said = crate::cli::run(&["evidence", "export", "--config", config, "--out", out], &[]).await;
+    assert_eq!(said.code, 0, "{}", said.err);
+    let mut artifacts = BTreeSet::new();
+    for file in std::fs::read_dir(bundle.join("attestations")).unwrap() {
+        for line in std::fs::read_to_string(file.unwrap().path()).unwrap().lines() {
+            let stated = statement(&serde_json::from_str(line).unwrap());
+            artifacts.extend(stated["subject"][1]["digest"]["sha256"].as_str().map(str::to_owned));
+        }
+    }
+    assert_eq!(artifacts, BTreeSet::from(["cd".repeat(32)]));
 }
 
 #[tokio::test(flavor = "multi_thread")]

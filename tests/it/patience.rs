@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 /// Far more than anything here may take.
-const LONG: Duration = Duration::from_secs(20);
+const LONG: Duration = Duration::from_mins(1);
 
 async fn scene(patience_ms: u64, stop_ms: u64) -> Scene {
     let settings = json!({"server": {"patience_ms": patience_ms, "stop_ms": stop_ms}});
@@ -30,7 +30,7 @@ async fn hears(stream: &mut TcpStream) -> String {
 }
 
 fn begun(path: &str) -> String {
-    format!("POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\nconnection: close\r\n\r\n{{")
+    format!("POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{{")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -63,7 +63,7 @@ async fn a_stop_waits_for_nobody_who_does_not_come_to_an_end() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn large_bodies_of_nobody_leave_room_for_what_github_sends() {
-    let scene = scene(60_000, 300).await;
+    let scene = scene(600_000, 300).await;
     // Each declares more than it sends, and holds what it sent.
     let mut greedy = Vec::new();
     let large = vec![b'.'; 25 * 1024 * 1024 - 1];

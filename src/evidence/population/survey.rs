@@ -41,6 +41,8 @@ pub struct Survey {
     last: HashMap<String, u64>,
     /// What became of each exception.
     exceptions: HashMap<String, Became>,
+    /// What each exception let through: its id and the subject.
+    excepted: HashSet<(String, String)>,
     /// When the service was not there.
     pub(super) windows: Windows,
     /// Deployments of which something was decided, or whose end is on record.
@@ -80,7 +82,7 @@ impl Ended {
 /// What became of an exception.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Became {
-    /// How many decisions name it.
+    /// How many attempts to deploy it let through, however often each was decided.
     pub let_through: u64,
     /// What its review says.
     pub review: Option<Reviewed>,
@@ -198,9 +200,10 @@ impl Survey {
                     glance.facts.as_ref().and_then(|facts| Some((&facts.repository, facts.subject.record.as_ref()?)));
                 self.decided.extend(record.map(|(repository, record)| place(repository, record.id)));
                 let exception = glance.facts.and_then(|facts| facts.subject.exception).filter(|_| excepted);
-                if let Some(exception) = exception {
+                if let Some(Named { id }) = exception {
                     let decision: Decision = serde_json::from_slice(line).map_err(|error| error.to_string())?;
-                    self.excepted(exception.id, decision, &glance.time);
+                    let first = self.excepted.insert((id.clone(), subject.clone()));
+                    self.let_through(id, decision, &glance.time, first);
                 }
                 self.last.insert(subject, position);
             }
@@ -303,11 +306,11 @@ impl Survey {
     }
 
     /// A decision that an exception let through.
-    fn excepted(&mut self, exception: String, decision: Decision, time: &str) {
+    fn let_through(&mut self, exception: String, decision: Decision, time: &str, first: bool) {
         self.through.insert(decision.id, exception.clone());
         let touched = within(self.period.as_ref(), time);
         let became = self.exceptions.entry(exception).or_default();
-        became.let_through += 1;
+        became.let_through += u64::from(first);
         became.touched |= touched;
         let verdict = &decision.verdict;
         let contributors = verdict.changes.iter().flat_map(|change| &change.contributors);
