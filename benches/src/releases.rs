@@ -45,12 +45,12 @@ async fn let_through(stage: &mut Stage) -> anyhow::Result<(Vec<Call>, Duration)>
         tokio::time::sleep(Duration::from_micros(200)).await;
     }
     let took = begun.elapsed();
-    let world = stage.world().lock();
-    let state = world.rule_requests.last().and_then(|asked| asked.state);
+    let (state, calls) = {
+        let world = stage.world().lock();
+        let state = world.rule_requests.last().and_then(|asked| asked.state);
+        (state, world.calls.get(before..).unwrap_or_default().to_vec())
+    };
     ensure!(state == Some(RuleState::Approved), "the release was not let through: {state:?}");
-    let calls = world.calls.get(before..).unwrap_or_default();
-    let calls = calls.to_vec();
-    drop(world);
     // What was let through and runs yet would be asked after; the next release is the same one again.
     play(stage, json!({"finish": {"state": "failure"}})).await?;
     let is_answer = |call: &Call| call.path.ends_with("/deployment_protection_rule");
