@@ -93,10 +93,7 @@ impl Evaluator {
         let scope = self.settings.scope_of(&look.repository.full_name);
         let environment = scope.and_then(|scope| scope.spelling_of(&wish.environment));
         let environment = environment.ok_or(ExceptionError::Refused("the environment is outside of every scope"))?;
-        let (reason, ticket) = (one_line(&wish.reason)?, one_line(&wish.ticket)?);
-        if reason.is_empty() || ticket.is_empty() {
-            return Err(ExceptionError::Refused("an exception needs a reason and a ticket"));
-        }
+        let (reason, ticket) = words_of(wish)?;
         let longest = i64::from(self.settings.exceptions.max_hours) * HOUR;
         let wanted = wish.minutes.map_or(longest, |minutes| i64::from(minutes) * 60_000);
         let opened_at = look.now;
@@ -332,6 +329,15 @@ fn shown<T>(read: Result<T, GitHubError>) -> Result<T, ExceptionError> {
 }
 
 /// Text of others on one line, for terminals, tables and issues.
+/// The reason and the ticket, each on one line.
+pub fn words_of(wish: &Wish) -> Result<(String, String), ExceptionError> {
+    let (reason, ticket) = (one_line(&wish.reason)?, one_line(&wish.ticket)?);
+    if reason.is_empty() || ticket.is_empty() {
+        return Err(ExceptionError::Refused("an exception needs a reason and a ticket"));
+    }
+    Ok((reason, ticket))
+}
+
 fn one_line(text: &str) -> Result<String, ExceptionError> {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if line.chars().any(is_hidden) {

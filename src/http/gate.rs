@@ -6,7 +6,7 @@
 use super::problem::Problem;
 use super::reader::bearer;
 use super::{Doors, SMALL};
-use crate::evaluation::exceptions::Wish;
+use crate::evaluation::exceptions::{Wish, words_of};
 use crate::evaluation::request::{Answered, Request, RequestError, TokenSays};
 use crate::evaluation::{EvaluationError, Evaluator};
 use crate::evidence::attestation::attest;
@@ -143,6 +143,8 @@ pub async fn ask(State(doors): State<Doors>, headers: HeaderMap, body: Body) -> 
         ticket: ticket.unwrap_or_default(),
         minutes: None,
     });
+    // Told at once, whether it will be needed or not.
+    request.exception.as_ref().map(words_of).transpose()?;
     let answered = decided(gate, &request, Duration::from_secs(asked.wait_seconds.min(LONGEST_WAIT))).await?;
     let told = told(&answered, &request, asked.nonce.as_deref());
     let text = canonical::to_bytes(&told).ok().and_then(|bytes| String::from_utf8(bytes).ok());
