@@ -151,7 +151,8 @@ impl Store {
             .write_soon(move |connection| {
                 Box::pin(async move {
                     let Some(first) = sqlx::query(
-                        "SELECT subject FROM inbox AS waiting WHERE state = 1 AND due_at <= $1 AND NOT EXISTS \
+                        // `+ 0`: in the order of the work, up to the first that is due, not all that is due sorted anew.
+                        "SELECT subject FROM inbox AS waiting WHERE state = 1 AND due_at + 0 <= $1 AND NOT EXISTS \
                          (SELECT 1 FROM inbox AS claimed WHERE claimed.subject = waiting.subject AND claimed.state = 2) \
                          ORDER BY class, id LIMIT 1",
                     )

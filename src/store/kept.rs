@@ -115,7 +115,10 @@ impl Store {
         if unread.fetch_optional(&self.readers).await?.is_some() {
             return Ok(numbers.iter().copied().collect());
         }
-        let rows = sqlx::query("SELECT DISTINCT subject FROM inbox WHERE state IN (1, 2) AND subject IS NOT NULL");
+        let rows = sqlx::query(
+            "SELECT subject FROM inbox WHERE state = 1 AND subject IS NOT NULL \
+             UNION SELECT subject FROM inbox WHERE state = 2 AND subject IS NOT NULL",
+        );
         let rows = rows.fetch_all(&self.readers).await?;
         let waiting: Result<BTreeSet<String>, _> = rows.iter().map(|row| row.try_get(0)).collect();
         let waiting = waiting?;
