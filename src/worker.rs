@@ -8,7 +8,7 @@ use crate::github::client::millis;
 use crate::github::event::{self, Subject};
 use crate::github::{GitHubError, event::What};
 use crate::metrics::Metrics;
-use crate::store::inbox::{Read, SubjectRow};
+use crate::store::inbox::{RULE_ASKS, Read, SubjectRow};
 use crate::store::observations::Seen;
 use crate::store::{ClaimedWork, StoreError, UnreadDelivery};
 use countersign_core::domain::EntryBody;
@@ -119,7 +119,9 @@ impl Worker {
                 tracing::debug!(delivery.id = delivery.id, event = delivery.event, ?subject, "read");
                 let subject = subject.and_then(|subject| {
                     let key = subject.key();
-                    let due_at = self.looked.get(&key).map_or(0, |at| at + pace);
+                    // GitHub tells of a deployment and asks about it at once; whoever waits for the answer does not wait for the pace.
+                    let waits = delivery.event == RULE_ASKS;
+                    let due_at = self.looked.get(&key).filter(|_| !waits).map_or(0, |at| at + pace);
                     let detail = serde_json::to_string(&subject).ok()?;
                     // What the sweep asks for goes behind everything that GitHub asks for.
                     let class = if delivery.event == event::SWEEP { 2 } else { subject.class() };

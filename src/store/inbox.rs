@@ -12,6 +12,9 @@ use sqlx::{QueryBuilder, Row, SqliteConnection};
 /// The event of rows that no delivery brought.
 pub const SWEPT: &str = "sweep";
 
+/// The event by which a deployment protection rule asks.
+pub const RULE_ASKS: &str = "deployment_protection_rule";
+
 /// One webhook as GitHub sent it.
 #[derive(Debug, Clone)]
 pub struct Delivery {
@@ -228,16 +231,14 @@ impl Store {
             .await
     }
 
-    /// Lets a subject rest: its waiting rows are not looked at before `due_at`.
+    /// Lets a subject rest: its waiting rows are not looked at before `due_at`, but for a rule that asks.
     pub async fn pace(&self, subject: String, due_at: i64) -> Result<(), StoreError> {
         self.writer
             .write_soon(move |connection| {
                 Box::pin(async move {
-                    sqlx::query("UPDATE inbox SET due_at = $1 WHERE subject = $2 AND state = 1 AND due_at < $1")
-                        .bind(due_at)
-                        .bind(subject)
-                        .execute(&mut *connection)
-                        .await?;
+                    let rest =
+                        "UPDATE inbox SET due_at = $1 WHERE subject = $2 AND state = 1 AND due_at < $1 AND event <> $3";
+                    sqlx::query(rest).bind(due_at).bind(subject).bind(RULE_ASKS).execute(&mut *connection).await?;
                     Ok(())
                 })
             })
