@@ -5,28 +5,12 @@
 use crate::measure::{Table, memory, ms, percentile};
 use crate::service::{play, stage};
 use anyhow::{Context as _, ensure};
+use countersign_bench::steps::{merged, method};
 use github_twin::model::{Call, RuleState, Write};
 use github_twin::runner::Stage;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::time::{Duration, Instant};
-
-/// A pull request by ann with some commits, approved by ben and merged by cat.
-fn merged(number: u64, commits: u64, method: &str) -> [Value; 3] {
-    [
-        json!({"open": {"pr": number, "by": "ann", "commits": [{"repeat": commits, "by": "ann"}]}}),
-        json!({"review": {"pr": number, "by": "ben", "state": "approved"}}),
-        json!({"merge": {"pr": number, "by": "cat", "method": method, "bypass": true}}),
-    ]
-}
-
-fn method(number: u64) -> &'static str {
-    match number % 3 {
-        0 => "merge",
-        1 => "squash",
-        _ => "rebase",
-    }
-}
 
 /// The rule's answers so far.
 fn answers(stage: &Stage) -> usize {

@@ -328,8 +328,7 @@ fn shown<T>(read: Result<T, GitHubError>) -> Result<T, ExceptionError> {
     })
 }
 
-/// Text of others on one line, for terminals, tables and issues.
-/// The reason and the ticket, each on one line.
+/// The reason and the ticket of a wish, each on one line; both are needed.
 pub fn words_of(wish: &Wish) -> Result<(String, String), ExceptionError> {
     let (reason, ticket) = (one_line(&wish.reason)?, one_line(&wish.ticket)?);
     if reason.is_empty() || ticket.is_empty() {
@@ -338,6 +337,7 @@ pub fn words_of(wish: &Wish) -> Result<(String, String), ExceptionError> {
     Ok((reason, ticket))
 }
 
+/// Text of others on one line, for terminals, tables and issues.
 fn one_line(text: &str) -> Result<String, ExceptionError> {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if line.chars().any(is_hidden) {

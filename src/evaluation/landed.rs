@@ -46,14 +46,16 @@ impl Evaluation<'_> {
         landing: Option<Landing>,
         branch: &str,
     ) -> Result<Subject, EvaluationError> {
-        let number = part.number;
-        let Some(whole) = release::landed_by(&self.look, branch, commit).await? else {
-            let missing = vec![format!("which pull request landed {}", commit.short())];
-            return Ok(landed(part, commit.clone(), landing, None, missing));
+        let whole = match release::landed_by(&self.look, branch, commit).await? {
+            Some(number) => pull_request::gather(&self.look, &[number]).await?.pull_requests.pop(),
+            None => None,
         };
-        let mut read = pull_request::gather(&self.look, &[whole]).await?.pull_requests;
-        let whole = read.pop().unwrap_or(part);
-        Ok(landed(whole, commit.clone(), landing, Some(number), Vec::new()))
+        Ok(if let Some(whole) = whole {
+            landed(whole, commit.clone(), landing, Some(part.number), Vec::new())
+        } else {
+            let missing = vec![format!("which pull request landed {}", commit.short())];
+            landed(part, commit.clone(), landing, None, missing)
+        })
     }
 }
 

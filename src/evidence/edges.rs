@@ -45,7 +45,8 @@ impl Glance {
         self.repository().is_none_or(|of| repositories.contains(&of))
     }
 
-    fn repository(&self) -> Option<RepositoryId> {
+    /// The repository that it belongs to; `None` for what belongs to none.
+    pub(super) fn repository(&self) -> Option<RepositoryId> {
         let of = self.facts.as_ref().map(|facts| &facts.repository).or(self.repository.as_ref());
         of.map(|of| RepositoryId(of.id))
     }

@@ -8,6 +8,7 @@ use super::{Store, StoreError, entries};
 use countersign_core::ledger::tree::cover;
 use countersign_core::ledger::{ConsistencyProof, Hash};
 use sqlx::Row as _;
+use sqlx::sqlite::SqliteRow;
 use std::ops::Range;
 
 /// How many entries a page has at most.
@@ -56,9 +57,7 @@ impl Store {
         .bind(signed(range.end))
         .fetch_one(&self.readers)
         .await?;
-        let earliest: Option<i64> = row.try_get(0)?;
-        let earliest = earliest.and_then(|position| u64::try_from(position).ok());
-        Ok(earliest.map_or(range.start, |position| position.min(range.start))..range.end)
+        widened(range, &row)
     }
 
     /// A range widened to the left, so that it holds the opening of each exception that was used or reviewed in it, or
@@ -83,9 +82,7 @@ impl Store {
         .bind(signed(range.end))
         .fetch_one(&self.readers)
         .await?;
-        let earliest: Option<i64> = row.try_get(0)?;
-        let earliest = earliest.and_then(|position| u64::try_from(position).ok());
-        Ok(earliest.map_or(range.start, |position| position.min(range.start))..range.end)
+        widened(range, &row)
     }
 
     /// The policies kept under a digest, as one JSON document.
@@ -99,4 +96,11 @@ impl Store {
         let mut connection = self.readers.acquire().await?;
         Ok(entries::settings_text(&mut connection, digest).await?)
     }
+}
+
+/// A range that begins no later than at the position which a row holds.
+fn widened(range: Range<u64>, row: &SqliteRow) -> Result<Range<u64>, StoreError> {
+    let earliest: Option<i64> = row.try_get(0)?;
+    let earliest = earliest.and_then(|position| u64::try_from(position).ok());
+    Ok(earliest.map_or(range.start, |position| position.min(range.start))..range.end)
 }

@@ -1,6 +1,7 @@
 //! What large releases cost: calls to GitHub, and memory.
 
 use crate::scene::Scene;
+use countersign_bench::steps::{merged, method};
 use github_twin::model::{Call, RuleState};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -31,23 +32,6 @@ async fn unseen(steps: impl IntoIterator<Item = Value>) -> Scene {
     println!("the world was built in {:?}", begun.elapsed());
     scene.play(json!({"service": "start"})).await;
     scene
-}
-
-/// A pull request by ann with some commits, approved by ben and merged by cat.
-fn merged(number: u64, commits: u64, method: &str) -> [Value; 3] {
-    [
-        json!({"open": {"pr": number, "by": "ann", "commits": [{"repeat": commits, "by": "ann"}]}}),
-        json!({"review": {"pr": number, "by": "ben", "state": "approved"}}),
-        json!({"merge": {"pr": number, "by": "cat", "method": method, "bypass": true}}),
-    ]
-}
-
-fn method(number: u64) -> &'static str {
-    match number % 3 {
-        0 => "merge",
-        1 => "squash",
-        _ => "rebase",
-    }
 }
 
 /// Calls by what they ask.

@@ -206,7 +206,7 @@ pub struct DeploymentFinished {
     pub conclusion: String,
     /// The decision for that very attempt; `None` where there was none.
     pub decision: Option<String>,
-    /// When the job ended, by GitHub's clock: to tell of, never to judge by.
+    /// When the job ended, by GitHub's clock: what ended last is what runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<String>,
     /// Other deployments of this attempt here, which ended with it.

@@ -14,6 +14,7 @@ use super::EvidenceError;
 use super::bundle::ENTRIES;
 use super::catalogue::Catalogue;
 use super::derived::{Source, of_entry};
+use super::edges;
 use super::files::Again;
 use super::population::Survey;
 use super::verify::check_entries;
@@ -181,7 +182,7 @@ pub fn reconcile(asked: &Asked<'_>) -> Result<Reconciled, ReconcileError> {
     let list = asked.deployments.map(list::read).transpose()?;
     let mut comparison = Comparison::new(repository, &line, &survey, source.period.as_ref());
     source.each(|position, line| {
-        if repository_of(line).map_err(|what| of_entry(position, what))? == Some(repository.0) {
+        if edges::Glance::of(line).map_err(|what| of_entry(position, what))?.repository() == Some(repository) {
             let entry: Entry = serde_json::from_slice(line).map_err(|error| of_entry(position, error.to_string()))?;
             comparison.entry(position, &entry);
         }
@@ -273,23 +274,4 @@ impl Places {
             }
         }
     }
-}
-
-/// The repository that an entry belongs to.
-fn repository_of(line: &[u8]) -> Result<Option<u64>, String> {
-    #[derive(Deserialize)]
-    struct Of {
-        repository: Option<Numbered>,
-        facts: Option<Facts>,
-    }
-    #[derive(Deserialize)]
-    struct Facts {
-        repository: Numbered,
-    }
-    #[derive(Deserialize)]
-    struct Numbered {
-        id: u64,
-    }
-    let of: Of = serde_json::from_slice(line).map_err(|error| error.to_string())?;
-    Ok(of.facts.map(|facts| facts.repository).or(of.repository).map(|repository| repository.id))
 }

@@ -64,7 +64,11 @@ pub async fn of_commits(
         }
     };
     let mut numbers: BTreeSet<u64> = BTreeSet::new();
-    for (node, _) in release::commits(look, &oids).await?.into_values() {
+    let read = release::commits(look, &oids).await?;
+    if read.len() != oids.len() || read.values().any(|(_, gaps)| !gaps.is_empty()) {
+        return Err(GitHubError::Unavailable(format!("not all of {} commits is shown", oids.len())));
+    }
+    for (node, _) in read.into_values() {
         let (commit, _) = node.commit();
         for account in named_in(&commit) {
             add(Some(account));
