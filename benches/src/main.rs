@@ -60,7 +60,7 @@ async fn measure_all() -> anyhow::Result<()> {
     }
     if wanted("year") {
         record::write_year(&mut table, &setting).await?;
-        record::evidence(&mut table, &setting)?;
+        record::evidence(&mut table, &setting).await?;
         service::large(&mut table, &setting).await?;
         record::ledger(&mut table, &setting).await?;
     }

@@ -6,7 +6,9 @@ use crate::measure::{Table, machine, megabytes, memory, ms, rate, size_of, watch
 use anyhow::{Context as _, ensure};
 use countersign::evidence::population::rows::Place;
 use countersign::evidence::population::{Cell, ChangeRow, Row};
+use countersign::settings::Ledger;
 use countersign::store::Store;
+use countersign::store::signing::Signer;
 use countersign_bench::cast;
 use countersign_bench::year::{self, Plan};
 use countersign_core::domain::entry::ENTRY_VERSION;
@@ -161,14 +163,17 @@ pub async fn write_year(table: &mut Table, setting: &Setting) -> anyhow::Result<
 }
 
 /// Exports everything and verifies it, as a directory and as an archive.
-pub fn evidence(table: &mut Table, setting: &Setting) -> anyhow::Result<()> {
+pub async fn evidence(table: &mut Table, setting: &Setting) -> anyhow::Result<()> {
     let config = setting.directory.join("countersign.toml");
     let text = format!(
         "[storage]\nurl = \"{}\"\n[ledger]\nkey_file = \"{}\"\n",
         url(&year_of(setting)),
-        setting.directory.join("ledger.key").display()
+        key_of(setting).display()
     );
     std::fs::write(&config, text)?;
+    // Only what signs as the service makes a key.
+    let ledger = Ledger { key_file: key_of(setting), ..Ledger::default() };
+    Signer::open(&ledger, &Store::open(&url(&year_of(setting))).await?).await?;
     let (hash, write) = machine(&setting.directory)?;
     table.note("this machine: SHA-256, and writing with `fsync`", format!("{hash:.0} MB/s and {write:.0} MB/s"));
     for (name, what) in [("bundle", "a directory"), ("bundle.zip", "an archive")] {
@@ -329,6 +334,11 @@ pub fn workbook(table: &mut Table, setting: &Setting) -> anyhow::Result<()> {
 /// The database of the year.
 pub fn year_of(setting: &Setting) -> PathBuf {
     setting.directory.join(format!("year-{}-{}.sqlite", setting.plan.changes, setting.plan.entries))
+}
+
+/// The key that signs the heads of its ledger.
+pub fn key_of(setting: &Setting) -> PathBuf {
+    setting.directory.join("ledger.key")
 }
 
 /// A database's address.

@@ -3,7 +3,7 @@
 //! Invariant: everything goes through the door, as signed deliveries and requests; what GitHub heard is read from the twin.
 
 use crate::measure::{Table, memory, ms, percentile, process_of, rate};
-use crate::record::{Setting, url, year_of};
+use crate::record::{Setting, key_of, url, year_of};
 use anyhow::{Context as _, ensure};
 use countersign::store::{Delivery, Store};
 use github_twin::delivery::sign;
@@ -264,7 +264,9 @@ pub async fn large(table: &mut Table, setting: &Setting) -> anyhow::Result<()> {
     let text = std::fs::read_to_string(stage.directory().join("countersign.toml"))?;
     let own = format!("sqlite://{}", stage.directory().join("countersign.sqlite").display());
     let config = stage.directory().join("large.toml");
-    std::fs::write(&config, text.replace(&own, &url(&year_of(setting))))?;
+    let own_key = stage.directory().join("ledger.key").display().to_string();
+    let text = text.replace(&own, &url(&year_of(setting))).replace(&own_key, &key_of(setting).display().to_string());
+    std::fs::write(&config, text)?;
     let mut times = Vec::new();
     let mut service = None;
     for _ in 0..5 {

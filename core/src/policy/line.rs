@@ -30,6 +30,8 @@ pub(crate) struct Position {
     pub(crate) allowed_before: bool,
     /// What is not known, in words that follow "not known:".
     pub(crate) unknown: BTreeSet<String>,
+    /// The changes given are all that lies between what runs now and the target, in their order.
+    pub(crate) covered: bool,
 }
 
 impl Position {
@@ -39,14 +41,17 @@ impl Position {
         let line = &deployment.line;
         let readable = deployment.history_unavailable.is_none();
         let place = if readable { place(deployment) } else { Place::EndOfChange };
-        let comparable = readable && place == Place::EndOfChange && line.reaches_start;
-        let start = deployment.start.as_ref().map(StartingPoint::commit);
-        let left_out = start.filter(|_| comparable).and_then(|start| uncovered(deployment, start));
+        let ahead = [Place::EndOfChange, Place::InsideChange].contains(&place);
+        let comparable = readable && ahead && line.reaches_start;
+        let start = deployment.start.as_ref().map(StartingPoint::commit).filter(|_| comparable);
+        let left_out = start.and_then(|start| uncovered(deployment, start));
         Self {
+            covered: start.is_some() && left_out.is_none(),
             place,
             start_on_line: !readable || line.reaches_start,
             allowed_before: is_allowed_before(deployment),
-            unknown: left_out.into_iter().collect(),
+            // Of a target inside a change it is known that nobody may take it.
+            unknown: left_out.into_iter().filter(|_| place == Place::EndOfChange).collect(),
         }
     }
 }

@@ -45,8 +45,7 @@ pub(crate) fn of_deployment(judge: &Judge<'_>, facts: &Facts, deployment: &Deplo
     }
     verdict.up_to = match verdict.outcome {
         Outcome::Allow => Some(deployment.target.clone()),
-        _ if hearing.tellable => hearing.up_to,
-        _ => None,
+        _ => hearing.up_to,
     };
     let allowed = verdict.outcome == Outcome::Allow;
     verdict.changes = changes
@@ -130,15 +129,22 @@ impl Release<'_> {
         reasons.extend(incomplete.map(|detail| reason(policies, FACTS_INCOMPLETE, self.about().put("detail", detail))));
         let mut seen = BTreeSet::new();
         reasons.retain(|reason| seen.insert(reason.clone()));
-        let reached = clean.iter().take_while(|clean| **clean).count();
-        Hearing {
-            reasons,
-            tellable,
-            up_to: reached
-                .checked_sub(1)
-                .and_then(|last| changes.get(last))
-                .map(|change| change.verdict.commit.clone()),
+        let up_to = self.up_to(tellable, changes.iter().zip(clean));
+        Hearing { reasons, tellable, up_to }
+    }
+
+    /// The end of the last change that can be reached through clean ones alone. A target inside a change is a wrong place
+    /// to stop at; the ends of those before it are not.
+    fn up_to<'c>(&self, tellable: bool, changes: impl Iterator<Item = (&'c Judged, bool)>) -> Option<CommitSha> {
+        let inside = self.position.place == Place::InsideChange;
+        let before_it = || {
+            self.position.covered && self.deployment.missing.is_empty() && self.is_clean_at(None, Place::EndOfChange)
+        };
+        if !(tellable || inside && before_it()) {
+            return None;
         }
+        let ends = changes.take_while(|(_, clean)| *clean).map(|(change, _)| &change.verdict.commit);
+        ends.filter(|end| !inside || **end != self.deployment.target).last().cloned()
     }
 
     fn unknown_of_run(&self) -> impl Iterator<Item = String> {
@@ -155,15 +161,20 @@ impl Release<'_> {
             // Somebody deploys, and nobody can tell who: that is not the same as nobody.
             persons.insert(PersonKey::Unseen(ReviewId(0)));
         }
-        let resource = self.resource(&persons, true);
+        let resource = self.resource(&persons, true, self.position.place);
         self.ask_about(&resource, &persons)
     }
 
     /// Whether nothing about the release as a whole speaks against this person as its only deployer, in a run of their
     /// own; `None` is any person at all.
     pub(crate) fn is_clean_for(&self, person: Option<PersonKey>) -> bool {
+        self.is_clean_at(person, self.position.place)
+    }
+
+    /// The same, if the target lay there.
+    fn is_clean_at(&self, person: Option<PersonKey>, place: Place) -> bool {
         let persons = BTreeSet::from([person.unwrap_or(PersonKey::WithoutRole)]);
-        let resource = self.resource(&persons, false);
+        let resource = self.resource(&persons, false, place);
         self.ask_about(&resource, &persons).is_clean()
     }
 
@@ -186,7 +197,7 @@ impl Release<'_> {
     }
 
     /// `as_run` includes how this very run came about, which says nothing of another person's run.
-    fn resource(&self, deployers: &BTreeSet<PersonKey>, as_run: bool) -> Result<Resource, String> {
+    fn resource(&self, deployers: &BTreeSet<PersonKey>, as_run: bool, place: Place) -> Result<Resource, String> {
         let (deployment, position) = (self.deployment, &self.position);
         let run = deployment.run.as_ref();
         let start = deployment.start.as_ref().map(StartingPoint::commit);
@@ -221,9 +232,9 @@ impl Release<'_> {
         attributes.claim("unattended", as_run && self.deployers.unattended);
         attributes.commit("start", start);
         attributes.claim("start_on_line", position.start_on_line);
-        attributes.claim("target_on_line", position.place != Place::Off);
-        attributes.claim("target_ends_change", position.place == Place::EndOfChange);
-        attributes.claim("target_behind", position.place == Place::Behind);
+        attributes.claim("target_on_line", place != Place::Off);
+        attributes.claim("target_ends_change", place == Place::EndOfChange);
+        attributes.claim("target_behind", place == Place::Behind);
         attributes.claim("allowed_before", position.allowed_before);
         attributes.claim("exception_overdue", !deployment.overdue.is_empty());
         self.judge.release(&deployment.environment, attributes)

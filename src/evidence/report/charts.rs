@@ -15,6 +15,8 @@ const HEIGHT: u64 = 190;
 const LEFT: u64 = 46;
 const BELOW: u64 = 24;
 const ABOVE: u64 = 8;
+/// Half of the width of the longest word below a column.
+const HALF_A_LABEL: u64 = 20;
 /// How many columns there are at most.
 const COLUMNS: usize = 120;
 
@@ -138,7 +140,10 @@ pub(super) fn over_time(columns: &Columns) -> Markup {
                         }
                     }
                     @if at % every == 0 {
-                        text.axis x=(hundredths(LEFT * 100 + at * slot + slot / 2)) y=(HEIGHT - 8) text-anchor="middle" { (label(columns.step, *start)) }
+                        // A label below the last columns would be cut off at the edge.
+                        @let middle = LEFT * 100 + at * slot + slot / 2;
+                        @let (x, anchor) = if middle > (WIDTH - HALF_A_LABEL) * 100 { (WIDTH * 100, "end") } else { (middle, "middle") };
+                        text.axis x=(hundredths(x)) y=(HEIGHT - 8) text-anchor=(anchor) { (label(columns.step, *start)) }
                     }
                 }
             }

@@ -2,8 +2,8 @@
 //!
 //! Invariant: beside each picture stand its figures as a table, so that nothing is only a picture.
 
-use super::Told;
 use super::charts::{columns, counts, number, over_time};
+use super::{Told, some};
 use crate::evidence::seen::{Day, LEADS};
 use maud::{Markup, html};
 use std::collections::{BTreeMap, BTreeSet};
@@ -84,14 +84,17 @@ fn leads(told: &Told<'_>) -> Markup {
     let bars: Vec<(&str, u64)> = LEADS.iter().zip(told.seen.leads).map(|((_, words), count)| (*words, count)).collect();
     let unknown = told.seen.leads.last().copied().unwrap_or(0);
     html! {
-        @if told.totals.changes == 0 { p.none { "No change reached production." } } @else {
+        @if told.totals.changes == 0 { p.none { "No change reached production." } }
+        @else if bars.iter().all(|(_, count)| *count == 0) {
+            p.none { "It is known of none of the " (some(unknown, "change", "changes")) " when it landed and when the job that deployed it ended." }
+        } @else {
             figure {
                 figcaption { "Changes by the time from their landing on the production branch to the end of the deploying job, both by GitHub’s clock." }
                 (counts("leads-title", "Changes by the time from landing to production; the figures are in the table below", &bars))
-            }
-            table.narrow {
-                thead { tr { @for (words, _) in &bars { th.number scope="col" { (words) } } th.number scope="col" { "not known" } } }
-                tbody { tr { @for (_, count) in &bars { td.number { (number(*count)) } } td.number { (number(unknown)) } } }
+                table.narrow {
+                    thead { tr { @for (words, _) in &bars { th.number scope="col" { (words) } } th.number scope="col" { "not known" } } }
+                    tbody { tr { @for (_, count) in &bars { td.number { (number(*count)) } } td.number { (number(unknown)) } } }
+                }
             }
         }
     }

@@ -192,6 +192,12 @@ pub(super) fn environment(told: &Told<'_>) -> Markup {
     let settings: Vec<_> = told.catalogue.settings.values().flatten().collect();
     let openers: BTreeSet<&str> =
         settings.iter().flat_map(|kept| &kept.exceptions.openers).map(String::as_str).collect();
+    // Settings that say nothing of it are none of the service's.
+    let exceptions: BTreeSet<(u64, u64, bool)> = settings
+        .iter()
+        .map(|kept| (kept.exceptions.max_hours, kept.exceptions.review_days, kept.exceptions.overdue_blocks))
+        .filter(|(hours, _, _)| *hours > 0)
+        .collect();
     let row = |who: &str, shows: Markup, cannot: &str| html! { tr { th scope="row" { (who) } td { (shows) } td { (cannot) } } };
     html! {
         table.environment {
@@ -215,9 +221,9 @@ pub(super) fn environment(told: &Told<'_>) -> Markup {
                 }, "Deployments made past GitHub; a job that deploys without naming its environment; who holds the cloud’s own credentials."))
                 (row("break the glass", html! {
                     @if openers.is_empty() { "Any person with write access, by a token of their own. " } @else { (openers.into_iter().collect::<Vec<_>>().join(", ")) ". " }
-                    @for kept in settings.iter().take(1) {
-                        "An exception ends after " (some(kept.exceptions.max_hours, "hour", "hours")) " at most and is to be reviewed within " (some(kept.exceptions.review_days, "day", "days")) " by somebody who had no part in it. "
-                        @if kept.exceptions.overdue_blocks { "Overdue reviews hold back other deployments." }
+                    @for (hours, days, blocks) in exceptions {
+                        "An exception ends after " (some(hours, "hour", "hours")) " at most and is to be reviewed within " (some(days, "day", "days")) " by somebody who had no part in it. "
+                        @if blocks { "Overdue reviews hold back other deployments. " }
                     }
                 }, "Who else knew the token."))
                 (row("change the rules", html! {
