@@ -13,10 +13,11 @@ use super::catalogue::Catalogue;
 use super::contents::Contents;
 use super::directory::{Directory, Growing};
 use super::files::Again;
+use super::lines::in_order;
 use super::oscal::{self, Results};
 use super::population::rows::Column;
 use super::population::{
-    Cell, ChangeRow, CommitRow, DeploymentRow, ExceptionRow, GapRow, Period, Reading, Row, Survey, Totals,
+    Cell, ChangeRow, CommitRow, DeploymentRow, ExceptionRow, GapRow, Period, Reading, Row, Survey, Totals, glance,
 };
 use super::progress::{Stage, Watched};
 use super::report::{self, Told};
@@ -24,7 +25,7 @@ use super::seen::Seen;
 use super::workbook::{About, Book};
 use countersign_core::domain::{Entry, EntryBody, RepositoryId};
 use countersign_core::ledger::tree::leaf_hash;
-use countersign_core::ledger::{Checkpoint, Note};
+use countersign_core::ledger::{Checkpoint, Hash, Note};
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
@@ -61,20 +62,19 @@ pub(super) fn derive(
 ) -> Result<(), EvidenceError> {
     let mut survey = Survey::of(source.period.as_ref());
     progress.begin(Stage::Survey, source.to - source.from);
-    let left_out = source.each(|position, line| {
+    let left_out = source.looked_at(glance, |position, glance| {
         progress.add(1);
-        survey.note(position, line).map_err(|what| of_entry(position, what))
+        survey.note(position, glance).map_err(|what| of_entry(position, what))
     })?;
     survey.end(&(source.from..source.to), source.size);
     progress.begin(Stage::Tables, source.to - source.from);
     let mut tables = Tables::begin(source, directory)?;
     let mut attestations = Attestations::begin(seals);
     let mut reading = Reading::new(&survey, source.period.as_ref());
-    source.each(|position, line| {
+    source.looked_at(entry_with_leaf, |position, (entry, leaf)| {
         progress.add(1);
-        let entry: Entry = serde_json::from_slice(line).map_err(|error| of_entry(position, error.to_string()))?;
         tables.seen.entry(&entry);
-        for mut row in reading.rows(position, leaf_hash(line), &entry) {
+        for mut row in reading.rows(position, leaf, &entry) {
             if let (Row::Change(row), Some(pages)) = (&mut row, &source.pages) {
                 row.link_to(pages);
             }
@@ -91,6 +91,12 @@ pub(super) fn derive(
     attestations.finish(directory)?;
     progress.begin(Stage::Workbook, 0);
     tables.finish(source, left_out, directory)
+}
+
+/// An entry, with its hash as a leaf of the ledger's tree.
+pub(super) fn entry_with_leaf(line: &[u8]) -> Result<(Entry, Hash), String> {
+    let entry = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+    Ok((entry, leaf_hash(line)))
 }
 
 /// Something is wrong with an entry.
@@ -159,6 +165,25 @@ fn difference(path: &str, contents: &Contents, again: &Path) -> String {
 }
 
 impl Source<'_> {
+    /// Hands every entry that was not left out to `look`, side by side, and what that finds to `tell`, in order; answers how
+    /// many were left out.
+    pub(super) fn looked_at<T: Send>(
+        &self,
+        look: impl Fn(&[u8]) -> Result<T, String> + Sync,
+        mut tell: impl FnMut(u64, T) -> Result<(), EvidenceError>,
+    ) -> Result<u64, EvidenceError> {
+        let mut left_out = 0;
+        let look = |line: &[u8]| if line.starts_with(LEFT_OUT_PREFIX) { Ok(None) } else { look(line).map(Some) };
+        in_order(&self.entries, &(self.from..self.to), look, |position, found| match found {
+            Some(found) => tell(position, found),
+            None => {
+                left_out += 1;
+                Ok(())
+            }
+        })?;
+        Ok(left_out)
+    }
+
     /// Hands every entry that was not left out to a reader, with its position; answers how many were left out.
     pub(super) fn each(
         &self,

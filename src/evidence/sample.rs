@@ -8,9 +8,9 @@ use super::EvidenceError;
 use super::bundle::{CHECKPOINT, ENTRIES, FRONTIERS};
 use super::catalogue::Catalogue;
 use super::contents::Contents;
-use super::derived::{Source, of_entry};
+use super::derived::{Source, entry_with_leaf, of_entry};
 use super::files::Again;
-use super::population::{Cell, Reading, Row, Survey};
+use super::population::{Cell, Reading, Row, Survey, glance};
 use super::progress::Watched;
 use super::ticket::{self, Attempt, Look, Story};
 use countersign_core::domain::{
@@ -92,14 +92,14 @@ pub fn sample(bundle: &Path, keys: &[VerifyingKey], draw: &Draw, out: &Path) -> 
     };
     let head = Checkpoint::parse(Note::parse(&source.checkpoint)?.unproved_text())?;
     let mut survey = Survey::of(source.period.as_ref());
-    source.each(|position, line| survey.note(position, line).map_err(|what| of_entry(position, what)))?;
+    source
+        .looked_at(glance, |position, glance| survey.note(position, glance).map_err(|what| of_entry(position, what)))?;
 
     let mut population = 0;
     let mut strata: BTreeMap<String, BTreeSet<Item>> = BTreeMap::new();
     let mut reading = Reading::new(&survey, source.period.as_ref());
-    source.each(|position, line| {
-        let entry: Entry = serde_json::from_slice(line).map_err(|error| of_entry(position, error.to_string()))?;
-        for row in reading.rows(position, leaf_hash(line), &entry) {
+    source.looked_at(entry_with_leaf, |position, (entry, leaf)| {
+        for row in reading.rows(position, leaf, &entry) {
             let (Row::Change(row), Some(decision)) = (row, decision_of(&entry.body)) else { continue };
             population += 1;
             let change = row.change.plain();

@@ -6,8 +6,8 @@
 use super::observations::signed;
 use super::{Store, StoreError};
 use crate::settings::same_environment;
-use countersign_core::domain::{CommitSha, RepositoryId, RunAttempt, RunId};
-use sqlx::Row;
+use countersign_core::domain::{CommitSha, DeploymentFinished, RepositoryId, RunAttempt, RunId};
+use sqlx::{Row, SqliteConnection};
 
 /// A decision about one attempt to deploy.
 #[derive(Debug, Clone)]
@@ -73,8 +73,8 @@ impl Store {
         environment: &str,
     ) -> Result<Option<(CommitSha, String)>, StoreError> {
         let rows = sqlx::query(
-            "SELECT environment, commit_sha, decision FROM finished_deployments WHERE repository_id = $1 \
-             AND conclusion = 'success' AND outcome IN ('allow', 'exception') ORDER BY ended_at DESC, position DESC",
+            "SELECT environment, commit_sha, decision FROM running WHERE repository_id = $1 \
+             ORDER BY ended_at DESC, position DESC",
         )
         .bind(signed(repository.0))
         .fetch_all(&self.readers)
@@ -193,4 +193,63 @@ impl Store {
         .await?;
         Ok(row.is_some())
     }
+}
+
+/// Takes note that a deployment ended, and of what runs by it.
+pub(super) async fn finish(
+    connection: &mut SqliteConnection,
+    finished: &DeploymentFinished,
+    position: i64,
+    noted_at: &str,
+) -> Result<(), StoreError> {
+    let outcome: Option<String> = match &finished.decision {
+        Some(id) => sqlx::query("SELECT outcome FROM decisions WHERE id = $1")
+            .bind(id)
+            .fetch_optional(&mut *connection)
+            .await?
+            .map(|row| row.try_get(0))
+            .transpose()?,
+        None => None,
+    };
+    let ended_at = finished.ended_at.as_deref().unwrap_or(noted_at);
+    let let_through = outcome.as_deref().is_some_and(|outcome| ["allow", "exception"].contains(&outcome));
+    let added = sqlx::query(
+        "INSERT INTO finished_deployments (repository_id, environment, run, attempt, deployment, commit_sha, conclusion, \
+         decision, outcome, position, ended_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
+         ON CONFLICT DO NOTHING",
+    )
+    .bind(signed(finished.repository.id.0))
+    .bind(&finished.environment)
+    .bind(signed(finished.run.0))
+    .bind(signed(finished.attempt.0))
+    .bind(signed(finished.deployment.0))
+    .bind(finished.commit.as_str())
+    .bind(&finished.conclusion)
+    .bind(&finished.decision)
+    .bind(outcome)
+    .bind(position)
+    .bind(ended_at)
+    .execute(&mut *connection)
+    .await?
+    .rows_affected();
+    let Some(decision) = finished.decision.as_ref().filter(|_| let_through && added > 0) else { return Ok(()) };
+    if finished.conclusion != "success" {
+        return Ok(());
+    }
+    sqlx::query(
+        "INSERT INTO running (repository_id, environment, commit_sha, decision, ended_at, position) \
+         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (repository_id, environment) DO UPDATE SET \
+         commit_sha = excluded.commit_sha, decision = excluded.decision, ended_at = excluded.ended_at, \
+         position = excluded.position \
+         WHERE (excluded.ended_at, excluded.position) > (running.ended_at, running.position)",
+    )
+    .bind(signed(finished.repository.id.0))
+    .bind(&finished.environment)
+    .bind(finished.commit.as_str())
+    .bind(decision)
+    .bind(ended_at)
+    .bind(position)
+    .execute(&mut *connection)
+    .await?;
+    Ok(())
 }

@@ -187,13 +187,10 @@ impl Store {
 
     /// Per repository and environment the decision that allowed what runs there now; those that changed last come first.
     pub async fn running(&self, limit: u32) -> Result<Vec<String>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT decision, MAX(ended_at) AS latest FROM finished_deployments WHERE conclusion = 'success' \
-             AND outcome IN ('allow', 'exception') GROUP BY repository_id, environment ORDER BY latest DESC LIMIT $1",
-        )
-        .bind(i64::from(limit))
-        .fetch_all(&self.readers)
-        .await?;
+        let rows = sqlx::query("SELECT decision FROM running ORDER BY ended_at DESC, position DESC LIMIT $1")
+            .bind(i64::from(limit))
+            .fetch_all(&self.readers)
+            .await?;
         rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
     }
 

@@ -3,7 +3,7 @@
 //! Invariant: entries come first; the tables beside them are derived from them and only help to find them.
 
 use super::observations::signed;
-use super::{Store, StoreError, entries, exceptions};
+use super::{Store, StoreError, deployments, entries, exceptions};
 use countersign_core::domain::{
     ChangeName, ChangeVerdict, CommitSha, Decision, Entry, EntryBody, Outcome, PullRequestState, Repository,
     RepositoryId, Subject,
@@ -70,33 +70,7 @@ impl Store {
                     }
                     let position = append(connection, &entry).await?.0;
                     if let EntryBody::DeploymentFinished(finished) = &entry.body {
-                        let outcome: Option<String> = match &finished.decision {
-                            Some(id) => sqlx::query("SELECT outcome FROM decisions WHERE id = $1")
-                                .bind(id)
-                                .fetch_optional(&mut *connection)
-                                .await?
-                                .map(|row| row.try_get(0))
-                                .transpose()?,
-                            None => None,
-                        };
-                        sqlx::query(
-                            "INSERT INTO finished_deployments (repository_id, environment, run, attempt, deployment, \
-                             commit_sha, conclusion, decision, outcome, position, ended_at) \
-                             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING",
-                        )
-                        .bind(signed(finished.repository.id.0))
-                        .bind(&finished.environment)
-                        .bind(signed(finished.run.0))
-                        .bind(signed(finished.attempt.0))
-                        .bind(signed(finished.deployment.0))
-                        .bind(finished.commit.as_str())
-                        .bind(&finished.conclusion)
-                        .bind(&finished.decision)
-                        .bind(outcome)
-                        .bind(position)
-                        .bind(finished.ended_at.as_ref().unwrap_or(&entry.time))
-                        .execute(&mut *connection)
-                        .await?;
+                        deployments::finish(connection, finished, position, &entry.time).await?;
                     }
                     Ok(())
                 })

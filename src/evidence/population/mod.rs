@@ -23,7 +23,7 @@ pub use incidents::{ExceptionRow, GapRow};
 pub use kinds::{GAP_KINDS, GapKind};
 pub use reading::Reading;
 pub use rows::{ChangeRow, Row};
-pub use survey::Survey;
+pub use survey::{Survey, glance};
 pub use totals::Totals;
 
 use serde::{Deserialize, Serialize};

@@ -21,6 +21,9 @@ const TOLERANCE: Duration = Duration::minutes(1);
 const OF_WINDOWS: [&str; 5] =
     ["service_started", "outage", "installation_changed", "deliveries_missed", "deliveries_settled"];
 
+/// Other kinds of entries that are read whole.
+const READ_WHOLE: [&str; 2] = ["service_stopped", "deployments_listed"];
+
 /// A deployment, wherever it is.
 type Place = (RepositoryId, DeploymentId);
 
@@ -37,7 +40,7 @@ pub struct Survey {
     through: HashMap<String, String>,
     /// How the deployments ended, by the decision that they name.
     ended: HashMap<String, Ended>,
-    /// The position of the last decision on each subject.
+    /// The position of the last decision on each attempt to deploy.
     last: HashMap<String, u64>,
     /// What became of each exception.
     exceptions: HashMap<String, Became>,
@@ -129,9 +132,9 @@ struct By {
     login: String,
 }
 
-/// What the survey reads of an entry.
+/// What the survey reads of an entry: see [`glance()`].
 #[derive(Deserialize)]
-struct Glance {
+pub struct Glance {
     kind: String,
     time: String,
     id: Option<String>,
@@ -148,6 +151,9 @@ struct Glance {
     repository: Option<Numbered>,
     #[serde(default)]
     beside: Vec<u64>,
+    /// All of it, where a glance is not enough.
+    #[serde(skip)]
+    whole: Option<Box<Entry>>,
 }
 
 #[derive(Deserialize)]
@@ -168,6 +174,8 @@ struct GlanceFacts {
 
 #[derive(Deserialize)]
 struct GlanceSubject {
+    #[serde(default)]
+    kind: String,
     exception: Option<Named>,
     record: Option<Numbered>,
 }
@@ -177,6 +185,16 @@ struct Named {
     id: String,
 }
 
+/// Reads of an entry what the survey takes note of.
+pub fn glance(line: &[u8]) -> Result<Glance, String> {
+    let mut glance: Glance = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+    let excepted = glance.verdict.as_ref().is_some_and(|verdict| verdict.outcome == "exception");
+    if excepted || OF_WINDOWS.contains(&glance.kind.as_str()) || READ_WHOLE.contains(&glance.kind.as_str()) {
+        glance.whole = Some(serde_json::from_slice(line).map_err(|error| error.to_string())?);
+    }
+    Ok(glance)
+}
+
 impl Survey {
     /// Begins, for a period or for all that the entries tell of.
     pub fn of(period: Option<&Period>) -> Self {
@@ -184,8 +202,7 @@ impl Survey {
     }
 
     /// Takes note of an entry at its position.
-    pub fn note(&mut self, position: u64, line: &[u8]) -> Result<(), String> {
-        let glance: Glance = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+    pub fn note(&mut self, position: u64, glance: Glance) -> Result<(), String> {
         self.entries += 1;
         self.clock(position, &glance.time);
         // What tells of a stretch of time may tell of one that lies before it.
@@ -194,16 +211,16 @@ impl Survey {
         }
         let place = |repository: &Numbered, deployment: u64| (RepositoryId(repository.id), DeploymentId(deployment));
         match (glance.kind.as_str(), glance.subject, glance.decision) {
-            ("decision", Some(subject), _) if glance.id.is_some() => {
-                let excepted = glance.verdict.is_some_and(|verdict| verdict.outcome == "exception");
-                let record =
-                    glance.facts.as_ref().and_then(|facts| Some((&facts.repository, facts.subject.record.as_ref()?)));
-                self.decided.extend(record.map(|(repository, record)| place(repository, record.id)));
-                let exception = glance.facts.and_then(|facts| facts.subject.exception).filter(|_| excepted);
-                if let Some(Named { id }) = exception {
-                    let decision: Decision = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+            ("decision", Some(subject), _) => {
+                let Some(facts) = glance.facts.filter(|facts| facts.subject.kind == "deployment") else {
+                    return Ok(());
+                };
+                let record = facts.subject.record.as_ref();
+                self.decided.extend(record.map(|record| place(&facts.repository, record.id)));
+                let whole = glance.whole.map(|entry| entry.body);
+                if let (Some(Named { id }), Some(EntryBody::Decision(decision))) = (facts.subject.exception, whole) {
                     let first = self.excepted.insert((id.clone(), subject.clone()));
-                    self.let_through(id, decision, &glance.time, first);
+                    self.let_through(id, *decision, &glance.time, first);
                 }
                 self.last.insert(subject, position);
             }
@@ -236,13 +253,11 @@ impl Survey {
                 | "deliveries_settled"
                 | "deployments_listed",
                 ..,
-            ) => {
-                let entry: Entry = serde_json::from_slice(line).map_err(|error| error.to_string())?;
-                match &entry.body {
-                    EntryBody::DeploymentsListed(listed) => self.note_list(listed),
-                    _ => self.windows.note(position, entry),
-                }
-            }
+            ) => match glance.whole.map(|entry| *entry) {
+                Some(Entry { body: EntryBody::DeploymentsListed(listed), .. }) => self.note_list(&listed),
+                Some(entry) => self.windows.note(position, entry),
+                None => {}
+            },
             // It tells of its own end.
             ("backfilled", ..) => {
                 let (ended_at, deployment) = (glance.ended_at, glance.deployment.unwrap_or_default());

@@ -13,13 +13,13 @@ mod releases;
 use super::EvidenceError;
 use super::bundle::ENTRIES;
 use super::catalogue::Catalogue;
-use super::derived::{Source, of_entry};
+use super::derived::{Source, entry_with_leaf, of_entry};
 use super::edges;
 use super::files::Again;
-use super::population::Survey;
+use super::population::{Survey, glance};
 use super::verify::check_entries;
 use crate::git::history::{History, HistoryError};
-use countersign_core::domain::{Entry, RepositoryId};
+use countersign_core::domain::RepositoryId;
 use countersign_core::ledger::VerifyingKey;
 use line::Line;
 use releases::Comparison;
@@ -170,7 +170,7 @@ pub fn reconcile(asked: &Asked<'_>) -> Result<Reconciled, ReconcileError> {
     };
     let (mut survey, mut places) = (Survey::of(source.period.as_ref()), Places::default());
     source.each(|position, line| {
-        let noted = places.note(line).and_then(|()| survey.note(position, line));
+        let noted = places.note(line).and_then(|()| survey.note(position, glance(line)?));
         noted.map_err(|what| of_entry(position, what))
     })?;
     let (repository, place) = places.chosen(asked.repository)?;
@@ -181,11 +181,12 @@ pub fn reconcile(asked: &Asked<'_>) -> Result<Reconciled, ReconcileError> {
 
     let list = asked.deployments.map(list::read).transpose()?;
     let mut comparison = Comparison::new(repository, &line, &survey, source.period.as_ref());
-    source.each(|position, line| {
-        if edges::Glance::of(line).map_err(|what| of_entry(position, what))?.repository() == Some(repository) {
-            let entry: Entry = serde_json::from_slice(line).map_err(|error| of_entry(position, error.to_string()))?;
-            comparison.entry(position, &entry);
-        }
+    let of_it = |line: &[u8]| match edges::Glance::of(line)?.repository() {
+        Some(of) if of == repository => Ok(Some(entry_with_leaf(line)?.0)),
+        _ => Ok(None),
+    };
+    source.looked_at(of_it, |position, entry| {
+        entry.iter().for_each(|entry| comparison.entry(position, entry));
         Ok(())
     })?;
     if let Some(list) = &list {
