@@ -124,6 +124,7 @@ impl Evaluator {
         let evaluation = Evaluation { evaluator: self, look, pins, last_try };
         match &asked.what {
             What::PullRequest(number) => evaluation.pull_request(*number).await,
+            What::Head(head) => evaluation.pull_requests_at(head).await,
             What::Run(run) => evaluation.run(*run).await,
             What::Deployment(id) => evaluation.deployment_alone(*id).await,
             What::MergeGroup { base, head } => evaluation.merge_group(base, head).await,
@@ -167,10 +168,26 @@ impl Evaluation<'_> {
         let (decision, recorded) = self.decide(subject, terms, &gathered.own_rules, judged).await?;
         let outcome = decision.verdict.outcome;
         self.show_on(&head, Some(&recorded)).await?;
+        if recorded.fresh {
+            // Another pull request may be left alone with the head that this one had.
+            if let Some(left) = store.head_before(&decision.subject, &head).await? {
+                self.show_on(&left, None).await?;
+            }
+        }
         let of_groups = if was_queued { self.merge_groups_of(number, &base).await? } else { Next::Done };
         let unsettled = outcome == Outcome::Undetermined && state != PullRequestState::Closed;
         let again = unsettled || of_groups == Next::LookAgain;
         Ok(if again { Next::LookAgain } else { Next::Done })
+    }
+
+    async fn pull_requests_at(&self, head: &CommitSha) -> Result<Next, EvaluationError> {
+        let mut next = Next::Done;
+        for number in self.evaluator.store.open_at(self.look.repository.id, head).await? {
+            if self.pull_request(number).await? == Next::LookAgain {
+                next = Next::LookAgain;
+            }
+        }
+        Ok(next)
     }
 
     /// The check shows the worst outcome of all open pull requests that share the head.

@@ -114,7 +114,11 @@ impl Worker {
                     What::Branch { name, .. } => {
                         name == scope.production_branch.as_deref().unwrap_or(&subject.default_branch)
                     }
-                    What::PullRequest(_) | What::MergeGroup { .. } | What::Run(_) | What::Deployment(_) => true,
+                    What::PullRequest(_)
+                    | What::Head(_)
+                    | What::MergeGroup { .. }
+                    | What::Run(_)
+                    | What::Deployment(_) => true,
                 });
                 tracing::debug!(delivery.id = delivery.id, event = delivery.event, ?subject, "read");
                 let subject = subject.and_then(|subject| {

@@ -110,6 +110,7 @@ pub fn pull_request(
         head_tree: tree,
         merge_base: Some(base.clone()),
         commits,
+        dropped_merges: Vec::new(),
         pushes: vec![Push {
             before: CommitSha::new("0".repeat(40)),
             after: parent,
@@ -195,6 +196,7 @@ fn landed_as(
         pull_request,
         asked_as: None,
         bare_commits,
+        bare_pushes: Vec::new(),
         shown_as_merged: Vec::new(),
         tickets: None,
         missing: Vec::new(),

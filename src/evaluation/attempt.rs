@@ -51,7 +51,13 @@ impl Evaluation<'_> {
         if asked.is_empty() && created.is_empty() {
             return Ok(Next::Done);
         }
-        let gathered = run::gather(&self.look, run).await?;
+        let gathered = match run::gather(&self.look, run).await {
+            Ok(gathered) => gathered,
+            Err(error) if self.last_try && !matches!(error, GitHubError::RateLimited { .. }) => {
+                return self.unshown(run, &asked, &observed, error).await;
+            }
+            Err(error) => return Err(error.into()),
+        };
         let attempt = gathered.run.this.number;
         let mut next = Next::Done;
         let by_rule: Vec<_> = asked.iter().filter_map(|asked| asked.deployment).collect();
@@ -73,6 +79,35 @@ impl Evaluation<'_> {
         }
         self.bypasses(&gathered, &observed, &created, &by_rule).await?;
         Ok(next)
+    }
+
+    /// Says of every gate of a run that GitHub does not show that nobody can tell: whoever waits is told so, and where time
+    /// does not heal it, is not left waiting for a month.
+    async fn unshown(
+        &self,
+        run: RunId,
+        gates: &[deployment::Asked],
+        observed: &[Observation],
+        error: GitHubError,
+    ) -> Result<Next, EvaluationError> {
+        let store = &self.evaluator.store;
+        for asked in gates {
+            let attempt = attempt_of(observed, asked.deployment).unwrap_or(RunAttempt(1));
+            let (environment, deployment) = (asked.environment.as_str(), asked.deployment);
+            let gate = Gate { run, attempt, environment, deployment, last_try: !error.passes() };
+            let known = store.decision_for(self.look.repository.id, run, attempt, environment).await?;
+            if publish::is_answered(store, self.look.repository, &gate).await?
+                || self.is_certain(known.as_ref(), asked).await?
+            {
+                continue;
+            }
+            let facts = deployment::without_run(&self.look, asked, &error).await?;
+            let (terms, own) = (self.terms().await?, self.own_rules_of(&facts).await?);
+            let subject = subject_of(&self.look, run, attempt, environment);
+            let (decision, recorded) = self.decide(subject, terms, &own, Subject::Deployment(Box::new(facts))).await?;
+            self.answer(&decision, &recorded, &gate).await?;
+        }
+        if error.passes() { Err(error.into()) } else { Ok(Next::Done) }
     }
 
     /// Whether a decision is for certain and saw this deployment. A job that begins later asks the same environment

@@ -189,8 +189,15 @@ impl Evaluator {
                 return Err(StoreError::Unreadable(format!("decision {id}")).into());
             };
             let look = self.look(&client, &exception.repository);
-            if self.took_part(&look, &decision).await?.iter().any(one_of) {
+            let took_part = self.took_part(&look, &decision).await?;
+            if took_part.people.iter().any(one_of) {
                 return Err(ExceptionError::Refused("whoever contributed to it or deployed it cannot review it"));
+            }
+            // Whoever it was could write.
+            if took_part.others && deployment::writers(&look).await?.is_none_or(|writers| writers.iter().any(one_of)) {
+                return Err(ExceptionError::Refused(
+                    "it is not known who pushed to what it let through: only somebody without write access can review it",
+                ));
             }
         }
         Ok(())

@@ -73,6 +73,7 @@ fn landed(
         pull_request: Some(pull_request),
         asked_as,
         bare_commits: Vec::new(),
+        bare_pushes: Vec::new(),
         shown_as_merged: Vec::new(),
         missing,
     }))

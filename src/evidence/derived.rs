@@ -174,12 +174,12 @@ impl Source<'_> {
     ) -> Result<u64, EvidenceError> {
         let mut left_out = 0;
         let look = |line: &[u8]| if line.starts_with(LEFT_OUT_PREFIX) { Ok(None) } else { look(line).map(Some) };
-        in_order(&self.entries, &(self.from..self.to), look, |position, found| match found {
-            Some(found) => tell(position, found),
-            None => {
-                left_out += 1;
-                Ok(())
+        in_order(&self.entries, &(self.from..self.to), look, |position, found| {
+            if let Some(found) = found {
+                return tell(position, found);
             }
+            left_out += 1;
+            Ok(())
         })?;
         Ok(left_out)
     }

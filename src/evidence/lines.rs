@@ -59,7 +59,8 @@ pub(super) fn in_order<T: Send>(
     thread::scope(|scope| {
         let (work, jobs) = sync_channel::<Job<T>>(threads);
         let (turns, in_turn) = sync_channel::<Result<Receiver<Found<T>>, End>>(threads);
-        scope.spawn(|| read_on(reader, range.clone(), work, turns));
+        // Both ends go with it: nobody waits for more than it read.
+        scope.spawn(move || read_on(reader, range.clone(), &work, &turns));
         let jobs = std::sync::Arc::new(Mutex::new(jobs));
         for _ in 0..threads {
             let (jobs, look) = (jobs.clone(), &look);
@@ -89,8 +90,8 @@ pub(super) fn in_order<T: Send>(
 fn read_on<T>(
     mut reader: BufReader<Pieces>,
     mut at: Range<u64>,
-    work: SyncSender<Job<T>>,
-    turns: SyncSender<Result<Receiver<Found<T>>, End>>,
+    work: &SyncSender<Job<T>>,
+    turns: &SyncSender<Result<Receiver<Found<T>>, End>>,
 ) {
     loop {
         let mut stretch = Vec::new();

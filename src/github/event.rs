@@ -153,6 +153,7 @@ struct EnvironmentPayload {
 #[derive(Deserialize)]
 struct CheckRunPayload {
     name: Option<String>,
+    head_sha: Option<String>,
     #[serde(default)]
     pull_requests: Vec<NumberPayload>,
 }
@@ -209,8 +210,12 @@ impl Payload {
             "pull_request" => (self.pull_request_number(), self.pull_request_moved()),
             "pull_request_review" => (self.pull_request_number(), self.reviewed().into_iter().collect()),
             "check_run" if matches!(self.action.as_deref(), Some("rerequested" | "requested_action" | "completed")) => {
-                let number = self.check_run.as_ref().and_then(|check| check.pull_requests.first());
-                (number.map(|n| What::PullRequest(PullRequestNumber(n.number))), Vec::new())
+                // Of a fork's head GitHub does not say which pull requests it belongs to.
+                let what = self.check_run.as_ref().and_then(|check| match check.pull_requests.first() {
+                    Some(first) => Some(What::PullRequest(PullRequestNumber(first.number))),
+                    None => Some(What::Head(CommitSha::new(check.head_sha.clone()?))),
+                });
+                (what, Vec::new())
             }
             "merge_group" if self.action.as_deref() == Some("checks_requested") => (self.merge_group(), Vec::new()),
             "push" => self.pushed(),

@@ -35,7 +35,7 @@ pub async fn resolve(client: &Client, store: &Store, settings: &Settings) -> Res
     pinned.automation.trusted = names.ids(&settings.automation.trusted, true).await?;
     pinned.automation.machine_users = names.ids(&settings.automation.machine_users, false).await?;
     for (app, sponsors) in &settings.automation.sponsors {
-        let sponsors = names.ids(sponsors, false).await?;
+        let sponsors = names.people(sponsors).await?;
         for id in names.ids(std::slice::from_ref(app), !is_machine_user(settings, app)).await? {
             pinned.automation.sponsors.insert(id, sponsors.clone());
         }
@@ -213,6 +213,20 @@ impl<'a> Names<'a> {
                 Some(_) => tracing::warn!(name, "a name in the settings is no bot and is left out"),
                 None => tracing::debug!(name, "a name in the settings belongs to no account"),
             }
+        }
+        Ok(ids)
+    }
+
+    /// The ids of some names that people bear: automation answers for nothing.
+    async fn people(&mut self, names: &[String]) -> Result<Vec<AccountId>, GitHubError> {
+        let mut ids = Vec::with_capacity(names.len());
+        for name in names {
+            let account = self.account(&as_login(name, false)).await?;
+            let person = account.filter(|account| account.kind == AccountKind::User);
+            if person.is_none() {
+                tracing::warn!(name, "who is to answer for automation is no person and is left out");
+            }
+            ids.extend(person.map(|account| account.id));
         }
         Ok(ids)
     }

@@ -8,6 +8,7 @@ mod exceptions;
 mod fault;
 mod ledger;
 mod reach;
+mod scopes;
 
 pub use exceptions::{Exceptions, TokenSettings};
 pub use fault::{Fault, SettingsError};
@@ -271,6 +272,9 @@ impl Settings {
 
     fn check(&self) -> Result<(), SettingsError> {
         let contradiction = |message: String| Err(Fault::Contradiction(message).into());
+        if let Some(pattern) = scopes::hidden(&self.scope) {
+            return contradiction(scopes::words(pattern));
+        }
         for scope in &self.scope {
             for pattern in &scope.repositories {
                 if !pattern.contains('/') {
@@ -318,7 +322,7 @@ impl Settings {
 
     /// The scope a repository is in; the first that matches.
     pub fn scope_of(&self, full_name: &str) -> Option<&Scope> {
-        self.scope.iter().find(|scope| scope.repositories.iter().any(|pattern| matches_repository(pattern, full_name)))
+        self.scope.iter().find(|scope| scope.repositories.iter().any(|pattern| scopes::matches(pattern, full_name)))
     }
 
     /// The baseline of an environment.
@@ -340,40 +344,6 @@ impl Settings {
     }
 }
 
-impl Scope {
-    /// One repository under the default policies.
-    pub fn whole(repository: &str) -> Self {
-        Self {
-            repositories: vec![repository.to_owned()],
-            production_branch: None,
-            environments: production(),
-            policies: three_person(),
-            checks: Vec::new(),
-            ticket: None,
-        }
-    }
-
-    /// The checks that must have succeeded; none where no pack asks.
-    pub fn checks_asked(&self) -> &[String] {
-        if self.policies.iter().any(|pack| pack == "tested") { &self.checks } else { &[] }
-    }
-
-    /// What a reference to a ticket looks like; `None` where no pack asks.
-    pub fn ticket_asked(&self) -> Option<&str> {
-        self.ticket.as_deref().filter(|_| self.policies.iter().any(|pack| pack == "ticketed"))
-    }
-
-    /// Whether an environment is under control.
-    pub fn covers(&self, environment: &str) -> bool {
-        self.spelling_of(environment).is_some()
-    }
-
-    /// An environment under control, as the settings spell it.
-    pub fn spelling_of(&self, environment: &str) -> Option<&str> {
-        self.environments.iter().map(String::as_str).find(|named| same_environment(named, environment))
-    }
-}
-
 /// A pattern for references to tickets, limited in what it may cost.
 pub fn ticket_pattern(pattern: &str) -> Result<Regex, regex::Error> {
     RegexBuilder::new(pattern).size_limit(1 << 20).build()
@@ -386,15 +356,6 @@ pub fn same_environment(a: &str, b: &str) -> bool {
 
 fn lossy(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
-}
-
-fn matches_repository(pattern: &str, full_name: &str) -> bool {
-    let pattern = pattern.to_ascii_lowercase();
-    let full_name = full_name.to_ascii_lowercase();
-    match pattern.strip_suffix("/*") {
-        Some(owner) => full_name.split_once('/').is_some_and(|(o, _)| o == owner),
-        None => pattern == full_name,
-    }
 }
 
 #[cfg(test)]

@@ -5,8 +5,8 @@
 use super::observations::signed;
 use super::{Store, StoreError, deployments, entries, exceptions};
 use countersign_core::domain::{
-    ChangeName, ChangeVerdict, CommitSha, Decision, Entry, EntryBody, Outcome, PullRequestState, Repository,
-    RepositoryId, Subject,
+    ChangeName, ChangeVerdict, CommitSha, Decision, Entry, EntryBody, Outcome, PullRequestNumber, PullRequestState,
+    Repository, RepositoryId, Subject,
 };
 use sha2::{Digest, Sha256};
 use sqlx::{Row, SqliteConnection};
@@ -134,6 +134,17 @@ impl Store {
             .await
     }
 
+    /// The head that a pull request had when it was judged the time before last, where that was another one.
+    pub async fn head_before(&self, subject: &str, head: &CommitSha) -> Result<Option<CommitSha>, StoreError> {
+        let row =
+            sqlx::query("SELECT commit_sha FROM decisions WHERE subject = $1 ORDER BY position DESC LIMIT 1 OFFSET 1")
+                .bind(subject)
+                .fetch_optional(&self.readers)
+                .await?;
+        let before = row.map(|row| row.try_get::<String, _>(0).map(CommitSha::new)).transpose()?;
+        Ok(before.filter(|before| before != head))
+    }
+
     /// The heads of merge groups that were judged and that are not known to be gone.
     pub async fn merge_groups(&self, repository: RepositoryId) -> Result<Vec<CommitSha>, StoreError> {
         let rows = sqlx::query(
@@ -143,6 +154,24 @@ impl Store {
         .fetch_all(&self.readers)
         .await?;
         rows.into_iter().map(|row| Ok(CommitSha::new(row.try_get::<String, _>(0)?))).collect()
+    }
+
+    /// The open pull requests whose latest decision was at this head.
+    pub async fn open_at(
+        &self,
+        repository: RepositoryId,
+        head: &CommitSha,
+    ) -> Result<Vec<PullRequestNumber>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT d.number FROM decisions AS d WHERE d.repository_id = $1 AND d.commit_sha = $2 AND d.kind = 'pull_request' \
+             AND d.open = 1 AND d.position = (SELECT MAX(later.position) FROM decisions AS later \
+             WHERE later.subject = d.subject) ORDER BY d.number",
+        )
+        .bind(signed(repository.0))
+        .bind(head.as_str())
+        .fetch_all(&self.readers)
+        .await?;
+        rows.iter().map(|row| Ok(PullRequestNumber(u64::try_from(row.try_get::<i64, _>(0)?).unwrap_or(0)))).collect()
     }
 
     /// The latest decisions on open pull requests and merge groups whose head is this commit: each one's id and outcome.
@@ -229,8 +258,13 @@ fn place(decision: &Decision) -> Place {
             place.kind = "deployment";
             place.commit = deployment.target.clone();
             place.environment = Some(deployment.environment.clone());
-            place.run = deployment.run.as_ref().map(|run| run.id.0);
-            place.attempt = deployment.run.as_ref().map(|run| run.this.number.0);
+            // A run that GitHub does not show is named by the subject alone.
+            let named = |part: &str| {
+                let mut parts = decision.subject.split('/');
+                parts.find_map(|one| one.strip_prefix(part)?.strip_prefix(':')?.parse().ok())
+            };
+            place.run = deployment.run.as_ref().map(|run| run.id.0).or_else(|| named("run"));
+            place.attempt = deployment.run.as_ref().map(|run| run.this.number.0).or_else(|| named("attempt"));
         }
     }
     place

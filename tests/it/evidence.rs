@@ -77,6 +77,7 @@ fn pull_request(number: u64, reviewer: Option<u64>) -> Subject {
         head: head.oid.clone(),
         head_tree: head.tree.clone(),
         merge_base: Some(sha(1)),
+        dropped_merges: Vec::new(),
         pushes: vec![Push {
             before: sha(0),
             after: head.oid.clone(),
@@ -101,6 +102,7 @@ fn pushed(number: u64) -> Subject {
         pull_request: None,
         asked_as: None,
         bare_commits: vec![commit(number, &person(3))],
+        bare_pushes: Vec::new(),
         shown_as_merged: Vec::new(),
         tickets: None,
         missing: Vec::new(),

@@ -136,6 +136,9 @@ pub enum TimelineEvent {
         was: ReviewState,
         /// Who dismissed it.
         by: Option<Account>,
+        /// Who gave that account write access after the pull request was opened.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        write_given_by: Vec<Account>,
     },
     /// The pull request was given another base, by a person or by GitHub itself.
     Retargeted {
@@ -261,6 +264,9 @@ pub struct PullRequest {
     pub pushes: Vec<Push>,
     /// Commits known to be on the base: a chain of pushes may start at one of them.
     pub on_base: Vec<CommitSha>,
+    /// GitHub's own merges of the base that the branch held once and a force-push dropped, those that were proved.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dropped_merges: Vec<Commit>,
     /// What happened, in GitHub's order.
     pub timeline: Vec<TimelineEvent>,
     /// What became of the checks asked for, on its head and, where the queue merged it, on its merge group; `None` where

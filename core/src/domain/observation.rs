@@ -3,7 +3,8 @@
 //! Invariant: an observation is never overwritten. The first one under a key wins.
 
 use super::{
-    Account, AccountId, CommitSha, DeploymentId, DrivingRun, PullRequestNumber, Push, ReviewId, Run, RunAttempt, RunId,
+    Account, AccountId, CheckResult, CommitSha, DeploymentId, DrivingRun, PullRequestNumber, Push, ReviewId, Run,
+    RunAttempt, RunId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -98,6 +99,15 @@ pub enum Observation {
         /// The run.
         run: DrivingRun,
     },
+    /// What had become of checks when a merged pull request was looked at first: what ends later comes too late for it.
+    ChecksAtMerge {
+        /// The pull request.
+        number: PullRequestNumber,
+        /// The names of the checks that were asked for.
+        asked: Vec<String>,
+        /// Their results.
+        results: Vec<CheckResult>,
+    },
     /// Which run another one followed, as it was first told: either can be run again or deleted.
     RunFollowed {
         /// The run.
@@ -165,6 +175,7 @@ impl Observation {
             | Self::ReviewSeen { number, .. }
             | Self::Reviewed { number, .. }
             | Self::RunInProgress { number, .. }
+            | Self::ChecksAtMerge { number, .. }
             | Self::CouldWrite { number, .. } => format!("pull_request:{number}"),
             Self::RunFollowed { run, .. }
             | Self::DeploymentCreated { run, .. }
@@ -194,6 +205,7 @@ impl Observation {
             Self::RunInProgress { act, run, .. } => {
                 format!("run:{act}:{}:{}:{}", run.run, somebody(&run.actor), somebody(&run.triggering_actor))
             }
+            Self::ChecksAtMerge { asked, .. } => format!("checks_at_merge:{}", asked.join("\n")),
             Self::RunFollowed { .. } => "followed".to_owned(),
             Self::DeploymentCreated { deployment, .. } => format!("deployment:{deployment}"),
             Self::GateAsked { environment, deployment, .. } => {

@@ -1,7 +1,7 @@
 //! What one deployment would put into production, and who starts it.
 
 use super::{
-    Account, Commit, CommitSha, DeploymentId, Exception, Landing, PullRequest, PullRequestNumber, RepositoryId,
+    Account, Commit, CommitSha, DeploymentId, Exception, Landing, PullRequest, PullRequestNumber, Push, RepositoryId,
     RunAttempt, RunId,
 };
 use serde::{Deserialize, Serialize};
@@ -137,6 +137,9 @@ pub struct ChangeInRelease {
     /// Without a pull request: the commits themselves, with everyone they name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub bare_commits: Vec<Commit>,
+    /// Who is known to have pushed these commits anywhere, without a pull request: each names the commit.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bare_pushes: Vec<Push>,
     /// Pull requests that GitHub shows as merged by this commit although a push put it there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shown_as_merged: Vec<PullRequestNumber>,

@@ -4,7 +4,7 @@
 //! Invariant: an approval counts only when both answers are clean. Where the first alone is clean it may count, and
 //! nobody can tell. Next: `change.rs`.
 
-use super::contributors::Contributors;
+use super::contributors::{Contributors, contributed};
 use super::entities::{Answer, Attributes, Judge, Resource};
 use super::explain::{About, FACTS_INCOMPLETE, POLICY_ERROR, at, reason};
 use super::merges::CleanMerges;
@@ -200,11 +200,8 @@ impl Bench<'_> {
 
     /// Whether the account had write access that counts: what a contributor gave it for the occasion does not.
     fn could_write(&self, opinion: &Opinion<'_>) -> Option<bool> {
-        let contributed = |by: &Account| {
-            let person = self.judge.people.person(by.id);
-            self.contributors.accounts.contains_key(&by.id) || self.contributors.persons.contains(&person)
-        };
-        let given = opinion.review.write_given_by.iter().any(contributed);
+        let given =
+            opinion.review.write_given_by.iter().any(|by| contributed(self.judge.people, self.contributors, by));
         if given { Some(false) } else { opinion.review.could_write }
     }
 
@@ -242,7 +239,7 @@ impl Bench<'_> {
             (Standing::DismissedUnseen, Says::Yes | Says::Unknown) if self.opinions.merged && !harsh => "approved",
             (Standing::Stands, Says::Yes) => "approved",
             (Standing::Stands, _) => "changes_requested",
-            (Standing::DismissedBy(_) | Standing::DismissedUnseen, _) => "dismissed",
+            (Standing::DismissedBy(..) | Standing::DismissedUnseen, _) => "dismissed",
         }
     }
 }

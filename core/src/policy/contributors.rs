@@ -43,6 +43,11 @@ impl Contributors {
     }
 }
 
+/// Whether an account, or the person it belongs to, is among the contributors.
+pub(crate) fn contributed(people: &People<'_>, contributors: &Contributors, account: &Account) -> bool {
+    contributors.accounts.contains_key(&account.id) || contributors.persons.contains(&people.person(account.id))
+}
+
 /// The contributors of a pull request, as far as its facts tell.
 pub(crate) fn of_pull_request(people: &People<'_>, pr: &PullRequest) -> Contributors {
     let mut found = Gathering::new(people);
@@ -92,6 +97,9 @@ pub(crate) fn of_bare_commits(
     let mut found = Gathering::new(people);
     for commit in &change.bare_commits {
         found.commit(commit);
+    }
+    for push in &change.bare_pushes {
+        found.push(push.by.as_ref(), &push.after);
     }
     match landing {
         Some(landing) if landing.kind == LandingKind::Push => found.push(landing.by.as_ref(), &landing.after),

@@ -225,3 +225,28 @@ fn chain(error: &dyn std::error::Error) -> String {
     }
     parts.join(": ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("the reason")]
+    struct Cause;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("in between")]
+    struct Between(#[source] Cause);
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("what went wrong")]
+    struct Whole(#[source] Between);
+
+    #[test]
+    fn a_fault_is_no_clean_answer_and_says_what_it_comes_from() {
+        let faulty = Answer::faulty(&"broken");
+        assert_eq!((faulty.is_clean(), faulty.fault.as_deref()), (false, Some("broken")));
+        assert_eq!(chain(&Whole(Between(Cause))), "in between: the reason");
+        assert_eq!(chain(&Cause), "");
+    }
+}

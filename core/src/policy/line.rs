@@ -15,8 +15,17 @@ pub(crate) enum Place {
     InsideChange,
     /// At or behind what runs now: a rollback or a repeat, which is compared with nothing.
     Behind,
+    /// Behind what runs now, and inside a change that a merge put there.
+    BehindInside,
     /// Not on that line.
     Off,
+}
+
+impl Place {
+    /// At or behind what runs now.
+    pub(crate) fn is_behind(self) -> bool {
+        [Self::Behind, Self::BehindInside].contains(&self)
+    }
 }
 
 /// What is known of the line between what runs now and the target.
@@ -62,7 +71,9 @@ fn place(deployment: &Deployment) -> Place {
     // Without a starting point the line may not have been read: that nothing is known denies by itself.
     let unread = start.is_none() && line.commits.is_empty();
     if start == Some(target) || line.behind.contains(target) {
-        Place::Behind
+        // What runs now, and what was allowed in spite of it, may be gone back to.
+        let inside = !is_allowed_before(deployment) && is_inside_a_change(deployment);
+        if inside && start != Some(target) { Place::BehindInside } else { Place::Behind }
     } else if unread {
         Place::EndOfChange
     } else if !line.commits.contains(target) {
@@ -96,16 +107,16 @@ fn is_allowed_before(deployment: &Deployment) -> bool {
 
 /// Whether the target is a commit of a merge other than its last: nobody approved that state by itself.
 fn is_inside_a_change(deployment: &Deployment) -> bool {
-    let line = &deployment.line.commits;
+    let line: Vec<&CommitSha> = deployment.line.commits.iter().chain(&deployment.line.behind).collect();
     let of_changes = deployment.changes.iter().filter_map(|change| change.landing.as_ref());
     let by_merge = |landing: &&Landing| landing.kind != LandingKind::Push;
     let mut landings = deployment.line.landings.iter().chain(of_changes).filter(by_merge);
     landings.any(|landing| {
         line.iter()
-            .skip_while(|commit| **commit != landing.after)
-            .take_while(|commit| **commit != landing.before)
+            .skip_while(|commit| ***commit != landing.after)
+            .take_while(|commit| ***commit != landing.before)
             .skip(1)
-            .any(|commit| *commit == deployment.target)
+            .any(|commit| **commit == deployment.target)
     })
 }
 

@@ -20,6 +20,8 @@ pub fn merges_of_base(pr: &PullRequest) -> Vec<usize> {
 #[derive(Debug)]
 pub(crate) struct CleanMerges<'a> {
     merges: Vec<&'a Commit>,
+    /// Those that the branch does not hold any more.
+    dropped: &'a [Commit],
     /// What an approval may have been given on and be fresh: the head, and what it reaches through clean merges alone.
     fresh: Vec<&'a CommitSha>,
     /// Why a merge on that way could not be proved.
@@ -46,7 +48,7 @@ impl<'a> CleanMerges<'a> {
             Some(MergeProof::Unproved { why }) => Some(why.as_str()),
             _ => None,
         });
-        Self { merges, fresh, unproved }
+        Self { merges, dropped: &pr.dropped_merges, fresh, unproved }
     }
 
     /// Whether this commit is a clean merge.
@@ -56,7 +58,9 @@ impl<'a> CleanMerges<'a> {
 
     /// Whether this push brought a clean merge and nothing else.
     pub(crate) fn only_pushed(&self, push: &Push) -> bool {
-        self.merges.iter().any(|merge| {
+        let proved = |merge: &&Commit| merge.merge == Some(MergeProof::Mechanical);
+        let dropped = self.dropped.iter().filter(proved);
+        self.merges.iter().copied().chain(dropped).any(|merge| {
             let one = push.source == PushSource::CommitListed || merge.parents.first() == Some(&push.before);
             merge.oid == push.after && one
         })

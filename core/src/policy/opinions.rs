@@ -3,7 +3,7 @@
 //! Invariant: the latest opinion is a person's, over all their accounts; what was dismissed revives nothing; an
 //! opinion that nobody can attribute may be anybody's. Next: `approvals.rs`.
 
-use super::contributors::Contributors;
+use super::contributors::{Contributors, contributed};
 use super::people::{People, PersonKey, Who};
 use super::timeline::until_merge;
 use crate::domain::{Account, PullRequest, Review, ReviewId, ReviewState, TimelineEvent};
@@ -24,8 +24,8 @@ pub(crate) enum Says {
 pub(crate) enum Standing<'a> {
     /// It was not.
     Stands,
-    /// By this account; `None` is one GitHub shows as null.
-    DismissedBy(Option<&'a Account>),
+    /// By this account (`None` is one GitHub shows as null), with those who gave it write access since the opening.
+    DismissedBy(Option<&'a Account>, &'a [Account]),
     /// GitHub shows it as dismissed, and nothing tells when and by whom.
     DismissedUnseen,
 }
@@ -83,8 +83,8 @@ impl<'a> Opinions<'a> {
             match event {
                 TimelineEvent::Reviewed(review) => {
                     let dismissal = pr.timeline.iter().enumerate().find_map(|(at, event)| match event {
-                        TimelineEvent::Dismissed { review: Some(id), was, by } if *id == review.id => {
-                            Some((at < cut, *was, by.as_ref()))
+                        TimelineEvent::Dismissed { review: Some(id), was, by, write_given_by } if *id == review.id => {
+                            Some((at < cut, *was, (by.as_ref(), write_given_by.as_slice())))
                         }
                         _ => None,
                     });
@@ -173,21 +173,26 @@ fn dismissal(
     match standing {
         Standing::Stands => Objects::Yes,
         Standing::DismissedUnseen => Objects::Perhaps,
-        Standing::DismissedBy(by) => match people.who(by) {
-            Who::Person(person) if objector == Some(person) || !contributors.persons.contains(&person) => Objects::No,
+        Standing::DismissedBy(by, write_given_by) => match people.who(by) {
+            Who::Person(person) if objector == Some(person) => Objects::No,
+            // Whoever was lent the access to dismiss it did so for the one who lent it.
+            Who::Person(_) if write_given_by.iter().any(|giver| contributed(people, contributors, giver)) => {
+                Objects::Yes
+            }
+            Who::Person(person) if !contributors.persons.contains(&person) => Objects::No,
             Who::Person(_) | Who::Automation(_) => Objects::Yes,
             Who::Nobody => Objects::Perhaps,
         },
     }
 }
 
+/// A dismissal: whether it came before the merge, what the review had said, and by whom with the givers of their access.
+type Dismissal<'a> = (bool, ReviewState, (Option<&'a Account>, &'a [Account]));
+
 /// What a review said and whether that stands; `None` for one that was never an opinion.
-fn read<'a>(
-    review: &Review,
-    dismissal: Option<(bool, ReviewState, Option<&'a Account>)>,
-) -> Option<(Says, Standing<'a>)> {
+fn read<'a>(review: &Review, dismissal: Option<Dismissal<'a>>) -> Option<(Says, Standing<'a>)> {
     let dismissed = match dismissal {
-        Some((true, _, by)) => Standing::DismissedBy(by),
+        Some((true, _, (by, write_given_by))) => Standing::DismissedBy(by, write_given_by),
         Some((false, ..)) => Standing::Stands,
         None => Standing::DismissedUnseen,
     };

@@ -290,3 +290,27 @@ pub(super) fn plain(text: &str) -> String {
     }
     safe
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_fits_with_its_end_or_is_left_out_and_counted() {
+        let page = |line: &str| {
+            let mut sheet = Sheet::default();
+            sheet.section(10);
+            sheet.put(Kind::Words, "123");
+            sheet.put(Kind::Reason, line);
+            sheet.put(Kind::Reason, "");
+            (sheet.text.clone(), sheet.finish())
+        };
+        assert_eq!(page("12345").0, "123\n12345\n", "ten bytes, and then there is no room for an empty line");
+        for too_long in ["123456", "1234567"] {
+            let (text, told) = page(too_long);
+            assert_eq!(text, "123\n");
+            assert!(told.contains("Left out, since GitHub takes no more: 2 reasons."), "{told}");
+        }
+        assert!(page("12345").1.contains(": 1 reason."));
+    }
+}

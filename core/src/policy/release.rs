@@ -28,7 +28,7 @@ pub(crate) fn of_deployment(judge: &Judge<'_>, facts: &Facts, deployment: &Deplo
         deployers: deployers::of_deployment(judge.people, facts, deployment),
     };
     // A repeat or a rollback is compared with nothing, and without history there is nothing to compare.
-    let compared = release.position.place != Place::Behind && deployment.history_unavailable.is_none();
+    let compared = !release.position.place.is_behind() && deployment.history_unavailable.is_none();
     let changes: Vec<Judged> = deployment
         .changes
         .iter()
@@ -233,8 +233,8 @@ impl Release<'_> {
         attributes.commit("start", start);
         attributes.claim("start_on_line", position.start_on_line);
         attributes.claim("target_on_line", place != Place::Off);
-        attributes.claim("target_ends_change", place == Place::EndOfChange);
-        attributes.claim("target_behind", place == Place::Behind);
+        attributes.claim("target_ends_change", [Place::EndOfChange, Place::Behind].contains(&place));
+        attributes.claim("target_behind", place.is_behind());
         attributes.claim("allowed_before", position.allowed_before);
         attributes.claim("exception_overdue", !deployment.overdue.is_empty());
         self.judge.release(&deployment.environment, attributes)

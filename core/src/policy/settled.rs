@@ -82,7 +82,7 @@ fn is_proved(commit: &Commit) -> bool {
 fn is_whole(pr: &PullRequest, event: &TimelineEvent) -> bool {
     match event {
         TimelineEvent::Reviewed(review) => is_review_whole(pr, review),
-        TimelineEvent::Dismissed { review, was, by } => {
+        TimelineEvent::Dismissed { review, was, by, .. } => {
             review.is_some() && *was != ReviewState::Dismissed && is_known(by.as_ref())
         }
         TimelineEvent::ForcePushed { before, after, by } => {

@@ -186,7 +186,9 @@ pub fn reconcile(asked: &Asked<'_>) -> Result<Reconciled, ReconcileError> {
         _ => Ok(None),
     };
     source.looked_at(of_it, |position, entry| {
-        entry.iter().for_each(|entry| comparison.entry(position, entry));
+        if let Some(entry) = entry {
+            comparison.entry(position, &entry);
+        }
         Ok(())
     })?;
     if let Some(list) = &list {

@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 pub enum What {
     /// A pull request.
     PullRequest(PullRequestNumber),
+    /// The open pull requests that were judged at this head.
+    Head(CommitSha),
     /// A workflow run: the gates it waits at, and how its deployments ended.
     Run(RunId),
     /// A deployment that nobody showed us with a run.
@@ -50,6 +52,7 @@ impl Subject {
         let repository = self.repository.id;
         match &self.what {
             What::PullRequest(number) => format!("repository:{repository}/pull_request:{number}"),
+            What::Head(head) => format!("repository:{repository}/head:{head}"),
             What::Run(run) => format!("repository:{repository}/run:{run}"),
             What::Deployment(id) => format!("repository:{repository}/deployment:{id}"),
             What::MergeGroup { head, .. } => format!("repository:{repository}/merge_group:{head}"),
@@ -61,7 +64,7 @@ impl Subject {
     pub fn class(&self) -> u8 {
         match self.what {
             What::Run(_) => 0,
-            What::PullRequest(_) | What::MergeGroup { .. } => 1,
+            What::PullRequest(_) | What::Head(_) | What::MergeGroup { .. } => 1,
             What::Branch { .. } | What::Deployment(_) => 2,
         }
     }

@@ -15,6 +15,7 @@ use crate::store::observations::Seen;
 use countersign_core::domain::{Observation, Run};
 use serde::Deserialize;
 use serde_json::json;
+use std::collections::BTreeSet;
 use time::{Duration, OffsetDateTime};
 
 /// GitHub starts no longer chains (<https://docs.github.com/en/actions/reference/events-that-trigger-workflows#workflow_run>).
@@ -103,12 +104,13 @@ pub(super) async fn complete(
 async fn before(look: &Look<'_>, run: &Run, at: OffsetDateTime) -> Result<Option<RunPayload>, GitHubError> {
     let Some(trigger) = trigger(look, run).await? else { return Ok(None) };
     let Some(runs) = created(look, at - LONGEST, at).await? else { return Ok(None) };
+    let taken = taken(look, run, &trigger, &runs).await?;
     let mut candidates = Vec::new();
     for latest in runs.into_iter().filter(|latest| latest.id != run.id.0 && trigger.waits_for(latest)) {
         for number in 1..=latest.run_attempt {
             let attempt =
                 if number == latest.run_attempt { latest.clone() } else { run::read(look, latest.id, number).await? };
-            if let Some(moment) = trigger.moment(&attempt, at) {
+            if let Some(moment) = trigger.moment(&attempt, at).filter(|_| !taken.contains(&(latest.id, number))) {
                 candidates.push((attempt, moment));
             }
         }
@@ -118,6 +120,27 @@ async fn before(look: &Look<'_>, run: &Run, at: OffsetDateTime) -> Result<Option
     };
     let nearest = SOON.map(near).into_iter().find(|some| !some.is_empty());
     Ok(nearest.and_then(|some| the_one(some, &trigger, run, at)))
+}
+
+/// The attempts that are known to have started another run of the same workflow: an attempt ends once, and starts one run
+/// of each workflow that waits for that.
+async fn taken(
+    look: &Look<'_>,
+    run: &Run,
+    trigger: &Trigger,
+    runs: &[RunPayload],
+) -> Result<BTreeSet<(u64, u64)>, GitHubError> {
+    if trigger.types.len() != 1 {
+        return Ok(BTreeSet::new());
+    }
+    let siblings = runs.iter().filter(|other| other.event == EVENT && other.path == run.path && other.id != run.id.0);
+    let topics: Vec<String> = siblings.map(|other| format!("run:{}", other.id)).collect();
+    let observed = look.store.observed(look.repository.id, &topics).await?;
+    let followed = observed.into_iter().filter_map(|seen| match seen {
+        Observation::RunFollowed { followed, .. } => Some((followed.id.0, followed.this.number.0)),
+        _ => None,
+    });
+    Ok(followed.collect())
 }
 
 /// What the workflow file of this very run says that it waits for.

@@ -6,7 +6,9 @@
 use super::Look;
 use crate::github::node::{PullRequestNode, RollupCommit, account};
 use crate::settings::ticket_pattern;
-use countersign_core::domain::{AccountKind, CheckResult, CommitSha, PullRequest, TimelineEvent};
+use countersign_core::domain::{
+    AccountKind, CheckResult, CommitSha, Observation, PullRequest, PullRequestState, TimelineEvent,
+};
 use regex::Regex;
 
 /// So many references say what a change is about.
@@ -88,6 +90,37 @@ impl Demands {
         results.sort();
         results.dedup();
         Some(results)
+    }
+
+    /// Of a merged pull request those results hold that were seen first; what ends after the merge comes too late. `whole`: all
+    /// of them are shown.
+    pub(super) fn at_merge(
+        &self,
+        pull_request: &mut PullRequest,
+        observed: &[&Observation],
+        learned: &mut Vec<Observation>,
+        whole: bool,
+    ) {
+        let Some(now) = pull_request.checks.clone().filter(|_| pull_request.state == PullRequestState::Merged) else {
+            return;
+        };
+        let first = observed.iter().find_map(|seen| match seen {
+            Observation::ChecksAtMerge { number, asked, results }
+                if *number == pull_request.number && *asked == self.checks =>
+            {
+                Some(results)
+            }
+            _ => None,
+        });
+        match first {
+            Some(first) => pull_request.checks = Some(first.clone()),
+            None if whole => learned.push(Observation::ChecksAtMerge {
+                number: pull_request.number,
+                asked: self.checks.clone(),
+                results: now,
+            }),
+            None => {}
+        }
     }
 
     fn results_on(&self, commit: &RollupCommit, results: &mut Vec<CheckResult>, missing: &mut Vec<String>) {

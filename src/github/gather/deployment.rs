@@ -139,14 +139,36 @@ pub async fn unread(
     asked: &Asked,
     error: &GitHubError,
 ) -> Result<Deployment, GitHubError> {
+    let run = &gathered.run;
+    Ok(Deployment { run: Some(run.clone()), ..nothing_but(look, asked, run.head_commit.clone(), error).await? })
+}
+
+/// The same, where GitHub does not even show the run.
+pub async fn without_run(look: &Look<'_>, asked: &Asked, error: &GitHubError) -> Result<Deployment, GitHubError> {
+    let record = match asked.deployment {
+        Some(id) => record(look, id).await.ok(),
+        None => None,
+    };
+    let target = record.as_ref().map_or_else(|| CommitSha::new("0".repeat(40)), |record| record.commit.clone());
+    let mut known = Deployment { record, ..nothing_but(look, asked, target, error).await? };
+    known.missing.push("who started the run".to_owned());
+    Ok(known)
+}
+
+async fn nothing_but(
+    look: &Look<'_>,
+    asked: &Asked,
+    target: CommitSha,
+    error: &GitHubError,
+) -> Result<Deployment, GitHubError> {
     Ok(Deployment {
         environment: asked.environment.clone(),
         record: None,
-        run: Some(gathered.run.clone()),
+        run: None,
         request: asked.request.clone(),
         exception: None,
         overdue: Vec::new(),
-        target: gathered.run.head_commit.clone(),
+        target,
         approval: EnvironmentApproval { asked: None, given_by: Vec::new() },
         start: starting_point(look, &asked.environment).await?,
         line: Line::default(),
@@ -191,11 +213,9 @@ async fn record(look: &Look<'_>, id: DeploymentId) -> Result<DeploymentRecord, G
 }
 
 fn approval(said: &AtGate, run: &Run, environment: &str, observed: &[Observation]) -> EnvironmentApproval {
-    let asked = said.approval_asked;
-    let in_this_attempt = asked && run.this.number == run.first.number;
+    let in_this_attempt = run.this.number == run.first.number;
     let mut given_by = if in_this_attempt { said.approved_by.clone() } else { Vec::new() };
-    // GitHub's list does not say which attempt an approval was given for, and is not asked once the environment asks for
-    // no approval any more; the deliveries tell.
+    // GitHub's list does not say which attempt an approval was given for; the deliveries tell.
     for seen in observed {
         if let Observation::EnvironmentApproved { attempt, environment: named, by, .. } = seen
             && *attempt == run.this.number
@@ -205,7 +225,8 @@ fn approval(said: &AtGate, run: &Run, environment: &str, observed: &[Observation
             given_by.push(Some(by.clone()));
         }
     }
-    EnvironmentApproval { asked: Some(asked), given_by }
+    // What was approved had asked for it, though the environment asks no more: its reviewers may be gone.
+    EnvironmentApproval { asked: Some(said.approval_asked || !given_by.is_empty()), given_by }
 }
 
 /// What allowed this very commit here before: a decision, or the settings, since the baseline counts as allowed.

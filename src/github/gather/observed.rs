@@ -19,9 +19,11 @@ pub(super) fn topics_of_others(pull_request: &PullRequest) -> Vec<String> {
     commits.chain(reviewers(pull_request).iter().map(|id| format!("account:{id}"))).collect()
 }
 
+/// Those whose say needs write access: reviewers, and whoever dismissed what they said.
 fn reviewers(pull_request: &PullRequest) -> BTreeSet<AccountId> {
     let reviewers = pull_request.timeline.iter().filter_map(|event| match event {
         TimelineEvent::Reviewed(review) => review.by.as_ref().map(|by| by.id),
+        TimelineEvent::Dismissed { by, .. } => by.as_ref().map(|by| by.id),
         _ => None,
     });
     reviewers.collect()
@@ -132,11 +134,15 @@ pub(super) fn of_others(pull_request: &mut PullRequest, observed: &[&Observation
             _ => {}
         }
     }
+    let givers = |to: Option<&Account>| -> Vec<Account> {
+        let theirs = given.iter().filter(|(whom, _)| to.is_some_and(|to| to.id == *whom));
+        theirs.map(|(_, by)| (*by).clone()).collect()
+    };
     for event in &mut pull_request.timeline {
-        if let TimelineEvent::Reviewed(review) = event {
-            let reviewer = review.by.as_ref().map(|by| by.id);
-            let by = given.iter().filter(|(to, _)| Some(*to) == reviewer).map(|(_, by)| (*by).clone());
-            review.write_given_by = by.collect();
+        match event {
+            TimelineEvent::Reviewed(review) => review.write_given_by = givers(review.by.as_ref()),
+            TimelineEvent::Dismissed { by, write_given_by, .. } => *write_given_by = givers(by.as_ref()),
+            _ => {}
         }
     }
 }

@@ -1,13 +1,16 @@
-//! Who wrote or brought what went out where no release could be compared: commits beside the production branch, the first
-//! ones of all, a way back, a history that could not be read.
+//! Who wrote or brought what went out, as is known by now: what an exception lets through may lie beside the production branch,
+//! or have been judged before everything about it was known.
 //!
-//! Invariant: it only ever adds people; what cannot be read is an error.
+//! Invariant: it only ever adds people; what cannot be read is an error, and that somebody is not known is said.
 
 use super::{Look, line, pull_request, release};
 use crate::github::client::GitHubError;
 use crate::github::event::AccountPayload;
 use crate::settings::same_environment;
-use countersign_core::domain::{Account, Commit, CommitSha, Observation, PullRequestNumber, RunId, TimelineEvent};
+use countersign_core::domain::{
+    Account, AccountKind, Commit, CommitSha, Observation, PullRequestNumber, RunId, TimelineEvent,
+};
+use countersign_core::policy;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,12 +35,25 @@ struct Environment {
     name: String,
 }
 
+/// People who had a part in something.
+#[derive(Debug, Default)]
+pub struct Participants {
+    /// Their accounts.
+    pub people: Vec<Account>,
+    /// Somebody else pushed to it, and nobody knows who.
+    pub others: bool,
+}
+
 /// Everyone behind what lies between two commits, and behind the second; without a first, behind the newest hundred.
 pub async fn of_commits(
     look: &Look<'_>,
     from: Option<&CommitSha>,
     target: &CommitSha,
-) -> Result<Vec<Account>, GitHubError> {
+) -> Result<Participants, GitHubError> {
+    if from == Some(target) {
+        // It ran already: nothing went out.
+        return Ok(Participants::default());
+    }
     let between = match from {
         // What ran may be gone.
         Some(from) => line::reached(look, from, target).await.map(Some).or_else(|error| match error {
@@ -75,29 +91,41 @@ pub async fn of_commits(
         }
         numbers.extend(node.associated_pull_requests.iter().flat_map(|page| &page.nodes).map(|one| one.number));
     }
-    let topics: Vec<String> = oids.iter().map(|oid| format!("commit:{oid}")).collect();
-    for seen in look.store.observed(look.repository.id, &topics).await? {
-        if let Observation::CommitListed { by: Some(by), .. } = &seen
-            && !by.is_merge_queue()
-        {
-            add(Some(by));
-        }
-    }
     let numbers: Vec<PullRequestNumber> = numbers.into_iter().map(PullRequestNumber).collect();
+    let (mut others, mut merged_as) = (false, BTreeSet::new());
     for pr in pull_request::gather(look, &numbers).await?.pull_requests {
+        merged_as.extend(pr.timeline.iter().filter_map(|event| match event {
+            TimelineEvent::Merged { commit, .. } => commit.clone(),
+            _ => None,
+        }));
+        others |= policy::push_gap(&pr).is_some() || !pr.missing.is_empty();
+        let pushers = pr.pushes.iter().map(|push| push.by.as_ref());
+        let by_person = |account: Option<&Account>| account.is_some_and(|account| account.kind == AccountKind::User);
+        others |= pushers.clone().any(|by| by.is_none());
+        let by_people_alone = pushers.clone().chain([pr.opener.as_ref()]).all(by_person);
         add(pr.opener.as_ref());
-        for account in pr.pushes.iter().filter_map(|push| push.by.as_ref()).chain(pr.commits.iter().flat_map(named_in))
-        {
+        for account in pushers.flatten().chain(pr.commits.iter().flat_map(named_in)) {
             add(Some(account));
         }
-        for event in &pr.timeline {
+        let merged = |event: &&TimelineEvent| matches!(event, TimelineEvent::Merged { .. });
+        for event in pr.timeline.iter().take_while(|event| !merged(event)).filter(|_| !by_people_alone) {
+            // Whoever was assigned by then answers for automation.
             if let TimelineEvent::Assigned { who, by } = event {
                 add(who.as_ref());
                 add(by.as_ref());
             }
         }
     }
-    Ok(people.into_values().collect())
+    let topics: Vec<String> = oids.iter().map(|oid| format!("commit:{oid}")).collect();
+    for seen in look.store.observed(look.repository.id, &topics).await? {
+        match &seen {
+            // GitHub pushes what it merges for whoever merged, who brings nothing by that.
+            Observation::CommitListed { onto: Some(onto), .. } if merged_as.contains(onto) => {}
+            Observation::CommitListed { by: Some(by), .. } if !by.is_merge_queue() => add(Some(by)),
+            _ => {}
+        }
+    }
+    Ok(Participants { people: people.into_values().collect(), others })
 }
 
 fn named_in(commit: &Commit) -> Vec<&Account> {

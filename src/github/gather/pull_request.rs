@@ -152,6 +152,7 @@ async fn complete(look: &Look<'_>, demands: &Demands, node: PullRequestNode) -> 
         commits,
         pushes: known_pushes,
         on_base: vec![CommitSha::new(node.base_ref_oid.clone())],
+        dropped_merges: Vec::new(),
         timeline: Vec::with_capacity(timeline.len()),
         checks: None,
         tickets: demands.tickets(texts.iter().map(String::as_str)),
@@ -169,7 +170,10 @@ async fn complete(look: &Look<'_>, demands: &Demands, node: PullRequestNode) -> 
             pull_request.timeline.push(event);
         }
     }
+    let unread = pull_request.missing.len();
     pull_request.checks = demands.results(&node, &pull_request.timeline, &mut pull_request.missing);
+    let whole = unread == pull_request.missing.len();
+    demands.at_merge(&mut pull_request, &seen, &mut learned, whole);
     observed::of_pull_request(&mut pull_request, &seen, &mut learned);
     let others = look.store.observed(look.repository.id, &observed::topics_of_others(&pull_request)).await?;
     seen.extend(&others);
@@ -181,6 +185,7 @@ async fn complete(look: &Look<'_>, demands: &Demands, node: PullRequestNode) -> 
     recalled::pull_request(look, &mut pull_request).await?;
     runs::complete(look, &mut pull_request, node.created_at.as_deref(), &observed_of_it).await?;
     merges::complete(look, &mut pull_request).await?;
+    merges::dropped(look, &mut pull_request, &node.base_ref_oid).await?;
     merge_bases(look, &mut pull_request, &reviewed, &node.base_ref_oid).await?;
     Ok(pull_request)
 }
@@ -296,6 +301,7 @@ fn event(entry: &TimelineNode, missing: &mut Vec<String>, reviewed: &mut Vec<Rev
                 .map(ReviewId),
             was: state(entry.previous_review_state.as_deref()).unwrap_or(ReviewState::Dismissed),
             by: actor(),
+            write_given_by: Vec::new(),
         },
         "BaseRefChangedEvent" => TimelineEvent::Retargeted {
             from: entry.previous_ref_name.clone().unwrap_or_default(),

@@ -97,7 +97,7 @@ pub(super) async fn complete(
         return Ok(());
     }
     let path = activity_path(look, &pull_request.head_branch);
-    let mut learned = Vec::new();
+    let (mut learned, mut listed) = (Vec::new(), Vec::new());
     for activity in look.client.get_all::<Activity>(&path).await? {
         let landing = activity.landing();
         let push =
@@ -106,8 +106,19 @@ pub(super) async fn complete(
             repository: look.repository.id,
             observation: Observation::Pushed { branch: pull_request.head_branch.clone(), push: push.clone() },
         });
-        pull_request.pushes.push(push);
+        listed.push(push);
     }
+    // A check suite says who pushed, and not to which branch: where this one came to the commit by another movement, that was
+    // a push elsewhere. Whoever made it brought the commit all the same.
+    for push in pull_request.pushes.iter_mut().filter(|push| push.source == PushSource::CheckSuite) {
+        let here = listed.iter().filter(|seen| seen.after == push.after);
+        let elsewhere = here.clone().next().is_some() && !here.clone().any(|seen| seen.before == push.before);
+        if elsewhere {
+            push.source = PushSource::CommitListed;
+            push.before = push.after.clone();
+        }
+    }
+    pull_request.pushes.extend(listed);
     look.store.observe(learned, look.now).await?;
     tidy(&mut pull_request.pushes);
     left_on_base(look, pull_request, observed).await
@@ -179,7 +190,7 @@ async fn left_on_base(
 }
 
 /// Whether the base contains a commit now.
-async fn is_on(look: &Look<'_>, base: &CommitSha, commit: &CommitSha) -> Result<bool, GitHubError> {
+pub(super) async fn is_on(look: &Look<'_>, base: &CommitSha, commit: &CommitSha) -> Result<bool, GitHubError> {
     match merge_base(look, base.as_str(), commit).await {
         Ok(merge_base) => Ok(merge_base == *commit),
         // GitHub forgets what no branch holds.

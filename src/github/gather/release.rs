@@ -10,7 +10,9 @@ use crate::github::client::GitHubError;
 use crate::github::node::{AssociatedPullRequest, CommitNode};
 use crate::github::query;
 use crate::store::kept::LineCommit;
-use countersign_core::domain::{ChangeInRelease, Commit, CommitSha, Landing, LandingKind, Line, PullRequestNumber};
+use countersign_core::domain::{
+    ChangeInRelease, Commit, CommitSha, Landing, LandingKind, Line, Observation, PullRequestNumber, Push, PushSource,
+};
 use serde_json::json;
 use std::collections::{BTreeMap, HashMap};
 
@@ -101,7 +103,35 @@ pub(super) async fn changes(
             change.bare_commits.push(commit);
         }
     }
+    pushed_elsewhere(look, &mut changes).await?;
     Ok((line, changes))
+}
+
+/// Adds to commits without a pull request who was seen to push them, wherever that was.
+async fn pushed_elsewhere(look: &Look<'_>, changes: &mut [ChangeInRelease]) -> Result<(), GitHubError> {
+    let bare = changes.iter().flat_map(|change| &change.bare_commits);
+    let topics: Vec<String> = bare.map(|commit| format!("commit:{}", commit.oid)).collect();
+    if topics.is_empty() {
+        return Ok(());
+    }
+    let observed = look.store.observed(look.repository.id, &topics).await?;
+    for change in changes {
+        let own = |oid: &CommitSha| change.bare_commits.iter().any(|commit| commit.oid == *oid);
+        let pushed = observed.iter().filter_map(|seen| match seen {
+            Observation::CommitListed { by: Some(by), .. } if by.is_merge_queue() => None,
+            Observation::CommitListed { commit, by, .. } if own(commit) => Some(Push {
+                before: commit.clone(),
+                after: commit.clone(),
+                by: by.clone(),
+                source: PushSource::CommitListed,
+            }),
+            _ => None,
+        });
+        change.bare_pushes = pushed.collect();
+        change.bare_pushes.sort();
+        change.bare_pushes.dedup();
+    }
+    Ok(())
 }
 
 /// The pull requests that this commit shows as merged into the branch, by number.
@@ -224,6 +254,7 @@ fn cut(line: &Line, target: &CommitSha) -> Vec<ChangeInRelease> {
             pull_request: None,
             asked_as: None,
             bare_commits: Vec::new(),
+            bare_pushes: Vec::new(),
             shown_as_merged: Vec::new(),
             tickets: None,
             missing,

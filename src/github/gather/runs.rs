@@ -12,9 +12,11 @@ use super::run::{self, RunPayload};
 use crate::github::client::GitHubError;
 use crate::github::event::AccountPayload;
 use crate::store::observations::Seen;
-use countersign_core::domain::{Account, DrivingRun, Observation, PullRequest, PullRequestState, PushSource, RunId};
+use countersign_core::domain::{
+    Account, Commit, CommitSha, DrivingRun, Observation, PullRequest, PullRequestState, Push, PushSource, RunId,
+};
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
 
@@ -85,12 +87,35 @@ pub(super) async fn complete(
 /// What `github-actions[bot]` did to it, and when; a branch may be pushed away and back to the same commit.
 type Acts = BTreeMap<String, Vec<OffsetDateTime>>;
 
+/// What is no push to a branch that is seen here.
+const ALONE: [PushSource; 2] = [PushSource::OpenedFromFork, PushSource::CommitListed];
+
+/// The commits of a pull request that are reached from where a push left the branch and not from where it began.
+fn new_by<'p>(pull_request: &'p PullRequest, push: &Push) -> BTreeSet<&'p CommitSha> {
+    let parents: BTreeMap<&CommitSha, &Commit> =
+        pull_request.commits.iter().map(|commit| (&commit.oid, commit)).collect();
+    let reached = |from: &CommitSha| {
+        let (mut found, mut ahead) = (BTreeSet::new(), vec![from]);
+        while let Some(commit) = ahead.pop().and_then(|oid| parents.get(oid)) {
+            if found.insert(&commit.oid) {
+                ahead.extend(&commit.parents);
+            }
+        }
+        found
+    };
+    let before = reached(&push.before);
+    reached(&push.after).into_iter().filter(|oid| !before.contains(oid)).collect()
+}
+
 fn acts(pull_request: &PullRequest) -> Acts {
     let opened = pull_request.opener.iter().filter(|opener| opener.is_actions()).map(|_| OPENED.to_owned());
-    let pushed = pull_request
-        .pushes
-        .iter()
-        .filter(|push| push.source != PushSource::OpenedFromFork && push.by.as_ref().is_some_and(Account::is_actions));
+    let by_actions = |push: &&Push| push.by.as_ref().is_some_and(Account::is_actions);
+    let pushes = || pull_request.pushes.iter().filter(by_actions);
+    let of_branch: Vec<&Push> = pushes().filter(|push| !ALONE.contains(&push.source)).collect();
+    // A push to the branch brought all that is new by it: each of these commits is listed too, and needs no moment of its own.
+    let brought: BTreeSet<&CommitSha> = of_branch.iter().flat_map(|push| new_by(pull_request, push)).collect();
+    let elsewhere = pushes().filter(|push| push.source == PushSource::CommitListed && !brought.contains(&push.after));
+    let pushed = of_branch.iter().copied().chain(elsewhere);
     opened.chain(pushed.map(|push| push.after.to_string())).map(|act| (act, Vec::new())).collect()
 }
 

@@ -353,6 +353,7 @@ fn recording(release: &Release, policies: &Policies) -> Recording {
             pull_request: None,
             asked_as: None,
             bare_commits: vec![bare],
+            bare_pushes: Vec::new(),
             shown_as_merged: Vec::new(),
             tickets: None,
             missing: Vec::new(),

@@ -18,6 +18,39 @@ fn with_two_accounts(mut facts: Facts) -> Facts {
     facts
 }
 
+#[test]
+fn whoever_was_lent_the_access_to_dismiss_an_objection_clears_nothing() {
+    let dismissed = |by: &str, giver: &str| {
+        let pull = open().approved(&user("cat")).objected(&user("ben")).dismissed(&user("ben"), Some(&user(by)));
+        let given = pull.with(|pr| {
+            for event in &mut pr.timeline {
+                if let crate::domain::TimelineEvent::Dismissed { write_given_by, .. } = event {
+                    write_given_by.push(user(giver));
+                }
+            }
+        });
+        judge(&with_two_accounts(given.facts())).outcome
+    };
+    assert_eq!(dismissed("rae", "ann"), Deny, "the author lent it");
+    assert_eq!(dismissed("rae", "ann-work"), Deny, "by their other account");
+    assert_eq!(dismissed("rae", "dee"), Outcome::Allow, "somebody uninvolved gave it");
+    assert_eq!(dismissed("ben", "ann"), Outcome::Allow, "who objected may take it back");
+}
+
+#[test]
+fn an_objection_by_the_account_without_access_is_that_of_the_person_who_has_it() {
+    let objected = |by: &str| {
+        let pull = open().approved(&user("cat")).approved(&user("ann-work")).objected(&user(by));
+        let pull = pull.with_review(|review| review.could_write = Some(false));
+        let mut facts = with_two_accounts(pull.facts());
+        // The two accounts are of somebody who is not the author.
+        facts.terms.persons[0].accounts = vec![user("ben").id, user("ann-work").id];
+        judge(&facts)
+    };
+    assert_eq!(objected("ben").outcome, Deny, "the other account may write");
+    assert_eq!(objected("rae").outcome, Outcome::Allow, "nobody of theirs may");
+}
+
 pub(super) const CASES: &[Case] = &[
     carries("approver-is-author", Pending, "who pushed a commit that names somebody else contributed", || {
         open().push(&user("ben"), "b1", &user("ann")).approved(&user("ben")).facts()
@@ -284,6 +317,7 @@ fn a_dismissal_holds_also_where_the_review_is_still_shown_as_an_approval() {
         review,
         was: crate::domain::ReviewState::Approved,
         by: Some(user("cat")),
+        write_given_by: Vec::new(),
     });
     let verdict = judge(&pull.facts());
     assert_eq!(verdict.outcome, Pending);
@@ -299,7 +333,12 @@ fn a_merged_approval_that_is_doubtful_for_one_reason_says_that_one() {
 
 #[test]
 fn what_comes_after_the_merge_and_the_dismissal_of_an_approval_hide_no_objection() {
-    let dismissal = |was| crate::domain::TimelineEvent::Dismissed { review: None, was, by: Some(user("ann")) };
+    let dismissal = |was| crate::domain::TimelineEvent::Dismissed {
+        review: None,
+        was,
+        by: Some(user("ann")),
+        write_given_by: Vec::new(),
+    };
     let (yes, no) = (crate::domain::ReviewState::Approved, crate::domain::ReviewState::ChangesRequested);
     let outcome = |pull: Pull| judge(&pull.facts()).outcome;
     let approved = || open().approved(&user("ben"));

@@ -78,6 +78,7 @@ const OF_A_PULL_REQUEST: &[Way<PullRequest>] = &[
             (review.tree, review.merge_base) = (None, None);
         }
     }),
+    ("the merges that a force-push dropped", |pr, _| pr.dropped_merges.clear()),
     ("all dismissals", |pr, _| pr.timeline.retain(|event| !matches!(event, TimelineEvent::Dismissed { .. }))),
     ("which reviews were dismissed", |pr, _| {
         for event in &mut pr.timeline {

@@ -2,7 +2,8 @@
 
 use super::world::{Pull, account, bot, codes_in, commit, judge, logins, sha, unlinked, user, zeros};
 use crate::domain::{
-    Account, AccountKind, Contribution, Facts, Outcome, Person, Push, PushSource, RepositoryId, TimelineEvent,
+    Account, AccountKind, Commit, Contribution, Facts, MergeProof, Outcome, Person, Push, PushSource, RepositoryId,
+    TimelineEvent,
 };
 use crate::policy::push_gap;
 use Outcome::{Allow, Pending, Undetermined};
@@ -118,6 +119,18 @@ fn force_pushed(before: Option<&str>, after: Option<&str>, source: PushSource) -
 }
 
 #[test]
+fn whoever_pressed_update_before_a_force_push_brought_nothing_where_that_is_proved() {
+    let dropped = |proof: MergeProof, parents: &[&str]| {
+        let merge = Commit { merge: Some(proof), ..commit("b1", parents, &user("ben")) };
+        let pull = force_pushed(Some("b1"), Some("a2"), PushSource::ActivityList);
+        contributors(&pull.with(|pr| pr.dropped_merges.push(merge)).facts())
+    };
+    assert_eq!(dropped(MergeProof::Mechanical, &["a1", "m1"]), ["ann"]);
+    assert_eq!(dropped(MergeProof::Differs, &["a1", "m1"]), ["ann", "ben"]);
+    assert_eq!(dropped(MergeProof::Mechanical, &["x1", "m1"]), ["ann", "ben"], "the push brought more than the merge");
+}
+
+#[test]
 fn a_force_push_is_accounted_for_by_a_push_with_both_its_ends_and_by_nothing_less() {
     let gap = |before, after, source| push_gap(&force_pushed(before, after, source).0);
     let list = PushSource::ActivityList;
@@ -212,7 +225,12 @@ fn a_sponsor_from_the_settings_goes_by_the_login_that_the_pull_request_shows() {
         TimelineEvent::Reviewed(review),
         TimelineEvent::Assigned { who: ann(), by: Some(bot("codegen")) },
         TimelineEvent::Assigned { who: Some(bot("codegen")), by: ann() },
-        TimelineEvent::Dismissed { review: None, was: crate::domain::ReviewState::Approved, by: ann() },
+        TimelineEvent::Dismissed {
+            review: None,
+            was: crate::domain::ReviewState::Approved,
+            by: ann(),
+            write_given_by: Vec::new(),
+        },
         TimelineEvent::Retargeted { from: "a".to_owned(), to: "main".to_owned(), by: ann(), automatic: false },
         TimelineEvent::ForcePushed { before: None, after: Some(sha("c1")), by: ann() },
         TimelineEvent::Merged { by: ann(), commit: None },

@@ -48,6 +48,61 @@ fn what_cannot_be_compared_is_said_once_and_for_one_reason() {
 }
 
 #[test]
+fn whoever_asks_for_the_inside_of_a_change_may_go_to_the_end_of_the_one_before() {
+    let three = Release::of(&[
+        Landed::Merge("m1", good_pull(1, "a1")),
+        Landed::Merge("r1", good_pull(2, "a2")),
+        Landed::Merge("r2", good_pull(3, "a3")),
+    ]);
+    // The second and the third are one rebase.
+    let inside = three.target("r1").with(|deployment| {
+        deployment.line.landings.retain(|landing| landing.after != sha("r1"));
+        let rebase = deployment.line.landings.iter_mut().find(|landing| landing.after == sha("r2"));
+        let rebase = rebase.unwrap();
+        rebase.before = sha("m1");
+        deployment.changes.pop();
+        deployment.changes[1].landing = Some(rebase.clone());
+    });
+    let up_to = |release: Release| judge(&release.facts()).up_to;
+    assert_eq!(codes(inside.clone()), ["commit-off-branch"]);
+    assert_eq!(up_to(inside.clone()), Some(sha("m1")));
+    let unread = inside.clone().with(|deployment| deployment.missing.push("something".to_owned()));
+    assert_eq!(up_to(unread), None, "something about the release is not known");
+    let uncovered = inside.clone().with(|deployment| deployment.changes[0].commits = vec![sha("m0")]);
+    assert_eq!(up_to(uncovered), None, "a commit between belongs to no change");
+    let unanchored = inside.clone().with(|deployment| deployment.line.reaches_start = false);
+    assert_eq!(up_to(unanchored), None, "what runs now is not on the line");
+    let owed = inside.clone().with(|deployment| deployment.overdue.push("x-1".to_owned()));
+    assert_eq!(up_to(owed), None, "nothing goes out before a review that is owed");
+    let off = inside.target("x1");
+    assert_eq!(up_to(off), None, "what is not on the line has nothing before it");
+}
+
+#[test]
+fn the_inside_of_a_change_behind_what_runs_is_no_place_to_go_back_to() {
+    let back = |ends: bool| {
+        Release::good().target("r1").with(move |deployment| {
+            deployment.changes.clear();
+            deployment.start = Some(StartingPoint::Baseline { commit: sha("r2") });
+            deployment.line.commits = vec![sha("r2")];
+            deployment.line.behind = vec![sha("r2"), sha("r1"), sha("base")];
+            let (before, after) = if ends { ("base", "r1") } else { ("base", "r2") };
+            deployment.line.landings = vec![Landing {
+                before: sha(before),
+                after: sha(after),
+                kind: LandingKind::PullRequestMerge,
+                by: Some(user("cat")),
+                at: None,
+            }];
+        })
+    };
+    assert_eq!(codes(back(false)), ["commit-off-branch", "rollback-unknown"]);
+    assert_eq!(codes(back(true)), ["rollback-unknown"]);
+    let allowed = back(false).with(|deployment| deployment.allowed_before = Some("d1".to_owned()));
+    assert_eq!(codes(allowed), Vec::<String>::new());
+}
+
+#[test]
 fn a_commit_inside_a_push_is_a_change_of_its_own_and_one_inside_a_merge_is_not() {
     let pushed = Release::of(&[Landed::Push("b0", user("ann")), Landed::Push("b1", user("ann"))]).with(|deployment| {
         let landing =

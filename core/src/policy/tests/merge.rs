@@ -179,6 +179,7 @@ fn the_dismissal_of_a_review_that_was_not_read_may_hide_an_objection() {
         review: None,
         was: ReviewState::ChangesRequested,
         by: Some(user("ann")),
+        write_given_by: Vec::new(),
     });
     assert_eq!(judge(&pull.facts()).outcome, Undetermined);
 }

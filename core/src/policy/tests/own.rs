@@ -110,6 +110,27 @@ fn a_fault_is_shown_in_the_repositorys_own_file_and_one_for_each_cause() {
 }
 
 #[test]
+fn a_fault_is_shown_at_its_own_place_whatever_stands_before_it() {
+    let before = format!("// Two rules.\n@id(\"fine\") forbid {MERGE} when {{ resource.merged }};\n\n");
+    let shown = |wrong: &str, place: &str| {
+        let text = format!("{before}{wrong}");
+        let own = OwnFile { name: "a.cedar".to_owned(), text: text.clone() };
+        let (_, _, problems) = Policies::lay_beside(&["three-person".to_owned()], &[own]).unwrap();
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        let (from, to) = problems[0].span;
+        assert_eq!((&text[from..to], problems[0].line), (place, 4), "{problems:?}");
+    };
+    let taken = format!("@id(\"review-missing\") forbid {MERGE};");
+    shown(&taken, "@id(\"review-missing\")");
+    let apart = format!("@id(\"fine--2\") forbid {MERGE};");
+    shown(&apart, "@id(\"fine--2\")");
+    let misspelt = format!("@idd(\"x\") forbid {MERGE};");
+    shown(&misspelt, &misspelt);
+    let nameless = format!("@owner(\"shop\") forbid {MERGE};");
+    shown(&nameless, &nameless);
+}
+
+#[test]
 fn the_same_rule_twice_is_one_rule() {
     let own = |name: &str| OwnFile {
         name: name.to_owned(),

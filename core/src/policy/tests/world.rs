@@ -76,6 +76,7 @@ impl Pull {
             head_tree: sha("tree-base"),
             merge_base: Some(sha("base")),
             commits: Vec::new(),
+            dropped_merges: Vec::new(),
             pushes: Vec::new(),
             on_base: vec![sha("base")],
             timeline: Vec::new(),
@@ -149,7 +150,7 @@ impl Pull {
         let review = reviews.find(|review| review.by.as_ref() == Some(of)).expect("a review of theirs");
         let (id, was) = (review.id, review.state);
         review.state = ReviewState::Dismissed;
-        self.event(TimelineEvent::Dismissed { review: Some(id), was, by: by.cloned() })
+        self.event(TimelineEvent::Dismissed { review: Some(id), was, by: by.cloned(), write_given_by: Vec::new() })
     }
 
     pub fn retargeted(self, by: &Account) -> Self {
@@ -170,13 +171,11 @@ impl Pull {
         self.event(TimelineEvent::Merged { by: Some(by.clone()), commit: None })
     }
 
-    /// Changes anything else.
     pub fn with(mut self, change: impl FnOnce(&mut PullRequest)) -> Self {
         change(&mut self.0);
         self
     }
 
-    /// The latest review.
     pub fn with_review(mut self, change: impl FnOnce(&mut Review)) -> Self {
         let mut reviews = self.0.timeline.iter_mut().rev().filter_map(|event| match event {
             TimelineEvent::Reviewed(review) => Some(review),
@@ -255,6 +254,7 @@ impl Release {
                 pull_request,
                 asked_as: None,
                 bare_commits,
+                bare_pushes: Vec::new(),
                 shown_as_merged: Vec::new(),
                 tickets: None,
                 missing: Vec::new(),
