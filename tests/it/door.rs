@@ -208,7 +208,8 @@ async fn signed_nonsense_is_kept_and_does_no_harm() {
         }
     }
     scene.rest().await;
-    assert_eq!(scene.number("SELECT COUNT(*) FROM decisions").await, 0);
+    // Of a run that GitHub does not show nobody can tell; of anything else there is nothing to say.
+    assert_eq!(scene.number("SELECT COUNT(*) FROM decisions WHERE outcome <> 'undetermined' OR run IS NULL").await, 0);
     assert!(scene.stage.world().lock().writes.is_empty());
     scene.is_unharmed();
 }

@@ -7,6 +7,7 @@
 pub mod cell;
 mod changes;
 pub mod deployed;
+mod glance;
 pub mod incidents;
 pub mod kinds;
 mod missing;
@@ -19,11 +20,12 @@ mod words;
 
 pub use cell::Cell;
 pub use deployed::{CommitRow, DeploymentRow};
+pub use glance::glance;
 pub use incidents::{ExceptionRow, GapRow};
 pub use kinds::{GAP_KINDS, GapKind};
 pub use reading::Reading;
 pub use rows::{ChangeRow, Row};
-pub use survey::{Survey, glance};
+pub use survey::Survey;
 pub use totals::Totals;
 
 use serde::{Deserialize, Serialize};

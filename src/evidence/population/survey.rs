@@ -2,13 +2,12 @@
 //!
 //! Invariant: it keeps a few words per attempt to deploy and nothing per change, so a year of changes fits in memory.
 
+use super::glance::{By, Glance, Named, Numbered, OF_WINDOWS};
 use super::windows::Windows;
 use super::{Period, within};
 use countersign_core::domain::{
     AccountId, Decision, DeploymentId, DeploymentsListed, Entry, EntryBody, Exception, Person, RepositoryId,
 };
-use serde::Deserialize;
-use serde_json::Value;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::Range;
 use time::format_description::well_known::Rfc3339;
@@ -16,13 +15,6 @@ use time::{Duration, OffsetDateTime};
 
 /// By how much an entry may be earlier than the one before it: several are made at a time, and wait their turn.
 const TOLERANCE: Duration = Duration::minutes(1);
-
-/// Kinds of entries that tell of stretches of time before them.
-const OF_WINDOWS: [&str; 5] =
-    ["service_started", "outage", "installation_changed", "deliveries_missed", "deliveries_settled"];
-
-/// Other kinds of entries that are read whole.
-const READ_WHOLE: [&str; 2] = ["service_stopped", "deployments_listed"];
 
 /// A deployment, wherever it is.
 type Place = (RepositoryId, DeploymentId);
@@ -124,75 +116,6 @@ impl Became {
         };
         Some(!one(opener) && !self.took_part.iter().any(|account| one(*account)))
     }
-}
-
-#[derive(Deserialize)]
-struct By {
-    id: u64,
-    login: String,
-}
-
-/// What the survey reads of an entry: see [`glance()`].
-#[derive(Deserialize)]
-pub struct Glance {
-    kind: String,
-    time: String,
-    id: Option<String>,
-    subject: Option<String>,
-    decision: Option<String>,
-    deployment: Option<u64>,
-    conclusion: Option<String>,
-    exception: Option<String>,
-    by: Option<Value>,
-    justified: Option<bool>,
-    ended_at: Option<String>,
-    verdict: Option<GlanceVerdict>,
-    facts: Option<GlanceFacts>,
-    repository: Option<Numbered>,
-    #[serde(default)]
-    beside: Vec<u64>,
-    /// All of it, where a glance is not enough.
-    #[serde(skip)]
-    whole: Option<Box<Entry>>,
-}
-
-#[derive(Deserialize)]
-struct Numbered {
-    id: u64,
-}
-
-#[derive(Deserialize)]
-struct GlanceVerdict {
-    outcome: String,
-}
-
-#[derive(Deserialize)]
-struct GlanceFacts {
-    subject: GlanceSubject,
-    repository: Numbered,
-}
-
-#[derive(Deserialize)]
-struct GlanceSubject {
-    #[serde(default)]
-    kind: String,
-    exception: Option<Named>,
-    record: Option<Numbered>,
-}
-
-#[derive(Deserialize)]
-struct Named {
-    id: String,
-}
-
-/// Reads of an entry what the survey takes note of.
-pub fn glance(line: &[u8]) -> Result<Glance, String> {
-    let mut glance: Glance = serde_json::from_slice(line).map_err(|error| error.to_string())?;
-    let excepted = glance.verdict.as_ref().is_some_and(|verdict| verdict.outcome == "exception");
-    if excepted || OF_WINDOWS.contains(&glance.kind.as_str()) || READ_WHOLE.contains(&glance.kind.as_str()) {
-        glance.whole = Some(serde_json::from_slice(line).map_err(|error| error.to_string())?);
-    }
-    Ok(glance)
 }
 
 impl Survey {
