@@ -4,7 +4,8 @@
 //
 // Ends with `N passed, N failed`; exits 1 when something failed or when there is nothing to check. For each operation and
 // event in use a broken answer must be refused as well: a check that cannot fail proves nothing.
-import { readFileSync, readdirSync } from 'node:fs';
+import { createReadStream, readFileSync, readdirSync } from 'node:fs';
+import { createInterface } from 'node:readline';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildSchema, parse, validate } from 'graphql';
@@ -22,9 +23,14 @@ function report(subject, faults) {
   else failures.set(subject, [...(failures.get(subject) ?? []), faults]);
 }
 
-function recordings(directory) {
-  const files = readdirSync(directory).filter((name) => name.endsWith('.jsonl'));
-  return files.flatMap((name) => readFileSync(join(directory, name), 'utf8').split('\n').filter(Boolean).map((line) => JSON.parse(line)));
+/** Line by line: what a whole corpus says is longer than a string may be. */
+async function recordings(directory) {
+  const records = [];
+  for (const name of readdirSync(directory).filter((name) => name.endsWith('.jsonl'))) {
+    const lines = createInterface({ input: createReadStream(join(directory, name), 'utf8'), crlfDelay: Infinity });
+    for await (const line of lines) if (line) records.push(JSON.parse(line));
+  }
+  return records;
 }
 
 function grouped(records, key) {
@@ -237,7 +243,7 @@ if (!directory) {
   console.error('usage: node contract.mjs RECORDINGS');
   process.exit(1);
 }
-const all = recordings(directory);
+const all = await recordings(directory);
 checkSubset();
 checkQueries(all.filter((r) => r.kind === 'graphql'));
 checkRest(all.filter((r) => r.kind === 'rest'));
