@@ -137,14 +137,14 @@ impl Own {
         let words: Vec<String> = missing.map(|(key, text)| format!("@{key}({text:?})\n")).collect();
         let words = words.concat();
         let this = |whole: String| Rule { added: whole.len() - text.len(), text: whole, file: file.clone(), at };
-        let whole = format!("{words}{text}");
+        let (whole, end) = (format!("{words}{text}"), at + text.len());
         // Another rule of that code: what would be deployed changes it, or several files share a code. All of them hold.
         for number in 1.. {
             let name_of_rule = if number == 1 { id.to_owned() } else { format!("{id}{AGAIN}{number}") };
             let text = whole.replacen(&format!("@id(\"{id}\")"), &format!("@id(\"{name_of_rule}\")"), 1);
             if number > 1 && text == whole {
                 let message = format!("`{id}` is there twice");
-                return self.problems.push(Problem::whole(name, message).at(&file.text, (at, at + whole.len())));
+                return self.problems.push(Problem::whole(name, message).at(&file.text, (at, end)));
             }
             match self.files.entry(format!("repository/{name_of_rule}.cedar")) {
                 Entry::Vacant(place) => {

@@ -124,7 +124,13 @@ fn a_fault_is_shown_at_its_own_place_whatever_stands_before_it() {
     shown(&taken, "@id(\"review-missing\")");
     let apart = format!("@id(\"fine--2\") forbid {MERGE};");
     shown(&apart, "@id(\"fine--2\")");
-    let misspelt = format!("@idd(\"x\") forbid {MERGE};");
+    let later = format!("@owner(\"shop\") @id(\"review-missing\") forbid {MERGE};");
+    shown(&later, "@id(\"review-missing\")");
+    let later = format!("@owner(\"shop\") @id(\"fine--2\") forbid {MERGE};");
+    shown(&later, "@id(\"fine--2\")");
+    let twice = format!("@id ( \"fine\" ) forbid {MERGE} when {{ !resource.merged }};");
+    shown(&twice, &twice);
+    let misspelt = format!("@owner(\"shop\") @idd(\"x\") forbid {MERGE};");
     shown(&misspelt, &misspelt);
     let nameless = format!("@owner(\"shop\") forbid {MERGE};");
     shown(&nameless, &nameless);

@@ -52,6 +52,8 @@ fn no_pack_and_an_unknown_pack_are_errors() {
         "there is no policy pack `five-person`: name one of `three-person`, \
          `two-person`, `release-approver`, `unattended`, `tested`, `ticketed`"
     );
+    let error = Policies::builtin(&["tree-person".to_owned()]).unwrap_err();
+    assert!(error.to_string().contains("`tree-person` (did you mean `three-person`?)"), "{error}");
 }
 
 #[test]
