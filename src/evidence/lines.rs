@@ -69,7 +69,8 @@ pub(super) fn in_order<T: Send>(
         // Where this thread leaves early, nobody takes what the others have, and they end.
         for turn in in_turn {
             let found = match turn {
-                Ok(found) => found.recv().unwrap_or_default(),
+                // Lines that nobody looked at are not passed over.
+                Ok(found) => found.recv().map_err(|_| EvidenceError::wrong(ENTRIES, "it cannot be read"))?,
                 Err(End::Whole) => return Ok(()),
                 Err(End::TooMany) => {
                     let what = format!("it has more than the {} entries of frontiers.json", range.end - range.start);
