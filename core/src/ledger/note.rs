@@ -323,6 +323,10 @@ mod tests {
         let signed = other().sign(TEXT).unwrap() + SIGNATURE;
         let note = Note::parse(&signed).unwrap();
         assert_eq!(note.verify(std::slice::from_ref(&peter)).unwrap(), TEXT);
+        let signers =
+            ["EnochRoot+".to_owned() + &hex::encode(other().verifying_key().id()), "PeterNeumann+c74f20a3".into()];
+        assert_eq!(note.unproved_signers().collect::<Vec<_>>(), signers);
+        assert!(signers.iter().all(|signer| note.names(signer)) && !note.names("PeterNeumann+c74f20a4"));
         assert_eq!(note.verify(&[other().verifying_key(), peter.clone()]).unwrap(), TEXT);
         let unsigned = Note::parse(&other().sign(TEXT).unwrap()).unwrap();
         assert_eq!(unsigned.verify(&[peter]).unwrap_err().to_string(), "not signed by `PeterNeumann`");

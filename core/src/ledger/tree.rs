@@ -257,6 +257,14 @@ mod tests {
             assert_eq!(root_of(&leaves[..size]), defined(&leaves[..size]));
             let again = Frontier::from_peaks(frontier.size(), frontier.peaks().to_vec()).unwrap();
             assert_eq!(again, frontier);
+            let places = frontier.nodes().map(|(node, hash)| (node.level, node.index, hash));
+            let spans = places.map(|(level, index, hash)| {
+                let first = usize::try_from(index << level).unwrap();
+                (first + (1 << level), hash == defined(&leaves[first..first + (1 << level)]))
+            });
+            let spans: Vec<(usize, bool)> = spans.collect();
+            assert!(spans.iter().all(|(_, its_own)| *its_own), "at size {size}");
+            assert_eq!(spans.last().map_or(0, |(end, _)| *end), size, "the peaks cover all of it");
             frontier.push(leaves[size]).unwrap();
         }
     }

@@ -120,8 +120,8 @@ impl Own {
         }
         let Some(id) = id else {
             let problem = without_id(name, &text, rule);
-            let (from, to) = problem.span;
-            return self.problems.push(problem.at(&file.text, (at + from, at + to)));
+            let end = at + problem.span.1;
+            return self.problems.push(problem.at(&file.text, (at, end)));
         };
         if self.taken.iter().any(|code| code == id) || BRANCHES.iter().any(|branch| branch.code == id) {
             let message = format!("`{id}` is a reason code of Countersign's own: take another");
