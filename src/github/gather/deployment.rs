@@ -92,8 +92,8 @@ pub async fn gather(
         overdue: Vec::new(),
         target,
     };
+    let branch = production_branch(look, &default_branch);
     if let Some(start) = deployment.start.as_ref().map(|start| start.commit().clone()) {
-        let branch = production_branch(look, &default_branch);
         let pushed_by = pushed_by.as_ref();
         let wanted = line::Asked { branch: &branch, start: &start, target: &deployment.target, pushed_by };
         let line = match tip {
@@ -119,8 +119,21 @@ pub async fn gather(
             }
             Err(error) => return Err(error),
         }
+    } else if let Some(tip) = tip {
+        deployment.line = alone(look, &branch, &deployment.target, tip).await?;
     }
     Ok(Gathered { deployment, default_branch, own_rules })
+}
+
+/// The line where nothing is known to run: it tells whether the target is on it, and is compared with nothing.
+async fn alone(look: &Look<'_>, branch: &str, target: &CommitSha, tip: line::Tip) -> Result<Line, GitHubError> {
+    let end = tip.commit.clone();
+    match line::gather(look, &line::Asked { branch, start: target, target, pushed_by: None }, tip).await {
+        Ok(found) => Ok(Line { reaches_start: false, ..found.line }),
+        // Nothing that the branch has in common with it, or no such commit at all.
+        Err(GitHubError::NotFound(_)) => Ok(Line { commits: vec![end], ..Line::default() }),
+        Err(error) => Err(error),
+    }
 }
 
 /// The GraphQL id of a deployment, where a delivery named it.
