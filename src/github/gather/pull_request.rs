@@ -4,6 +4,7 @@
 //! GitHub shows now.
 
 use super::demands::Demands;
+use super::merges::OnBase;
 use super::{Look, access, merges, observed, own_rules, pushes, recalled, runs, settled};
 use crate::github::client::GitHubError;
 use crate::github::node::{BigInt, Page, PullRequestCommit, PullRequestNode, ReviewCommit, TimelineNode, account};
@@ -88,6 +89,7 @@ pub async fn gather(look: &Look<'_>, numbers: &[PullRequestNumber]) -> Result<Ga
         }
         gathered.default_branch = repository.default_branch_ref.map(|branch| branch.name).unwrap_or_default();
         gathered.own_rules = own_rules::read(repository.rules.take());
+        let mut read_now = Vec::with_capacity(some.len());
         for (place, number) in some.iter().enumerate() {
             let node = repository.fields.remove(&format!("p{place}")).unwrap_or_default();
             if node.is_null() {
@@ -97,10 +99,12 @@ pub async fn gather(look: &Look<'_>, numbers: &[PullRequestNumber]) -> Result<Ga
             if let Some(second) = node.landed.as_ref().and_then(|landed| landed.parents.nodes.get(1)) {
                 gathered.second_parents.insert(*number, CommitSha::new(second.oid.clone()));
             }
-            gathered.pull_requests.push(complete(look, &demands, node).await?);
+            read_now.push(complete(look, &demands, node).await?);
         }
-        let just_read = gathered.pull_requests.len().saturating_sub(some.len());
-        settled::keep(look, &demands, gathered.pull_requests.get(just_read..).unwrap_or_default()).await?;
+        merges::dropped(look, &mut read_now).await?;
+        let read_now: Vec<PullRequest> = read_now.into_iter().map(|one| one.pull_request).collect();
+        settled::keep(look, &demands, &read_now).await?;
+        gathered.pull_requests.extend(read_now);
     }
     Ok(gathered)
 }
@@ -109,7 +113,7 @@ fn read<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, GitHubError> 
     serde_json::from_value(value).map_err(|error| GitHubError::Unreadable(error.to_string()))
 }
 
-async fn complete(look: &Look<'_>, demands: &Demands, node: PullRequestNode) -> Result<PullRequest, GitHubError> {
+async fn complete(look: &Look<'_>, demands: &Demands, node: PullRequestNode) -> Result<OnBase, GitHubError> {
     let number = PullRequestNumber(node.number);
     let topics = observed::topics(number, &node.head_ref_name, &node.base_ref_name);
     let observed_of_it = look.store.observed(look.repository.id, &topics).await?;
@@ -185,9 +189,8 @@ async fn complete(look: &Look<'_>, demands: &Demands, node: PullRequestNode) -> 
     recalled::pull_request(look, &mut pull_request).await?;
     runs::complete(look, &mut pull_request, node.created_at.as_deref(), &observed_of_it).await?;
     merges::complete(look, &mut pull_request).await?;
-    merges::dropped(look, &mut pull_request, &node.base_ref_oid).await?;
     merge_bases(look, &mut pull_request, &reviewed, &node.base_ref_oid).await?;
-    Ok(pull_request)
+    Ok(OnBase { pull_request, base: CommitSha::new(node.base_ref_oid) })
 }
 
 async fn all_commits(
