@@ -24,6 +24,9 @@ const LOOKS: u32 = 5;
 /// How often something that time does not heal is tried before it is given up, loudly.
 const TRIES: u32 = 8;
 
+/// The event by which GitHub tells that a deployment was created.
+const DEPLOYMENT: &str = "deployment";
+
 const LONGEST_DELAY: Duration = Duration::from_mins(5);
 
 /// The worker.
@@ -123,9 +126,14 @@ impl Worker {
                 tracing::debug!(delivery.id = delivery.id, event = delivery.event, ?subject, "read");
                 let subject = subject.and_then(|subject| {
                     let key = subject.key();
-                    // GitHub tells of a deployment and asks about it at once; whoever waits for the answer does not wait for the pace.
-                    let waits = delivery.event == RULE_ASKS;
-                    let due_at = self.looked.get(&key).filter(|_| !waits).map_or(0, |at| at + pace);
+                    let rested = self.looked.get(&key).map_or(0, |at| at + pace);
+                    let due_at = match delivery.event.as_str() {
+                        // Whoever waits for the answer does not wait for the pace.
+                        RULE_ASKS => 0,
+                        // Where our rule stands, GitHub asks at once: one look then answers both.
+                        DEPLOYMENT => rested.max(now + pace),
+                        _ => rested,
+                    };
                     let detail = serde_json::to_string(&subject).ok()?;
                     // What the sweep asks for goes behind everything that GitHub asks for.
                     let class = if delivery.event == event::SWEEP { 2 } else { subject.class() };
