@@ -197,6 +197,7 @@ fn landed_as(
         asked_as: None,
         bare_commits,
         bare_pushes: Vec::new(),
+        alternatives: Vec::new(),
         shown_as_merged: Vec::new(),
         tickets: None,
         missing: Vec::new(),

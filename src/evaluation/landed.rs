@@ -74,6 +74,7 @@ fn landed(
         asked_as,
         bare_commits: Vec::new(),
         bare_pushes: Vec::new(),
+        alternatives: Vec::new(),
         shown_as_merged: Vec::new(),
         missing,
     }))

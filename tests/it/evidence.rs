@@ -103,6 +103,7 @@ fn pushed(number: u64) -> Subject {
         asked_as: None,
         bare_commits: vec![commit(number, &person(3))],
         bare_pushes: Vec::new(),
+        alternatives: Vec::new(),
         shown_as_merged: Vec::new(),
         tickets: None,
         missing: Vec::new(),

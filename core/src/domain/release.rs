@@ -131,6 +131,9 @@ pub struct ChangeInRelease {
     pub landing: Option<Landing>,
     /// The pull request that landed them by GitHub's own merge; `None` for commits that came without one.
     pub pull_request: Option<PullRequest>,
+    /// Others with the same head that GitHub shows as merged by the same commit, where nothing tells which of them was.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub alternatives: Vec<PullRequest>,
     /// Another pull request that the merge of this one contained, where it is that one which is asked about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked_as: Option<PullRequestNumber>,

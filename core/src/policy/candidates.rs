@@ -5,6 +5,7 @@
 
 use super::change::Judged;
 use super::deployers::Deployers;
+use super::entities::Resource;
 use super::people::{People, PersonKey, Who};
 use super::release::Release;
 use crate::domain::verdict::Three;
@@ -72,9 +73,9 @@ impl<'a> Class<'a> {
         let principal = judge.person(person);
         let deploy = &judge.policies.names().deploy;
         let open = |index: &usize| {
-            let change = self.changes.get(*index);
-            let resource = change.and_then(|change| change.harsh.as_ref().or(change.kind.as_ref()));
-            resource.is_some_and(|resource| judge.ask_in(&principal, deploy, resource, context.clone()).is_clean())
+            let clean = |it: &Resource| judge.ask_in(&principal, deploy, it, context.clone()).is_clean();
+            let strict = self.changes.get(*index).map(Judged::strictest).unwrap_or_default();
+            !strict.is_empty() && strict.into_iter().all(clean)
         };
         indices.iter().copied().filter(|index| !open(index)).collect()
     }

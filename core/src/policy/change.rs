@@ -24,16 +24,43 @@ pub(crate) struct Judged {
     pub(crate) contributors: BTreeSet<PersonKey>,
     /// Everyone whose approval counts or may count.
     pub(crate) reviewers: BTreeSet<PersonKey>,
-    /// The change as it is if what is unknown does no harm.
-    pub(crate) kind: Option<Resource>,
-    /// The change as it is if it does; absent where nothing is unknown.
-    pub(crate) harsh: Option<Resource>,
+    /// The change as it is if what is unknown does no harm: one for each pull request that may have landed it.
+    pub(crate) kind: Vec<Resource>,
+    /// The change as it is if it does; none where nothing is unknown.
+    pub(crate) harsh: Vec<Resource>,
 }
 
 impl Judged {
     /// It is compliant, for certain.
     pub(crate) fn is_compliant(&self) -> bool {
         self.verdict.outcome == Outcome::Allow
+    }
+
+    /// The change as it must be clean to be clean for certain; nothing where the rules could not be asked.
+    pub(crate) fn strictest(&self) -> Vec<&Resource> {
+        if self.harsh.is_empty() { self.kind.iter().collect() } else { self.harsh.iter().collect() }
+    }
+
+    /// The same change, where another pull request may have landed it instead: it is compliant where it is so either way.
+    fn or(mut self, other: Self, unknown: Reason) -> Self {
+        if !(self.harsh.is_empty() && other.harsh.is_empty()) {
+            self.harsh = self.strictest().into_iter().chain(other.strictest()).cloned().collect();
+        }
+        self.kind.extend(other.kind);
+        self.reviewers.extend(other.reviewers);
+        self.contributors.extend(other.contributors);
+        if self.verdict.outcome == Outcome::Allow && other.verdict.outcome == Outcome::Allow {
+            return self;
+        }
+        // What is broken either way is broken.
+        let broken: BTreeSet<&String> = other.verdict.reasons.iter().map(|reason| &reason.code).collect();
+        self.verdict.reasons.retain(|reason| broken.contains(&reason.code));
+        self.verdict.reasons.push(unknown);
+        self.verdict.outcome = outcome(&self.verdict.reasons);
+        let known: BTreeSet<_> = self.verdict.contributors.iter().map(|it| it.account.id).collect();
+        let more = other.verdict.contributors.into_iter().filter(|it| !known.contains(&it.account.id));
+        self.verdict.contributors.extend(more);
+        self
     }
 }
 
@@ -91,6 +118,21 @@ pub(crate) fn of_landed(
     change: &ChangeInRelease,
     landing: Option<&Landing>,
 ) -> Judged {
+    let judged = landed_by(judge, terms, change, (change.pull_request.as_ref(), landing));
+    let Some(last) = change.commits.last().filter(|_| !change.alternatives.is_empty()) else { return judged };
+    let detail = format!("which pull request landed {}", last.short());
+    let about = || About::change(&judged.verdict.change).put("detail", &detail);
+    let unknown = reason(judge.policies, FACTS_INCOMPLETE, about());
+    let others = change.alternatives.iter().map(|other| landed_by(judge, terms, change, (Some(other), landing)));
+    others.fold(judged, |one, other| one.or(other, unknown.clone()))
+}
+
+fn landed_by(
+    judge: &Judge<'_>,
+    terms: &Terms,
+    change: &ChangeInRelease,
+    (pull_request, landing): (Option<&PullRequest>, Option<&Landing>),
+) -> Judged {
     let nothing = CommitSha::new("");
     let last = change.commits.last().unwrap_or(&nothing);
     let pushed = landing.is_some_and(|landing| landing.kind == LandingKind::Push);
@@ -99,7 +141,7 @@ pub(crate) fn of_landed(
     if change.commits.is_empty() {
         missing.push("the commits of a change".to_owned());
     }
-    let Some(pr) = &change.pull_request else {
+    let Some(pr) = pull_request else {
         // Where nothing tells how it came there, it may have been merged: the activity list lags behind.
         let perhaps_merged = !pushed;
         if perhaps_merged {
@@ -180,8 +222,8 @@ impl Case<'_> {
             },
             contributors: self.contributors.persons,
             reviewers: reviews.possible,
-            kind: kind.ok(),
-            harsh: harsh.and_then(Result::ok),
+            kind: kind.into_iter().collect(),
+            harsh: harsh.and_then(Result::ok).into_iter().collect(),
         }
     }
 

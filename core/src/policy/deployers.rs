@@ -119,8 +119,12 @@ impl Gathering<'_> {
         let brought = |change: &&ChangeInRelease| {
             change.commits.last() == Some(&landing.after) || change.landing.as_ref() == Some(landing)
         };
-        let pulls: Vec<&PullRequest> =
-            deployment.changes.iter().filter(brought).filter_map(|change| change.pull_request.as_ref()).collect();
+        let pulls: Vec<&PullRequest> = deployment
+            .changes
+            .iter()
+            .filter(brought)
+            .flat_map(|it| it.pull_request.iter().chain(&it.alternatives))
+            .collect();
         if pushed || pulls.is_empty() {
             self.add(landing.by.as_ref(), if pushed { "pushed" } else { "merged" });
             return;

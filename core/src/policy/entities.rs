@@ -46,7 +46,7 @@ impl Names {
 }
 
 /// A change or a release, ready to be asked about.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Resource {
     uid: EntityUid,
     entities: Entities,

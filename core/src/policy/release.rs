@@ -93,20 +93,24 @@ impl Release<'_> {
                         let ask = |resource: &Resource| {
                             self.judge.ask_in(&principal, &names.deploy, resource, context.clone())
                         };
-                        let kind = change.kind.as_ref().map(ask).unwrap_or_default();
-                        let harsh = change.harsh.as_ref().map(ask);
+                        let kind: Vec<Answer> = change.kind.iter().map(ask).collect();
+                        let harsh: Vec<Answer> = change.harsh.iter().map(ask).collect();
                         let about = || {
                             let person = self.judge.people.owner(account.id);
                             About::change(&change.verdict.change).account(Some(account)).belongs_to(person)
                         };
-                        reasons.extend(kind.codes.iter().map(|code| reason(policies, code, about())));
-                        if harsh.as_ref().is_some_and(|harsh| harsh.codes != kind.codes) {
+                        let codes = kind.first().map(|answer| answer.codes.clone()).unwrap_or_default();
+                        let certain = codes.iter().filter(|code| kind.iter().all(|it| it.codes.contains(*code)));
+                        reasons.extend(certain.map(|code| reason(policies, code, about())));
+                        let mut answers = kind.iter().chain(&harsh);
+                        if answers.any(|answer| answer.codes != codes) {
                             let detail = format!("which reviews of {} count", change.verdict.change);
                             let about = About::change(&change.verdict.change).put("detail", detail);
                             reasons.push(reason(policies, FACTS_INCOMPLETE, about));
                         }
-                        *clean &= kind.is_clean() && harsh.as_ref().is_none_or(Answer::is_clean);
-                        reasons.extend(kind.fault.or(harsh.and_then(|harsh| harsh.fault)).map(|it| self.fault(it)));
+                        *clean &= kind.iter().chain(&harsh).all(Answer::is_clean);
+                        let fault = kind.into_iter().chain(harsh).find_map(|answer| answer.fault);
+                        reasons.extend(fault.map(|it| self.fault(it)));
                     }
                 }
             }

@@ -45,6 +45,7 @@ pub(super) async fn changes(
         changes.into_iter().flat_map(|change| split(change, ends_a_pull_request)).collect();
     let ends: Vec<CommitSha> = changes.iter().filter_map(|change| change.commits.last().cloned()).collect();
     let (mut numbers, mut settled) = (BTreeMap::new(), Vec::new());
+    let mut alternatives: BTreeMap<CommitSha, Vec<PullRequestNumber>> = BTreeMap::new();
     for (change, end) in changes.iter_mut().zip(&ends) {
         let merge = merged(change);
         if let Some(number) = on_record(change) {
@@ -69,6 +70,10 @@ pub(super) async fn changes(
                 }
             }
             (true, []) => change.missing.push(format!("the pull request that landed {}", end.short())),
+            (true, [one, others @ ..]) if of_one_head(node, &here) => {
+                numbers.insert(end.clone(), PullRequestNumber(one.number));
+                alternatives.insert(end.clone(), others.iter().map(|other| PullRequestNumber(other.number)).collect());
+            }
             (true, _) => change.missing.push(format!("which pull request landed {}", end.short())),
             (false, _) => {
                 change.shown_as_merged = here.into_iter().map(|one| PullRequestNumber(one.number)).collect();
@@ -79,12 +84,14 @@ pub(super) async fn changes(
     if line.reaches_start {
         look.store.keep_line(look.repository.id, settled).await?;
     }
-    let wanted: Vec<PullRequestNumber> = numbers.values().copied().collect();
+    let wanted: Vec<PullRequestNumber> = numbers.values().chain(alternatives.values().flatten()).copied().collect();
     let mut read = pull_request::of_release(look, &wanted, production_branch).await?;
     for change in &mut changes {
         let Some(end) = change.commits.last() else { continue };
         if let Some(number) = numbers.get(end) {
             change.pull_request = read.remove(number);
+            let others = alternatives.get(end).into_iter().flatten();
+            change.alternatives = others.filter_map(|other| read.remove(other)).collect();
         } else if let Some((node, _)) = tied.get(end)
             && change.landing.as_ref().is_none_or(|landing| landing.kind == LandingKind::Push)
         {
@@ -215,6 +222,11 @@ fn merged_itself<'n>(node: &CommitNode, candidates: Vec<&'n AssociatedPullReques
     if candidates.len() > 1 && of_merge.len() == 1 { of_merge } else { candidates }
 }
 
+/// Whether a merge is of each of these: they share the head that is its second parent.
+fn of_one_head(node: &CommitNode, candidates: &[&AssociatedPullRequest]) -> bool {
+    node.second_parent().is_some_and(|second| candidates.iter().all(|one| one.head_ref_oid == second))
+}
+
 /// The line between the starting point and the target, oldest first: the runs of commits that one merge put there; every
 /// other commit is a change of its own.
 fn cut(line: &Line, target: &CommitSha) -> Vec<ChangeInRelease> {
@@ -255,6 +267,7 @@ fn cut(line: &Line, target: &CommitSha) -> Vec<ChangeInRelease> {
             asked_as: None,
             bare_commits: Vec::new(),
             bare_pushes: Vec::new(),
+            alternatives: Vec::new(),
             shown_as_merged: Vec::new(),
             tickets: None,
             missing,

@@ -354,6 +354,7 @@ fn recording(release: &Release, policies: &Policies) -> Recording {
             asked_as: None,
             bare_commits: vec![bare],
             bare_pushes: Vec::new(),
+            alternatives: Vec::new(),
             shown_as_merged: Vec::new(),
             tickets: None,
             missing: Vec::new(),

@@ -107,6 +107,8 @@ fn a_fault_is_shown_in_the_repositorys_own_file_and_one_for_each_cause() {
     let found = problems(&format!("@idd(\"x\") @owner(\"shop\") forbid {MERGE};"));
     assert_eq!(found[0].help.as_deref(), Some("did you mean `@id` where it says `@idd`?"));
     assert_eq!(problems(&format!("@owner(\"shop\") forbid {MERGE};"))[0].help, None);
+    let broken = &problems(&format!("@id(\"x\") forbid {MERGE} when {{ resource. }};"))[0];
+    assert!(broken.label.as_deref().is_some_and(|label| label.starts_with("expected")), "{broken:?}");
 }
 
 #[test]

@@ -116,6 +116,7 @@ fn what_is_observed_later_counts_where_it_may_matter() {
         Push { before, after, by: Some(user("mal")), source }
     };
     assert!(later(&|_| {}));
+    assert!(later(&|pr| pr.on_base.push(sha("m9"))), "the base went on");
     assert!(later(&|pr| pr.pushes.push(push("a1", "", PushSource::PushDelivery))), "the branch was deleted");
     assert!(later(&|pr| pr.pushes.push(push("a1", "z1", PushSource::PushDelivery))), "the branch went on elsewhere");
     assert!(!later(&|pr| pr.pushes.push(push("a1", "a1", PushSource::CommitListed))), "mal had pushed the commit");

@@ -240,8 +240,7 @@ impl Release {
                     (id, LandingKind::PullRequestMerge, merger, Some(pull.0.clone()), Vec::new())
                 }
                 Landed::Push(id, by) => {
-                    let bare = vec![commit(id, &[tip.as_str()], by)];
-                    (id, LandingKind::Push, Some(by.clone()), None, bare)
+                    (id, LandingKind::Push, Some(by.clone()), None, vec![commit(id, &[tip.as_str()], by)])
                 }
             };
             let landing = Landing { before: tip.clone(), after: sha(id), kind, by, at: None };
@@ -255,6 +254,7 @@ impl Release {
                 asked_as: None,
                 bare_commits,
                 bare_pushes: Vec::new(),
+                alternatives: Vec::new(),
                 shown_as_merged: Vec::new(),
                 tickets: None,
                 missing: Vec::new(),
