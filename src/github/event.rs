@@ -276,7 +276,7 @@ impl Payload {
         let here = self.repository.as_ref().map(|repository| repository.id);
         let from = self.pull_request.as_ref()?.head.repo.as_ref().map(|repository| repository.id);
         let commit = CommitSha::new(self.after.clone()?);
-        (from != here).then(|| Observation::CommitListed { commit, by: self.by(), onto: None })
+        (from != here).then(|| Observation::CommitListed { commit, by: self.by(), onto: None, branch: None })
     }
 
     fn reviewed(&self) -> Option<Observation> {
@@ -305,8 +305,13 @@ impl Payload {
         // Who merges a colleague's branch, or the base, into their own pushes that work again; another push brought it.
         let new = self.commits.iter().flatten().filter(|commit| commit.distinct);
         let listed = new.map(|commit| CommitSha::new(commit.id.clone()));
-        let onto = Some(after);
-        seen.extend(listed.map(|commit| Observation::CommitListed { commit, by: self.by(), onto: onto.clone() }));
+        let (onto, branch) = (Some(after), Some(branch.to_owned()));
+        seen.extend(listed.map(|commit| Observation::CommitListed {
+            commit,
+            by: self.by(),
+            onto: onto.clone(),
+            branch: branch.clone(),
+        }));
         (what, seen)
     }
 

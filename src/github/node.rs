@@ -133,7 +133,14 @@ pub(super) struct Nodes<T> {
 
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct CheckSuiteNode {
+    /// The branch that was pushed to, while there is one.
+    pub(super) branch: Option<RefName>,
     pub(super) push: Option<PushNode>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct RefName {
+    pub(super) name: String,
 }
 
 #[derive(Debug, Clone, Deserialize)]

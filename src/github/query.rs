@@ -24,7 +24,7 @@ fragment CommitFacts on Commit {
 fragment CommitPage on PullRequestCommitConnection {
   pageInfo { hasNextPage endCursor }
   nodes { commit { ...CommitFacts checkSuites(first: 1, filterBy: {appId: $app}) {
-    nodes { push { previousSha nextSha pusher { ...Who } } } } } }
+    nodes { branch { name } push { previousSha nextSha pusher { ...Who } } } } } }
 }
 fragment TimelinePage on PullRequestTimelineItemsConnection {
   pageInfo { hasNextPage endCursor }

@@ -47,6 +47,9 @@ pub enum Observation {
         /// Where the push left the branch. The push by which GitHub merged a pull request brings nothing to that one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         onto: Option<CommitSha>,
+        /// The branch; `None` where it was a fork's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        branch: Option<String>,
     },
     /// An account was given write access.
     WriteGiven {

@@ -53,7 +53,7 @@ pub(crate) fn of_pull_request(people: &People<'_>, pr: &PullRequest) -> Contribu
     let mut found = Gathering::new(people);
     let mut brought = Vec::new();
     found.act(pr.opener.as_ref(), Contribution::Opened, || format!("who opened #{}", pr.number));
-    brought.extend(pr.opener.as_ref());
+    brought.extend(pr.opener.as_ref().map(|opener| (opener, Brought::It)));
     let clean = CleanMerges::of(pr);
     for commit in pr.commits.iter().filter(|commit| !clean.holds(&commit.oid)) {
         found.commit(commit);
@@ -63,14 +63,15 @@ pub(crate) fn of_pull_request(people: &People<'_>, pr: &PullRequest) -> Contribu
         // Of a fork's opening only the head is seen: it names who opened, not who pushed.
         if push.source != PushSource::OpenedFromFork && !clean.only_pushed(push) {
             found.push(push.by.as_ref(), &push.after);
-            brought.extend(push.by.as_ref());
+            let what = if push.source == PushSource::CommitListed { Brought::Commits } else { Brought::It };
+            brought.extend(push.by.as_ref().map(|by| (by, what)));
         }
     }
     let events = until_merge(pr, is_merged(pr)).events;
     for event in events {
         if let TimelineEvent::ForcePushed { after, by, .. } = event {
             found.push(by.as_ref(), after.as_ref().unwrap_or(&pr.head));
-            brought.extend(by.as_ref());
+            brought.extend(by.as_ref().map(|by| (by, Brought::It)));
         }
     }
     if let Some(gap) = pushes.gap {
@@ -80,10 +81,10 @@ pub(crate) fn of_pull_request(people: &People<'_>, pr: &PullRequest) -> Contribu
     if !commits_are_whole(pr) {
         found.so_far.unknown.insert(format!("which commits #{} holds", pr.number));
     }
-    brought.sort_by_key(|account| account.id);
-    brought.dedup_by_key(|account| account.id);
-    for automation in brought {
-        found.sponsor(automation, pr, events);
+    brought.sort_by_key(|(account, what)| (account.id, *what));
+    brought.dedup_by_key(|(account, _)| account.id);
+    for (automation, what) in brought {
+        found.sponsor((automation, what), pr, events);
     }
     found.so_far
 }
@@ -111,6 +112,15 @@ pub(crate) fn of_bare_commits(
         }
     }
     found.so_far
+}
+
+/// What an account brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Brought {
+    /// The pull request, or something to its branch.
+    It,
+    /// Commits to another branch, from where somebody else took them.
+    Commits,
 }
 
 struct Gathering<'a> {
@@ -187,8 +197,9 @@ impl<'a> Gathering<'a> {
         true
     }
 
-    /// Finds who answers for automation that opened the pull request or pushed to it.
-    fn sponsor(&mut self, account: &Account, pr: &PullRequest, events: &[TimelineEvent]) {
+    /// Finds who answers for automation that opened the pull request or pushed to it. What a person took from another branch
+    /// needs nobody else; whoever is known to have driven it there contributed all the same.
+    fn sponsor(&mut self, (account, what): (&Account, Brought), pr: &PullRequest, events: &[TimelineEvent]) {
         let Who::Automation(automation) = self.people.who(Some(account)) else {
             return;
         };
@@ -205,7 +216,8 @@ impl<'a> Gathering<'a> {
         });
         let runs = pr.runs.iter().filter(|_| account.is_actions());
         let behind = runs.flat_map(|run| [&run.actor, &run.triggering_actor].map(|by| (by.as_ref(), Some(run.run))));
-        let others = from_settings.iter().map(Some).chain(assigned).map(|candidate| (candidate, None));
+        let named = from_settings.iter().map(Some).chain(assigned).filter(|_| what == Brought::It);
+        let others = named.map(|candidate| (candidate, None));
         for (candidate, run) in others.chain(behind) {
             match (candidate, self.people.who(candidate)) {
                 (Some(candidate), Who::Person(_)) => {
@@ -219,7 +231,7 @@ impl<'a> Gathering<'a> {
         if unseen {
             let text = format!("who answers for @{} in #{}", account.login, pr.number);
             self.so_far.unknown.insert(text);
-        } else if !somebody {
+        } else if !somebody && what == Brought::It {
             self.so_far.unsponsored.push(account.clone());
         }
     }

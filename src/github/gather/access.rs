@@ -1,4 +1,4 @@
-//! Whether write access was given to a reviewer before a pull request was opened, or for the occasion.
+//! Whether write access was given to who reviews or dismisses before a pull request was opened, or for the occasion.
 //!
 //! Invariant: deliveries may come late and in any order, so the order in which they came proves nothing by itself. It counts
 //! where they came well apart and nothing was asked for again; else GitHub's own list of what it sent tells, and what
@@ -39,18 +39,19 @@ pub(super) async fn in_doubt(
     });
     // Without an opening all of it counts as given afterwards anyway.
     let Some(opened) = opened else { return Ok(BTreeSet::new()) };
-    let reviewers: BTreeSet<AccountId> = pull_request
+    let judges: BTreeSet<AccountId> = pull_request
         .timeline
         .iter()
         .filter_map(|event| match event {
             TimelineEvent::Reviewed(review) => review.by.as_ref().map(|by| by.id),
+            TimelineEvent::Dismissed { by, .. } => by.as_ref().map(|by| by.id),
             _ => None,
         })
         .collect();
     let given: BTreeSet<u64> = observed
         .iter()
         .filter_map(|seen| match seen {
-            Observation::WriteGiven { to, arrival: Some(at), .. } if reviewers.contains(to) => Some(*at),
+            Observation::WriteGiven { to, arrival: Some(at), .. } if judges.contains(to) => Some(*at),
             _ => None,
         })
         .filter(|at| *at < opened)

@@ -84,11 +84,9 @@ pub async fn of_commits(
     if read.len() != oids.len() || read.values().any(|(_, gaps)| !gaps.is_empty()) {
         return Err(GitHubError::Unavailable(format!("not all of {} commits is shown", oids.len())));
     }
+    let mut commits = Vec::with_capacity(read.len());
     for (node, _) in read.into_values() {
-        let (commit, _) = node.commit();
-        for account in named_in(&commit) {
-            add(Some(account));
-        }
+        commits.push(node.commit().0);
         numbers.extend(node.associated_pull_requests.iter().flat_map(|page| &page.nodes).map(|one| one.number));
     }
     let numbers: Vec<PullRequestNumber> = numbers.into_iter().map(PullRequestNumber).collect();
@@ -115,6 +113,12 @@ pub async fn of_commits(
                 add(by.as_ref());
             }
         }
+    }
+    // GitHub's own merge names whoever pressed the button, or queued, as its author: that brings nothing.
+    let is_merge =
+        |commit: &&Commit| commit.parents.len() == 2 && commit.committed_by_github && merged_as.contains(&commit.oid);
+    for account in commits.iter().filter(|commit| !is_merge(commit)).flat_map(named_in) {
+        add(Some(account));
     }
     let topics: Vec<String> = oids.iter().map(|oid| format!("commit:{oid}")).collect();
     for seen in look.store.observed(look.repository.id, &topics).await? {

@@ -128,7 +128,7 @@ async fn complete(look: &Look<'_>, demands: &Demands, node: PullRequestNode) -> 
     for PullRequestCommit { commit } in all_commits(look, demands, &node).await? {
         texts.extend(commit.message.clone());
         for suite in commit.check_suites.iter().flat_map(|suites| &suites.nodes) {
-            known_pushes.extend(suite.push.as_ref().and_then(pushes::of_check_suite));
+            known_pushes.extend(pushes::of_check_suite(suite, &node.head_ref_name));
         }
         let (commit, gaps) = commit.commit();
         commits.push(commit);
@@ -187,7 +187,7 @@ async fn complete(look: &Look<'_>, demands: &Demands, node: PullRequestNode) -> 
     look.store.observe(learned, look.now).await?;
     pushes::complete(look, &mut pull_request, &seen).await?;
     recalled::pull_request(look, &mut pull_request).await?;
-    runs::complete(look, &mut pull_request, node.created_at.as_deref(), &observed_of_it).await?;
+    runs::complete(look, &mut pull_request, node.created_at.as_deref(), &seen).await?;
     merges::complete(look, &mut pull_request).await?;
     merge_bases(look, &mut pull_request, &reviewed, &node.base_ref_oid).await?;
     Ok(OnBase { pull_request, base: CommitSha::new(node.base_ref_oid) })

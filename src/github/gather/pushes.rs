@@ -8,7 +8,7 @@ use super::pull_request::merge_base;
 use super::release;
 use crate::github::client::GitHubError;
 use crate::github::event::AccountPayload;
-use crate::github::node::{PushNode, account};
+use crate::github::node::{CheckSuiteNode, account};
 use crate::store::observations::Seen;
 use crate::store::pins::KeptAnswer;
 use crate::store::record::respelled;
@@ -43,6 +43,11 @@ impl Activity {
         self.timestamp.as_deref()
     }
 
+    /// Whether `github-actions[bot]` made it, as far as GitHub shows.
+    pub(super) fn is_by_actions(&self) -> bool {
+        self.actor.as_ref().is_none_or(|actor| actor.clone().account().is_actions())
+    }
+
     pub(super) fn landing(self) -> Landing {
         Landing {
             before: CommitSha::new(self.before),
@@ -73,16 +78,16 @@ pub(super) fn escaped(name: &str) -> String {
         .collect()
 }
 
-/// The push that one of our check suites was made for.
-///
-/// GitHub shows no commit before where the push created the branch.
-pub(super) fn of_check_suite(push: &PushNode) -> Option<Push> {
-    Some(Push {
-        before: push.previous_sha.clone().map_or_else(|| CommitSha::new("0".repeat(40)), CommitSha::new),
-        after: CommitSha::new(push.next_sha.clone()?),
-        by: account(push.pusher.as_ref()),
-        source: PushSource::CheckSuite,
-    })
+/// The push that GitHub made a check suite for. One to another branch brought the commit and moved nothing here.
+pub(super) fn of_check_suite(suite: &CheckSuiteNode, head_branch: &str) -> Option<Push> {
+    let push = suite.push.as_ref()?;
+    let (after, by) = (CommitSha::new(push.next_sha.clone()?), account(push.pusher.as_ref()));
+    if suite.branch.as_ref().is_some_and(|branch| branch.name != head_branch) {
+        return Some(Push { before: after.clone(), after, by, source: PushSource::CommitListed });
+    }
+    // Where the push created the branch, GitHub shows no commit before it.
+    let before = push.previous_sha.clone().map_or_else(|| CommitSha::new("0".repeat(40)), CommitSha::new);
+    Some(Push { before, after, by, source: PushSource::CheckSuite })
 }
 
 /// Completes what is known of the pushes to a pull request's head; reads the activity list only for a gap.

@@ -56,7 +56,7 @@ pub(super) async fn complete(
     look: &Look<'_>,
     pull_request: &mut PullRequest,
     opened_at: Option<&str>,
-    observed: &[Observation],
+    observed: &[&Observation],
 ) -> Result<(), GitHubError> {
     let mut acts = acts(pull_request);
     let merged = pull_request.state == PullRequestState::Merged;
@@ -71,6 +71,10 @@ pub(super) async fn complete(
     }
     if !acts.is_empty() {
         moments(look, pull_request, opened_at, &mut acts).await?;
+        elsewhere(look, observed, &mut acts).await?;
+        let undated = acts.iter().filter(|(_, moments)| moments.is_empty()).map(|(act, _)| when(act));
+        pull_request.missing.extend(undated.collect::<Vec<_>>());
+        acts.retain(|_, moments| !moments.is_empty());
         let learned = in_progress(look, pull_request, &acts).await?;
         pull_request.runs.extend(learned.iter().map(|(_, run)| run.clone()));
         let seen = learned.into_iter().map(|(act, run)| Seen {
@@ -119,10 +123,10 @@ fn acts(pull_request: &PullRequest) -> Acts {
     opened.chain(pushed.map(|push| push.after.to_string())).map(|act| (act, Vec::new())).collect()
 }
 
-/// Fills in when each act was; names as missing what nothing dates.
+/// Fills in when each act was, as far as the pull request and its branch tell.
 async fn moments(
     look: &Look<'_>,
-    pull_request: &mut PullRequest,
+    pull_request: &PullRequest,
     opened_at: Option<&str>,
     acts: &mut Acts,
 ) -> Result<(), GitHubError> {
@@ -130,17 +134,43 @@ async fn moments(
         opened.extend(opened_at.and_then(moment));
     }
     if acts.keys().any(|act| act != OPENED) && pull_request.head_repository == Some(look.repository.id) {
-        let path = activity_path(look, &pull_request.head_branch);
-        for activity in look.client.get_all::<Activity>(&path).await? {
+        for activity in pushed_to(look, &pull_request.head_branch).await? {
             if let Some(pushed) = acts.get_mut(activity.after()) {
                 pushed.extend(activity.timestamp().and_then(moment));
             }
         }
     }
-    let undated = acts.iter().filter(|(_, moments)| moments.is_empty()).map(|(act, _)| when(act));
-    pull_request.missing.extend(undated.collect::<Vec<_>>());
-    acts.retain(|_, moments| !moments.is_empty());
     Ok(())
+}
+
+/// Dates what nothing dated yet: commits that were pushed to another branch first.
+async fn elsewhere(look: &Look<'_>, observed: &[&Observation], acts: &mut Acts) -> Result<(), GitHubError> {
+    let mut branches: BTreeMap<&str, BTreeSet<(&CommitSha, &str)>> = BTreeMap::new();
+    for seen in observed {
+        if let Observation::CommitListed { commit, by: Some(by), onto: Some(onto), branch: Some(branch) } = seen
+            && by.is_actions()
+            && acts.get(commit.as_str()).is_some_and(Vec::is_empty)
+        {
+            branches.entry(branch).or_default().insert((onto, commit.as_str()));
+        }
+    }
+    for (branch, pushes) in branches {
+        for activity in pushed_to(look, branch).await? {
+            let here = pushes.iter().filter(|(onto, _)| onto.as_str() == activity.after());
+            for (_, act) in here {
+                if let Some(pushed) = acts.get_mut(*act) {
+                    pushed.extend(activity.timestamp().and_then(moment));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The movements of a branch, but for those that somebody else made.
+async fn pushed_to(look: &Look<'_>, branch: &str) -> Result<impl Iterator<Item = Activity>, GitHubError> {
+    let all = look.client.get_all::<Activity>(&activity_path(look, branch)).await?;
+    Ok(all.into_iter().filter(Activity::is_by_actions))
 }
 
 fn when(act: &str) -> String {
