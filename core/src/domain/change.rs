@@ -1,6 +1,6 @@
 //! What lands on the production branch as one unit: pull requests, their commits, pushes and timeline.
 
-use super::{Account, CommitSha, PullRequestNumber, RepositoryId, ReviewId, RunId};
+use super::{Account, CommitSha, PullRequestNumber, RepositoryId, ReviewId, RunAttempt, RunId};
 use serde::{Deserialize, Serialize};
 
 /// Whom a commit names, and the account GitHub links to that name.
@@ -216,6 +216,9 @@ pub struct CheckResult {
 pub struct DrivingRun {
     /// The run.
     pub run: RunId,
+    /// Which attempt; `None` in what was seen before this was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<RunAttempt>,
     /// Whose event it was; `None` where GitHub shows nobody.
     pub actor: Option<Account>,
     /// Who caused this attempt.

@@ -38,14 +38,15 @@ pub(crate) fn of_deployment(people: &People<'_>, facts: &Facts, deployment: &Dep
             }
         }
         Some(run) => {
-            let pushed = pushed_to_production(run, &facts.terms.production_branch, deployment);
+            let movements = that_put_it_there(run, &facts.terms.production_branch, deployment);
+            let pushed = of_its_actor(run, &movements);
             let at_once = run.this.number == run.first.number && run.followed.is_none();
             found.so_far.unattended = deploying == Deploying::UnattendedPush
                 && at_once
                 && !pushed.is_empty()
                 && deployment.approval.asked == Some(false);
             if !found.so_far.unattended {
-                found.of_run(run, &pushed, deployment);
+                found.of_run(run, (&movements, &pushed), deployment);
             }
         }
     }
@@ -90,19 +91,23 @@ impl Gathering<'_> {
         }
     }
 
-    /// A run that followed another came about as that one did.
-    fn of_run(&mut self, run: &Run, pushed: &BTreeSet<&Landing>, deployment: &Deployment) {
+    /// A run that followed another came about as that one did. Of the movements that put the commit there, those `pushed` by
+    /// its actor started it. Where there is none, either may be: whoever moved it deploys, and so does the actor.
+    fn of_run(
+        &mut self,
+        run: &Run,
+        (movements, pushed): (&BTreeSet<&Landing>, &BTreeSet<&Landing>),
+        deployment: &Deployment,
+    ) {
         let origin = run.origin();
         if origin.event == "schedule" {
             // A clock is not a person, and the actor shown is whoever last touched the schedule.
-        } else if !pushed.is_empty() {
-            for landing in pushed {
-                if deployment.approval.asked != Some(true) {
-                    self.landed_by(landing, deployment);
-                }
-            }
         } else {
-            for attempt in [&origin.first, &origin.this] {
+            let landings = if pushed.is_empty() { movements } else { pushed };
+            for landing in landings.iter().filter(|_| deployment.approval.asked != Some(true)) {
+                self.landed_by(landing, deployment);
+            }
+            for attempt in [&origin.first, &origin.this].into_iter().filter(|_| pushed.is_empty()) {
                 self.add(attempt.actor.as_ref(), "actor");
                 self.add(attempt.triggering_actor.as_ref(), "triggering_actor");
             }
@@ -167,7 +172,15 @@ impl Gathering<'_> {
         if deployment.run.is_none() && !approval.given_by.is_empty() {
             self.so_far.unknown.insert("which run the environment was approved for".to_owned());
         }
-        self.so_far.awaited = approval.asked == Some(true) && approval.given_by.is_empty();
+        let none_given = approval.asked == Some(true) && approval.given_by.is_empty();
+        // A job that asks by itself runs: GitHub has let it pass. It asks for no approval again where only failed jobs are
+        // run again, and of a first attempt somebody has given one.
+        let runs = deployment.request.is_some();
+        let again = deployment.run.as_ref().is_some_and(|run| run.this.number != run.first.number);
+        self.so_far.awaited = none_given && !runs;
+        if none_given && runs && !again {
+            self.so_far.unknown.insert("who approved the environment".to_owned());
+        }
         if approval.asked.is_none() {
             let what = "whether the environment asks for an approval";
             self.so_far.unknown.insert(what.to_owned());
@@ -175,23 +188,27 @@ impl Gathering<'_> {
     }
 }
 
-/// The movements of the production branch that may have started the run; none where another push did.
-///
-/// A run shows a tag as it shows a branch, and a branch may be pushed away and back: only the run's actor tells whose
-/// push it follows.
-fn pushed_to_production<'d>(run: &Run, production_branch: &str, deployment: &'d Deployment) -> BTreeSet<&'d Landing> {
+/// The movements that put the commit of a push to the production branch there; none where another push started the run.
+fn that_put_it_there<'d>(run: &Run, production_branch: &str, deployment: &'d Deployment) -> BTreeSet<&'d Landing> {
     let run = run.origin();
     let of_target = run.event == "push" && run.head_commit == deployment.target;
     if !of_target || run.head_branch.as_deref() != Some(production_branch) {
         return BTreeSet::new();
     }
-    let Some(actor) = &run.first.actor else { return BTreeSet::new() };
-    // What the queue lands is pushed by its own bot, for which nobody else can act.
-    let queue = actor.is_merge_queue();
     let of_changes = deployment.changes.iter().filter_map(|change| change.landing.as_ref());
     let landings = deployment.line.landings.iter().chain(of_changes);
-    landings
-        .filter(|landing| landing.after == run.head_commit)
+    landings.filter(|landing| landing.after == run.head_commit).collect()
+}
+
+/// Those of them that started the run: a run shows a tag as it shows a branch, and a branch may be pushed away and back, so
+/// only the run's actor tells whose push it follows.
+fn of_its_actor<'d>(run: &Run, movements: &BTreeSet<&'d Landing>) -> BTreeSet<&'d Landing> {
+    let Some(actor) = &run.origin().first.actor else { return BTreeSet::new() };
+    // What the queue lands is pushed by its own bot, for which nobody else can act.
+    let queue = actor.is_merge_queue();
+    movements
+        .iter()
+        .copied()
         .filter(|landing| {
             let by_actor = landing.by.as_ref().is_some_and(|by| by.id == actor.id);
             by_actor || (queue && landing.kind == LandingKind::MergeQueueMerge)

@@ -7,7 +7,7 @@ use crate::github::client::GitHubError;
 use crate::github::event::AccountPayload;
 use crate::settings::same_environment;
 use countersign_core::domain::{
-    Account, CommitSha, Deployment, DeploymentId, DeploymentRecord, EnvironmentApproval, GateRequest, Line,
+    Account, AccountId, CommitSha, Deployment, DeploymentId, DeploymentRecord, EnvironmentApproval, GateRequest, Line,
     Observation, Run, StartingPoint,
 };
 use countersign_core::policy::OwnFile;
@@ -61,7 +61,7 @@ pub async fn gather(
     let question =
         gate::Asked { environment: &asked.environment, deployment: node, start: start.as_ref(), target: &target };
     let (said, writers) = tokio::try_join!(gate::read(look, gathered, &question), writers(look))?;
-    let approval = approval(&said, &run, &asked.environment, observed);
+    let approval = approval(&said, &run, asked, observed);
     let AtGate { default_branch, own_rules, tip, record: shown, missing: unshown, .. } = said;
     missing.extend(unshown);
     let record = match asked.deployment {
@@ -226,9 +226,13 @@ async fn record(look: &Look<'_>, id: DeploymentId) -> Result<DeploymentRecord, G
     })
 }
 
-fn approval(said: &AtGate, run: &Run, environment: &str, observed: &[Observation]) -> EnvironmentApproval {
-    let in_this_attempt = run.this.number == run.first.number;
-    let mut given_by = if in_this_attempt { said.approved_by.clone() } else { Vec::new() };
+fn approval(said: &AtGate, run: &Run, asked: &Asked, observed: &[Observation]) -> EnvironmentApproval {
+    let environment = &asked.environment;
+    let mut given_by = match &asked.request {
+        _ if run.this.number == run.first.number => said.approved_by.clone(),
+        Some(_) => untold(said, environment, observed),
+        None => Vec::new(),
+    };
     // GitHub's list does not say which attempt an approval was given for; the deliveries tell.
     for seen in observed {
         if let Observation::EnvironmentApproved { attempt, environment: named, by, .. } = seen
@@ -241,6 +245,23 @@ fn approval(said: &AtGate, run: &Run, environment: &str, observed: &[Observation
     }
     // What was approved had asked for it, though the environment asks no more: its reviewers may be gone.
     EnvironmentApproval { asked: Some(said.approval_asked || !given_by.is_empty()), given_by }
+}
+
+/// Approvals that GitHub lists and no delivery told of. Of a run that was run again they may be for any attempt: one whose job
+/// runs has passed all that was asked, so whoever may have let it pass deploys.
+fn untold(said: &AtGate, environment: &str, observed: &[Observation]) -> Vec<Option<Account>> {
+    let here = |seen: &Observation| match seen {
+        Observation::EnvironmentApproved { environment: named, by, .. } => {
+            same_environment(named, environment).then_some(by.id)
+        }
+        _ => None,
+    };
+    let mut told: Vec<AccountId> = observed.iter().filter_map(here).collect();
+    let mut is_untold = |by: &&Option<Account>| {
+        let place = by.as_ref().and_then(|by| told.iter().position(|known| *known == by.id));
+        place.map(|place| told.swap_remove(place)).is_none()
+    };
+    said.approved_by.iter().filter(|by| is_untold(by)).cloned().collect()
 }
 
 /// What allowed this very commit here before: a decision, or the settings, since the baseline counts as allowed.

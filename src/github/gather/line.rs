@@ -159,6 +159,9 @@ async fn further(
             return Ok(Line { commits, reaches_start: true, ..Line::default() });
         }
     }
+    if let Some(commits) = walk.to_root() {
+        return Ok(Line { commits, ..Line::default() });
+    }
     let tip = walk.tip.clone();
     let ahead = between(look, start.as_str(), tip.as_str()).await?;
     // Where nothing is ahead the tip lies behind the starting point.

@@ -6,7 +6,7 @@
 use super::Look;
 use crate::github::client::GitHubError;
 use countersign_core::domain::{
-    Account, Attempt, CommitIdentity, EntryBody, Facts, PullRequest, Run, Subject, TimelineEvent,
+    Account, Attempt, CommitIdentity, DrivingRun, EntryBody, Facts, PullRequest, Run, Subject, TimelineEvent,
 };
 
 /// So many earlier decisions are asked: each had recalled what the ones before it knew.
@@ -49,7 +49,20 @@ pub(super) async fn run(look: &Look<'_>, run: &mut Run) -> Result<(), GitHubErro
             }
         }
     }
+    // Whose event it was stays the same however often it is run again.
+    take(&mut run.this.actor, run.first.actor.clone());
     Ok(())
+}
+
+/// Fills in who stood behind an attempt of a run and is gone, from what was seen of that attempt before.
+pub(super) fn driving(runs: &mut [DrivingRun]) {
+    let known = runs.to_vec();
+    for run in runs.iter_mut().filter(|run| run.attempt.is_some()) {
+        for same in known.iter().filter(|it| (it.run, it.attempt) == (run.run, run.attempt)) {
+            take(&mut run.actor, same.actor.clone());
+            take(&mut run.triggering_actor, same.triggering_actor.clone());
+        }
+    }
 }
 
 async fn facts_on(look: &Look<'_>, subject: &str) -> Result<Vec<Facts>, GitHubError> {

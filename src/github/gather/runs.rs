@@ -6,14 +6,15 @@
 //! This is the one place that compares times: GitHub keeps no other order of runs and pushes. All of them are GitHub's
 //! own clock, none is a commit's, and a wider reading only adds people.
 
-use super::Look;
 use super::pushes::{Activity, activity_path};
 use super::run::{self, RunPayload};
+use super::{Look, recalled};
 use crate::github::client::GitHubError;
 use crate::github::event::AccountPayload;
 use crate::store::observations::Seen;
 use countersign_core::domain::{
-    Account, Commit, CommitSha, DrivingRun, Observation, PullRequest, PullRequestState, Push, PushSource, RunId,
+    Account, Commit, CommitSha, DrivingRun, Observation, PullRequest, PullRequestState, Push, PushSource, RunAttempt,
+    RunId,
 };
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,6 +46,7 @@ impl RunPayload {
     fn driving(self) -> DrivingRun {
         DrivingRun {
             run: RunId(self.id),
+            attempt: Some(RunAttempt(self.run_attempt)),
             actor: self.actor.map(AccountPayload::account),
             triggering_actor: self.triggering_actor.map(AccountPayload::account),
         }
@@ -83,6 +85,7 @@ pub(super) async fn complete(
         });
         look.store.observe(seen.collect(), look.now).await?;
     }
+    recalled::driving(&mut pull_request.runs);
     pull_request.runs.sort();
     pull_request.runs.dedup();
     Ok(())

@@ -87,6 +87,14 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// The whole way, where it leads to a root without meeting what runs now: the tip first.
+    pub(super) fn to_root(&self) -> Option<Vec<CommitSha>> {
+        match self.path() {
+            (path, End::Root) => Some(path),
+            _ => None,
+        }
+    }
+
     /// Whether there is more to read.
     pub(super) fn may_go_on(&self) -> bool {
         matches!(self.path().1, End::Unknown(_))

@@ -188,13 +188,19 @@ fn only_the_push_that_put_the_target_there_spares_whoever_started_the_run() {
     // By the push itself nobody but the approver deploys.
     let by_push = Release::good().by_push().approvals(&[&user("dee")]);
     assert_eq!(deployers(by_push), (Outcome::Allow, named(&["dee"])));
-    // What the queue put there was pushed by the queue, and by nobody who pushes a tag of that name.
+    // What the queue put there was pushed by the queue. Whoever pushes a tag of that name deploys as well.
     let tag = by_push_of_queue().by(&user("ann"));
-    assert_eq!(deployers(tag), (Outcome::Deny, named(&["ann"])));
+    assert_eq!(deployers(tag), (Outcome::Deny, named(&["ann", "cat", "dee"])));
+    let tag_of_approved = by_push_of_queue().by(&user("eve")).approvals(&[&user("ben")]);
+    assert_eq!(
+        deployers(tag_of_approved).1,
+        named(&["ben", "eve"]),
+        "whoever queued deploys where no approval is asked"
+    );
     assert_eq!(deployers(by_push_of_queue().by(&bot("github-merge-queue"))).1, named(&["cat", "dee"]));
-    // And what somebody merged was not pushed by the queue.
+    // What somebody merged is theirs to answer for, whoever the run shows.
     let merged = Release::good().by_push().by(&bot("github-merge-queue"));
-    assert_eq!(deployers(merged), (Outcome::Deny, Vec::new()));
+    assert_eq!(deployers(merged), (Outcome::Allow, named(&["cat"])));
 }
 
 fn by_push_of_queue() -> Release {
