@@ -8,7 +8,7 @@ use crate::github::client::millis;
 use crate::github::event::{self, Subject};
 use crate::github::{GitHubError, event::What};
 use crate::metrics::Metrics;
-use crate::store::inbox::{RULE_ASKS, Read, SubjectRow};
+use crate::store::inbox::{OfPullRequest, RULE_ASKS, Read, SubjectRow};
 use crate::store::observations::Seen;
 use crate::store::{ClaimedWork, StoreError, UnreadDelivery};
 use countersign_core::domain::EntryBody;
@@ -94,6 +94,7 @@ impl Worker {
         let now = millis(SystemTime::now());
         let pace = i64::try_from(self.evaluator.settings.server.pace_ms).unwrap_or(0);
         self.looked.retain(|_, at| *at + pace > now);
+        let looked = Arc::new(self.looked.clone());
         let mut access_changed = BTreeSet::new();
         let read = unread
             .into_iter()
@@ -112,6 +113,15 @@ impl Worker {
                 if delivery.event == "member" {
                     access_changed.insert(repository.full_name.clone());
                 }
+                let looked = looked.clone();
+                let of_pull_request = reading.of_pull_request().map(|of| -> OfPullRequest {
+                    Box::new(move |number| {
+                        let subject = of(number);
+                        let (key, class) = (subject.key(), subject.class());
+                        let due_at = looked.get(&key).map_or(0, |at| at + pace);
+                        Some(SubjectRow { key, class, detail: serde_json::to_string(&subject).ok()?, due_at })
+                    })
+                });
                 let concerns = reading.check.is_none_or(|check| scope.checks_asked().contains(&check));
                 let subject = reading.subject.filter(|_| concerns).filter(|subject| match &subject.what {
                     What::Branch { name, .. } => {
@@ -144,7 +154,7 @@ impl Worker {
                     .observations
                     .into_iter()
                     .map(|observation| Seen { repository: repository.id, observation: observation.arrived(arrival) });
-                (delivery.row, Read { subject, seen: seen.collect(), changed: None })
+                (delivery.row, Read { subject, seen: seen.collect(), of_pull_request, changed: None })
             })
             .collect();
         for repository in access_changed {

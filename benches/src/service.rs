@@ -22,7 +22,10 @@ use std::time::{Duration, Instant};
 pub async fn stage(program: &Path) -> anyhow::Result<Stage> {
     let spec: WorldSpec = serde_json::from_value(json!({
         "accounts": {"ann": "write", "ben": "write", "cat": "admin", "dee": "write"},
-        "settings": {"server": {"pace_ms": 250, "retry_base_ms": 1_000, "sweep_minutes": 0}},
+        "settings": {
+            "server": {"pace_ms": 250, "retry_base_ms": 1_000, "sweep_minutes": 0},
+            "github": {"writers_ms": 30_000},
+        },
     }))?;
     Stage::set(&spec, program, &AppKey::generate()?).await
 }

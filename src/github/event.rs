@@ -29,6 +29,21 @@ pub struct Reading {
     pub check: Option<String>,
     /// What only it knows.
     pub observations: Vec<Observation>,
+    /// The installation that it was sent to, and the repository's default branch.
+    pub installation: Option<(u64, String)>,
+}
+
+impl Reading {
+    /// A pull request of its repository, to be looked at.
+    pub fn of_pull_request(&self) -> Option<impl Fn(PullRequestNumber) -> Subject + use<>> {
+        let (repository, (installation, default_branch)) = self.repository.clone().zip(self.installation.clone())?;
+        Some(move |number| Subject {
+            repository: repository.clone(),
+            installation,
+            default_branch: default_branch.clone(),
+            what: What::PullRequest(number),
+        })
+    }
 }
 
 #[derive(Deserialize)]
@@ -193,15 +208,17 @@ pub fn read(event: &str, body: &[u8]) -> Reading {
     let Some(repository) = &payload.repository else { return Reading::default() };
     let repository = Repository { id: RepositoryId(repository.id), full_name: repository.full_name.clone() };
     let (what, observations) = payload.say(event);
-    let subject = what.zip(payload.installation.as_ref()).map(|(what, installation)| Subject {
+    let default_branch = payload.repository.as_ref().map(|r| r.default_branch.clone()).unwrap_or_default();
+    let installation = payload.installation.as_ref().map(|installation| (installation.id, default_branch));
+    let subject = what.zip(installation.clone()).map(|(what, (installation, default_branch))| Subject {
         repository: repository.clone(),
-        installation: installation.id,
-        default_branch: payload.repository.as_ref().map(|r| r.default_branch.clone()).unwrap_or_default(),
+        installation,
+        default_branch,
         what,
     });
     let check = payload.check_run.filter(|_| payload.action.as_deref() == Some("completed"));
     let check = check.map(|check| check.name.unwrap_or_default());
-    Reading { repository: Some(repository), subject, check, observations }
+    Reading { repository: Some(repository), subject, check, observations, installation }
 }
 
 impl Payload {

@@ -106,6 +106,8 @@ pub struct GitHub {
     pub graphql_url: String,
     /// The web pages, for links.
     pub web_url: String,
+    /// How long the list of who can write is used without asking GitHub whether it still holds, in milliseconds.
+    pub writers_ms: u64,
     /// The App's id.
     pub app_id: u64,
     /// The App's private key, PEM.
@@ -123,6 +125,7 @@ impl Default for GitHub {
             api_url: "https://api.github.com".into(),
             graphql_url: "https://api.github.com/graphql".into(),
             web_url: "https://github.com".into(),
+            writers_ms: 30_000,
             app_id: 0,
             private_key_file: PathBuf::new(),
             webhook_secrets: Vec::new(),

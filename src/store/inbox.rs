@@ -4,9 +4,9 @@
 //! with the machine, it is worked on again, which changes nothing. Rows of one subject are claimed together and answered by
 //! one evaluation.
 
-use super::{Store, StoreError, installations};
+use super::{Store, StoreError, installations, watched};
 use crate::store::observations::{self, Seen};
-use countersign_core::domain::Entry;
+use countersign_core::domain::{Entry, PullRequestNumber};
 use sqlx::{QueryBuilder, Row, SqliteConnection};
 
 /// The event of rows that no delivery brought.
@@ -50,13 +50,18 @@ pub struct UnreadDelivery {
     pub body: Vec<u8>,
 }
 
+/// Makes a pull request of the delivery's repository into a subject.
+pub type OfPullRequest = Box<dyn Fn(PullRequestNumber) -> Option<SubjectRow> + Send + Sync>;
+
 /// What a delivery was read to say: what to look at again, and what only it knows.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Read {
     /// What to look at: the subject's key, its class (lower goes first) and what the worker needs to look at it.
     pub subject: Option<SubjectRow>,
     /// What to keep.
     pub seen: Vec<Seen>,
+    /// How pull requests are looked at again that hang on what is kept; `None` where none does.
+    pub of_pull_request: Option<OfPullRequest>,
     /// What became of an installation, for the record.
     pub changed: Option<Entry>,
 }
@@ -253,7 +258,15 @@ impl Store {
 
 async fn sort(connection: &mut SqliteConnection, read: Vec<(i64, Read)>, now: i64) -> Result<(), StoreError> {
     for (row, read) in read {
-        observations::keep(connection, &read.seen, now).await?;
+        for Seen { repository, observation } in observations::keep(connection, &read.seen, now).await? {
+            let Some(of_pull_request) = &read.of_pull_request else { continue };
+            let topic = observation.topic();
+            for number in watched::watchers(connection, *repository, &topic).await? {
+                let Some(subject) = of_pull_request(number) else { continue };
+                let once = format!("{topic}/{}/{}", observation.key(), subject.key);
+                look_again(connection, once, subject, now).await?;
+            }
+        }
         if let Some(changed) = &read.changed {
             installations::note(connection, changed).await?;
         }
@@ -274,6 +287,29 @@ async fn sort(connection: &mut SqliteConnection, read: Vec<(i64, Read)>, now: i6
             None => finish(connection, &[row]).await?,
         }
     }
+    Ok(())
+}
+
+/// Puts a subject into the inbox that no delivery names. `once` tells it from every other time.
+async fn look_again(
+    connection: &mut SqliteConnection,
+    once: String,
+    subject: SubjectRow,
+    now: i64,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO inbox (delivery, event, body, received_at, state, subject, class, detail, due_at) \
+         VALUES ($1, $2, x'', $3, 1, $4, $5, $6, $7) ON CONFLICT (delivery) DO NOTHING",
+    )
+    .bind(once)
+    .bind(SWEPT)
+    .bind(now)
+    .bind(subject.key)
+    .bind(i64::from(subject.class))
+    .bind(subject.detail)
+    .bind(subject.due_at)
+    .execute(connection)
+    .await?;
     Ok(())
 }
 

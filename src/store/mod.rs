@@ -26,6 +26,7 @@ pub mod pins;
 pub mod reading;
 pub mod record;
 pub mod signing;
+mod watched;
 mod writer;
 
 pub use inbox::{ClaimedWork, Delivery, UnreadDelivery};

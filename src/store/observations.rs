@@ -24,7 +24,7 @@ impl Store {
         if seen.is_empty() {
             return Ok(());
         }
-        self.writer.write(move |connection| Box::pin(async move { keep(connection, &seen, now).await })).await
+        self.writer.write(move |connection| Box::pin(async move { keep(connection, &seen, now).await.map(drop) })).await
     }
 
     /// All that is known about some topics of one repository; of each, in the order it was first seen.
@@ -47,10 +47,17 @@ impl Store {
     }
 }
 
-pub(super) async fn keep(connection: &mut SqliteConnection, seen: &[Seen], now: i64) -> Result<(), StoreError> {
-    for Seen { repository, observation } in seen {
+/// Keeps observations; answers which of them are new.
+pub(super) async fn keep<'s>(
+    connection: &mut SqliteConnection,
+    seen: &'s [Seen],
+    now: i64,
+) -> Result<Vec<&'s Seen>, StoreError> {
+    let mut new = Vec::new();
+    for one in seen {
+        let Seen { repository, observation } = one;
         let body = serde_json::to_string(observation).map_err(|error| StoreError::Unreadable(error.to_string()))?;
-        sqlx::query(
+        let kept = sqlx::query(
             "INSERT INTO observations (repository_id, topic, key, body, first_seen) VALUES ($1, $2, $3, $4, $5) \
              ON CONFLICT (repository_id, topic, key) DO NOTHING",
         )
@@ -61,8 +68,11 @@ pub(super) async fn keep(connection: &mut SqliteConnection, seen: &[Seen], now: 
         .bind(now)
         .execute(&mut *connection)
         .await?;
+        if kept.rows_affected() > 0 {
+            new.push(one);
+        }
     }
-    Ok(())
+    Ok(new)
 }
 
 /// GitHub's ids fit 63 bits; a database knows no unsigned numbers.

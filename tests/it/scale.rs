@@ -9,7 +9,7 @@ use std::time::Instant;
 
 /// Nothing is swept: what was never told of stays so, and no call but those of the look that is counted is made.
 fn accounts() -> Value {
-    json!({"settings": {"server": {"sweep_minutes": 0}}, "accounts": {"ann": "write", "ben": "write", "cat": "admin", "dee": "write", "eve": "write"}})
+    json!({"settings": {"server": {"sweep_minutes": 0}, "github": {"writers_ms": 30_000}}, "accounts": {"ann": "write", "ben": "write", "cat": "admin", "dee": "write", "eve": "write"}})
 }
 
 /// A world in which much happened while the service was away, and of which it was never told.

@@ -14,9 +14,6 @@ use countersign_core::policy::OwnFile;
 use serde::Deserialize;
 use std::time::Duration;
 
-/// How long the list of writers is used without asking whether it still holds.
-const WRITERS_FRESH: Duration = Duration::from_secs(30);
-
 /// What is asked at the gate.
 pub struct Asked {
     /// The environment, as GitHub spells it.
@@ -284,7 +281,8 @@ pub async fn starting_point(look: &Look<'_>, environment: &str) -> Result<Option
 /// Accounts that can push to the repository; `None` where the list cannot be read.
 pub async fn writers(look: &Look<'_>) -> Result<Option<Vec<Account>>, GitHubError> {
     let path = look.path("/collaborators?permission=push&per_page=100");
-    match look.client.get_kept::<AccountPayload>(look.store, &path, WRITERS_FRESH).await {
+    let fresh = Duration::from_millis(look.settings.github.writers_ms);
+    match look.client.get_kept::<AccountPayload>(look.store, &path, fresh).await {
         Ok(list) => {
             let mut writers: Vec<Account> = list.into_iter().map(AccountPayload::account).collect();
             writers.sort_by_key(|account| account.id);

@@ -179,7 +179,10 @@ async fn complete(look: &Look<'_>, demands: &Demands, node: PullRequestNode) -> 
     let whole = unread == pull_request.missing.len();
     demands.at_merge(&mut pull_request, &seen, &mut learned, whole);
     observed::of_pull_request(&mut pull_request, &seen, &mut learned);
-    let others = look.store.observed(look.repository.id, &observed::topics_of_others(&pull_request)).await?;
+    let topics = observed::topics_of_others(&pull_request);
+    let watched = if pull_request.state == PullRequestState::Open { topics.clone() } else { Vec::new() };
+    look.store.watch(look.repository.id, number, watched).await?;
+    let others = look.store.observed(look.repository.id, &topics).await?;
     seen.extend(&others);
     let in_doubt = access::in_doubt(look, &pull_request, &seen).await?;
     observed::of_others(&mut pull_request, &seen, &in_doubt);

@@ -28,6 +28,7 @@ pub(super) fn settings(world: &World, story: &BTreeMap<String, Value>, directory
             "api_url": world.url,
             "graphql_url": format!("{}/graphql", world.url),
             "web_url": world.url,
+            "writers_ms": 0,
             "app_id": world.installation.app_id,
             "private_key_file": path("app.pem"),
             "webhook_secrets": [world.installation.webhook_secret],
