@@ -117,7 +117,7 @@ pub(super) struct CommitNode {
     parents: Counted<Oid>,
     author: Option<Named>,
     committer: Option<Named>,
-    authors: Counted<Named>,
+    pub(super) authors: Counted<Named>,
     signature: Option<Signature>,
     pub(super) message: Option<String>,
     pub(super) check_suites: Option<Nodes<CheckSuiteNode>>,

@@ -108,6 +108,16 @@ pub fn more_commits() -> String {
     )
 }
 
+/// All whom one commit names as its authors, a hundred at a time.
+pub fn more_authors() -> String {
+    format!(
+        "query MoreAuthors($owner: String!, $name: String!, $oid: GitObjectID!, $after: String) {{ \
+         repository(owner: $owner, name: $name) {{ object(oid: $oid) {{ ... on Commit {{ \
+         authors(first: 100, after: $after) {{ pageInfo {{ hasNextPage endCursor }} nodes {{ ...Named }} }} }} }} }} }}{}",
+        parts(&["Named"])
+    )
+}
+
 /// The pages after the first of one pull request's timeline.
 pub fn more_timeline() -> String {
     format!(

@@ -36,7 +36,13 @@ pub fn decide(facts: &Facts, policies: &Policies) -> Verdict {
         // What the repository's own rules would have said, nobody can tell.
         let wrong =
             faults.iter().map(|fault| About::default().put("detail", format!("the repository's own rules: {fault}")));
-        verdict.reasons.extend(wrong.map(|about| reason(policies, POLICY_ERROR, about)));
+        let wrong: Vec<Reason> = wrong.map(|about| reason(policies, POLICY_ERROR, about)).collect();
+        for change in &mut verdict.changes {
+            change.reasons.extend(wrong.iter().cloned());
+            change.outcome = outcome(&change.reasons);
+            change.three = None;
+        }
+        verdict.reasons.extend(wrong);
         verdict.outcome = outcome(&verdict.reasons);
         verdict.can_deploy.clear();
         verdict.up_to = None;

@@ -14,6 +14,9 @@ use countersign_core::policy::OwnFile;
 use serde::Deserialize;
 use std::time::Duration;
 
+/// How old a list of writers may be that is used while GitHub does not answer: it says who else could deploy, and lets nobody.
+const WRITERS_STALE: Duration = Duration::from_mins(10);
+
 /// What is asked at the gate.
 pub struct Asked {
     /// The environment, as GitHub spells it.
@@ -282,7 +285,11 @@ pub async fn starting_point(look: &Look<'_>, environment: &str) -> Result<Option
 pub async fn writers(look: &Look<'_>) -> Result<Option<Vec<Account>>, GitHubError> {
     let path = look.path("/collaborators?permission=push&per_page=100");
     let fresh = Duration::from_millis(look.settings.github.writers_ms);
-    match look.client.get_kept::<AccountPayload>(look.store, &path, fresh).await {
+    let mut list = look.client.get_kept::<AccountPayload>(look.store, &path, fresh).await;
+    if list.as_ref().is_err_and(GitHubError::passes) {
+        list = look.client.get_kept(look.store, &path, WRITERS_STALE).await;
+    }
+    match list {
         Ok(list) => {
             let mut writers: Vec<Account> = list.into_iter().map(AccountPayload::account).collect();
             writers.sort_by_key(|account| account.id);

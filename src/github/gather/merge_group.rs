@@ -3,7 +3,7 @@
 //!
 //! Invariant: with `HEADGREEN` one group's check lands every entry before it, so all of them are in the facts.
 
-use super::{Look, pull_request};
+use super::{Look, merge_bases, pull_request};
 use crate::github::client::GitHubError;
 use crate::github::node::{Oid, Page};
 use crate::github::query;
@@ -116,7 +116,7 @@ pub async fn gather(
         missing.push(format!("which pull requests are in merge group {}", head.short()));
     }
     let grounded = match (&base, &queue.tip) {
-        (Some(base), Some(tip)) => base == tip || pull_request::merge_base(look, tip.as_str(), base).await? == *base,
+        (Some(base), Some(tip)) => base == tip || merge_bases::merge_base(look, tip.as_str(), base).await? == *base,
         _ => false,
     };
     if !grounded {

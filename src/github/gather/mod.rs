@@ -9,6 +9,7 @@
 //! look at deployments of the past.
 
 mod access;
+mod authors;
 mod chain;
 mod demands;
 pub mod deployed;
@@ -17,6 +18,7 @@ pub mod gate;
 mod landings;
 pub mod line;
 pub mod listed;
+mod merge_bases;
 pub mod merge_group;
 mod merges;
 mod observed;

@@ -4,8 +4,9 @@
 //! GitHub shows now.
 
 use super::demands::Demands;
+use super::merge_bases::{self, Reviewed};
 use super::merges::OnBase;
-use super::{Look, access, merges, observed, own_rules, pushes, recalled, runs, settled};
+use super::{Look, access, authors, merges, observed, own_rules, pushes, recalled, runs, settled};
 use crate::github::client::GitHubError;
 use crate::github::node::{BigInt, Page, PullRequestCommit, PullRequestNode, ReviewCommit, TimelineNode, account};
 use crate::github::query;
@@ -125,7 +126,8 @@ async fn complete(look: &Look<'_>, demands: &Demands, node: PullRequestNode) -> 
     let count = node.commits.total_count;
     let mut texts: Vec<String> = vec![node.head_ref_name.clone()];
     texts.extend([&node.title, &node.body].into_iter().flatten().cloned());
-    for PullRequestCommit { commit } in all_commits(look, demands, &node).await? {
+    for PullRequestCommit { mut commit } in all_commits(look, demands, &node).await? {
+        authors::complete(look, &mut commit).await?;
         texts.extend(commit.message.clone());
         for suite in commit.check_suites.iter().flat_map(|suites| &suites.nodes) {
             known_pushes.extend(pushes::of_check_suite(suite, &node.head_ref_name));
@@ -192,7 +194,7 @@ async fn complete(look: &Look<'_>, demands: &Demands, node: PullRequestNode) -> 
     recalled::pull_request(look, &mut pull_request).await?;
     runs::complete(look, &mut pull_request, node.created_at.as_deref(), &seen).await?;
     merges::complete(look, &mut pull_request).await?;
-    merge_bases(look, &mut pull_request, &reviewed, &node.base_ref_oid).await?;
+    merge_bases::complete(look, &mut pull_request, &reviewed, &node.base_ref_oid).await?;
     Ok(OnBase { pull_request, base: CommitSha::new(node.base_ref_oid) })
 }
 
@@ -262,12 +264,6 @@ fn state(name: Option<&str>) -> Option<ReviewState> {
         "PENDING" => ReviewState::Pending,
         _ => return None,
     })
-}
-
-/// The parents of a reviewed commit, kept beside the facts to find its merge base.
-struct Reviewed {
-    review: ReviewId,
-    parents: Vec<CommitSha>,
 }
 
 fn event(entry: &TimelineNode, missing: &mut Vec<String>, reviewed: &mut Vec<Reviewed>) -> Option<TimelineEvent> {
@@ -347,53 +343,4 @@ fn event(entry: &TimelineNode, missing: &mut Vec<String>, reviewed: &mut Vec<Rev
             return None;
         }
     })
-}
-
-#[derive(Deserialize)]
-struct Comparison {
-    merge_base_commit: Sha,
-}
-
-#[derive(Deserialize)]
-struct Sha {
-    sha: String,
-}
-
-/// Fills in merge bases, where an approval of another commit with the head's tree makes them matter.
-async fn merge_bases(
-    look: &Look<'_>,
-    pull_request: &mut PullRequest,
-    reviewed: &[Reviewed],
-    base: &str,
-) -> Result<(), GitHubError> {
-    let own: BTreeSet<&CommitSha> = pull_request.commits.iter().map(|commit| &commit.oid).collect();
-    let boundary: BTreeSet<&CommitSha> =
-        pull_request.commits.iter().flat_map(|commit| &commit.parents).filter(|parent| !own.contains(parent)).collect();
-    // Where all work leaves the base at one commit, that commit is the merge base.
-    let only = if boundary.len() == 1 { boundary.first().map(|only| (*only).clone()) } else { None };
-    pull_request.merge_base.clone_from(&only);
-    let (head, head_tree) = (pull_request.head.clone(), pull_request.head_tree.clone());
-    let mut asked = false;
-    for event in &mut pull_request.timeline {
-        let TimelineEvent::Reviewed(review) = event else { continue };
-        let Some(commit) = review.commit.clone() else { continue };
-        if commit == head || review.tree.as_ref() != Some(&head_tree) {
-            continue;
-        }
-        let parents = reviewed.iter().find(|one| one.review == review.id).map(|one| one.parents.as_slice());
-        review.merge_base = match (&only, parents) {
-            (Some(only), Some([parent])) if parent == only => Some(only.clone()),
-            _ => Some(merge_base(look, base, &commit).await?),
-        };
-        asked = true;
-    }
-    if asked && pull_request.merge_base.is_none() {
-        pull_request.merge_base = Some(merge_base(look, base, &head).await?);
-    }
-    Ok(())
-}
-
-pub(super) async fn merge_base(look: &Look<'_>, base: &str, commit: &CommitSha) -> Result<CommitSha, GitHubError> {
-    let path = look.path(&format!("/compare/{base}...{commit}?per_page=1"));
-    Ok(CommitSha::new(look.client.get::<Comparison>(&path).await?.merge_base_commit.sha))
 }

@@ -3,8 +3,8 @@
 //! Invariant: only movements that GitHub authenticated; what a commit says of itself is never a push.
 
 use super::Look;
+use super::merge_bases::merge_base;
 use super::observed::opened;
-use super::pull_request::merge_base;
 use super::release;
 use crate::github::client::GitHubError;
 use crate::github::event::AccountPayload;

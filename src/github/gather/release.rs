@@ -5,7 +5,7 @@
 //! request but GitHub's word that this very commit is what the merge left.
 
 use super::demands::Demands;
-use super::{Look, line, merges, pull_request};
+use super::{Look, authors, line, merges, pull_request};
 use crate::github::client::GitHubError;
 use crate::github::node::{AssociatedPullRequest, CommitNode};
 use crate::github::query;
@@ -335,8 +335,9 @@ pub(super) async fn commits(
             if node.is_null() {
                 continue;
             }
-            let node: CommitNode =
+            let mut node: CommitNode =
                 serde_json::from_value(node).map_err(|error| GitHubError::Unreadable(error.to_string()))?;
+            authors::complete(look, &mut node).await?;
             let (_, mut gaps) = node.commit();
             if node.associated_pull_requests.as_ref().is_some_and(|page| page.info.has_next_page) {
                 gaps.push(format!("all pull requests tied to {}", oid.short()));

@@ -122,12 +122,12 @@ impl World {
 
     /// The run that a `workflow_run` follows: it has ended before.
     fn first_of_chain(&mut self, chain: Option<&Chain>, reference: &str, sha: &str) -> Result<()> {
-        let (event, actor) = match chain {
-            None => ("push", self.last_pusher(reference)),
-            Some(chain) => match chain.via {
-                Via::Push => ("push", self.actor(&chain.by)?),
-                via => (via.event(), self.actor(&chain.by)?),
-            },
+        let by = chain.and_then(|chain| chain.by.as_deref());
+        let event = chain.map_or("push", |chain| if chain.via == Via::Push { "push" } else { chain.via.event() });
+        let actor = match by {
+            Some(by) => self.actor(by)?,
+            None if event == "push" => self.last_pusher(reference),
+            None => return Err(StepError::Story("the first run needs `by`".to_owned())),
         };
         let run = self.insert_run(&NewRun {
             workflow: "ci",

@@ -55,7 +55,10 @@ impl World {
 
     pub(super) fn dismiss(&mut self, it: &story::Dismiss) -> Result<()> {
         let by = self.allowed(&it.by, Permission::Write)?;
-        let of = self.actor(&it.of)?;
+        // An account that is gone leaves its reviews behind.
+        let gone = |account: &&Account| account.deleted && account.login.eq_ignore_ascii_case(&it.of);
+        let gone = self.accounts.values().find(gone).map(|account| account.id);
+        let of = self.actor(&it.of).or_else(|unlisted| gone.ok_or(unlisted))?;
         let opinion = |review: &&mut Review| review.by == of && review.submitted_state != ReviewState::Commented;
         let latest = self.pull_mut(it.pr)?.reviews.iter_mut().rev().find(opinion);
         let Some(review) = latest.filter(|review| review.state != ReviewState::Dismissed) else {

@@ -347,8 +347,9 @@ pub struct TakenBy {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Chain {
-    /// Who started it.
-    pub by: String,
+    /// Who started it; of a push left out, as whoever pushed the branch last did.
+    #[serde(default)]
+    pub by: Option<String>,
     /// How.
     #[serde(default)]
     pub via: Via,
