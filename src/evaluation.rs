@@ -107,7 +107,7 @@ impl Evaluator {
 
     /// Looks at a subject. `tried` is how often this was tried before, `last_try` whether it will not be again.
     pub async fn evaluate(&self, asked: &Asked, now: i64, last_try: bool) -> Result<Next, EvaluationError> {
-        if self.settings.scope_of(&asked.repository.full_name).is_none() {
+        if self.settings.scopes_of(&asked.repository.full_name).next().is_none() {
             return Ok(Next::Done);
         }
         self.installations.learn(&asked.repository.full_name, asked.installation);
@@ -120,6 +120,7 @@ impl Evaluator {
             repository: &asked.repository,
             objects: &self.objects,
             now,
+            environment: None,
         };
         let evaluation = Evaluation { evaluator: self, look, pins, last_try };
         match &asked.what {
@@ -147,7 +148,20 @@ struct RepositoryPayload {
     default_branch: String,
 }
 
-impl Evaluation<'_> {
+impl<'a> Evaluation<'a> {
+    /// The same, about this environment.
+    fn at<'e>(&self, environment: &'e str) -> Evaluation<'e>
+    where
+        'a: 'e,
+    {
+        Evaluation {
+            evaluator: self.evaluator,
+            look: self.look.at(environment),
+            pins: self.pins,
+            last_try: self.last_try,
+        }
+    }
+
     async fn pull_request(&self, number: PullRequestNumber) -> Result<Next, EvaluationError> {
         let mut gathered = pull_request::gather(&self.look, &[number]).await?;
         let terms = gather::terms(&self.look, self.pins, &gathered.default_branch)?;
@@ -224,7 +238,7 @@ impl Evaluation<'_> {
     }
 
     async fn branch(&self, name: &str, after: &CommitSha, default_branch: &str) -> Result<Next, EvaluationError> {
-        let named = self.look.settings.scope_of(&self.look.repository.full_name);
+        let named = self.look.settings.scopes_of(&self.look.repository.full_name).next();
         let production = named.and_then(|scope| scope.production_branch.as_deref()).unwrap_or(default_branch);
         if name != production {
             return Ok(Next::Done);

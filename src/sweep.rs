@@ -171,9 +171,9 @@ impl Sweep {
             if repository.archived {
                 continue;
             }
-            let listed = self.deployments(&client, &repository, scope).await;
+            let listed = self.deployments(&client, &repository, &scope).await;
             let listed = answered(listed, &repository.full_name, swept)?.unwrap_or_default();
-            let found = open_work(&client, &repository, scope).await;
+            let found = open_work(&client, &repository, &scope).await;
             let found = answered(found, &repository.full_name, swept)?.unwrap_or_default();
             for what in listed.into_iter().chain(found) {
                 self.look_again(installation, &repository, what).await?;

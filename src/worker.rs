@@ -106,7 +106,7 @@ impl Worker {
                 }
                 let reading = event::read(&delivery.event, &delivery.body);
                 let repository = reading.repository.as_ref();
-                let scope = repository.and_then(|r| self.evaluator.settings.scope_of(&r.full_name));
+                let scope = repository.and_then(|r| self.evaluator.settings.scopes_of(&r.full_name).next());
                 let (Some(repository), Some(scope)) = (repository, scope) else {
                     return (delivery.row, Read::default());
                 };

@@ -42,6 +42,8 @@ pub(super) struct Afar {
     pub(super) client: Client,
     pub(super) repository: Repository,
     default_branch: String,
+    /// The environment that it is about.
+    environment: String,
     pins: Pinned,
     store: Store,
     objects: Objects,
@@ -62,8 +64,7 @@ impl Afar {
             let environments = vec![asked.environment.to_owned()];
             settings.scope.push(Scope { environments, ..Scope::whole(asked.repository) });
         }
-        let scope = settings.scope_of(asked.repository);
-        if !scope.is_some_and(|scope| scope.covers(asked.environment)) {
+        if settings.scope_for(asked.repository, asked.environment).is_none() {
             bail!(
                 "`{}` of `{}` is in no scope of the settings: nothing is promised about it",
                 asked.environment,
@@ -82,7 +83,8 @@ impl Afar {
         let pins = pins::resolve(&client, pinned, &settings).await?;
         let objects = scratch.objects();
         let default_branch = found.default_branch;
-        Ok(Self { settings, client, repository, default_branch, pins, store, objects, scratch })
+        let environment = asked.environment.to_owned();
+        Ok(Self { settings, client, repository, default_branch, environment, pins, store, objects, scratch })
     }
 
     pub(super) fn look(&self) -> Look<'_> {
@@ -93,6 +95,7 @@ impl Afar {
             repository: &self.repository,
             objects: &self.objects,
             now: client::millis(SystemTime::now()),
+            environment: Some(&self.environment),
         }
     }
 

@@ -171,8 +171,8 @@ async fn examine_repository(
     let mut here = Findings { place: repository.full_name.clone(), found };
     let place = Place { client, person, repository, branch: &branch };
     branch::examine(&place, &mut here).await;
-    let environments: Vec<Environment> = environment::read(&place, scope, &mut here).await;
-    let gates = workflow::examine(&place, scope, &environments, &mut here).await;
+    let environments: Vec<Environment> = environment::read(&place, &scope, &mut here).await;
+    let gates = workflow::examine(&place, &scope, &environments, &mut here).await;
     environment::examine(&place, &environments, &gates, &mut here);
 }
 

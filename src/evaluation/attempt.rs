@@ -102,7 +102,7 @@ impl Evaluation<'_> {
                 continue;
             }
             let facts = deployment::without_run(&self.look, asked, &error).await?;
-            let (terms, own) = (self.terms().await?, self.own_rules_of(&facts).await?);
+            let (terms, own) = (self.at(environment).terms().await?, self.own_rules_of(&facts).await?);
             let subject = subject_of(&self.look, run, attempt, environment);
             let (decision, recorded) = self.decide(subject, terms, &own, Subject::Deployment(Box::new(facts))).await?;
             self.answer(&decision, &recorded, &gate).await?;
@@ -132,15 +132,16 @@ impl Evaluation<'_> {
         asked: &deployment::Asked,
         observed: &[Observation],
     ) -> Result<AtGate, EvaluationError> {
-        match deployment::gather(&self.look, gathered, asked, observed).await {
+        let here = self.at(&asked.environment);
+        match deployment::gather(&here.look, gathered, asked, observed).await {
             Ok(found) => {
-                let terms = gather::terms(&self.look, self.pins, &found.default_branch)?;
+                let terms = gather::terms(&here.look, self.pins, &found.default_branch)?;
                 Ok(AtGate { facts: found.deployment, terms, own: found.own_rules, failed: None })
             }
             // Whoever waits is told so. Where time does not heal it, they are not left waiting for a month either.
             Err(error) if self.last_try && !matches!(error, GitHubError::RateLimited { .. }) => {
-                let terms = self.terms().await?;
-                let facts = deployment::unread(&self.look, gathered, asked, &error).await?;
+                let terms = here.terms().await?;
+                let facts = deployment::unread(&here.look, gathered, asked, &error).await?;
                 let own = self.own_rules_of(&facts).await?;
                 Ok(AtGate { facts, terms, own, failed: Some(error) })
             }

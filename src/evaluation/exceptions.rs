@@ -90,7 +90,7 @@ impl Evaluator {
 
     /// The exception that somebody wishes for, as it would be opened now.
     fn wished(&self, look: &Look<'_>, by: Account, wish: &Wish) -> Result<(Exception, Times), ExceptionError> {
-        let scope = self.settings.scope_of(&look.repository.full_name);
+        let scope = self.settings.scope_for(&look.repository.full_name, &wish.environment);
         let environment = scope.and_then(|scope| scope.spelling_of(&wish.environment));
         let environment = environment.ok_or(ExceptionError::Refused("the environment is outside of every scope"))?;
         let (reason, ticket) = words_of(wish)?;
@@ -264,6 +264,7 @@ impl Evaluator {
             repository,
             objects: &self.objects,
             now: millis(SystemTime::now()),
+            environment: None,
         }
     }
 }

@@ -90,8 +90,7 @@ impl Evaluator {
     /// Decides, records, and says what is to be told. `presented` is `None` at first, and what became of the decision that
     /// the request presents when it is answered again.
     pub async fn answer(&self, request: &Request, presented: &mut Option<Presented>) -> Result<Answered, RequestError> {
-        let scope = self.settings.scope_of(&request.repository.full_name);
-        if !scope.is_some_and(|scope| scope.covers(&request.environment)) {
+        if self.settings.scope_for(&request.repository.full_name, &request.environment).is_none() {
             return Err(RequestError::NotForYou("the environment is outside of every scope"));
         }
         let full_name = &request.repository.full_name;
@@ -106,6 +105,7 @@ impl Evaluator {
             repository,
             objects: &self.objects,
             now,
+            environment: None,
         };
         let answered = Evaluation { evaluator: self, look, pins, last_try: true }.answered(request, presented).await;
         if answered.is_err() {

@@ -275,8 +275,8 @@ impl Settings {
 
     fn check(&self) -> Result<(), SettingsError> {
         let contradiction = |message: String| Err(Fault::Contradiction(message).into());
-        if let Some(pattern) = scopes::hidden(&self.scope) {
-            return contradiction(scopes::words(pattern));
+        if let Some(why) = scopes::contradiction(&self.scope) {
+            return contradiction(why);
         }
         for scope in &self.scope {
             for pattern in &scope.repositories {
@@ -323,9 +323,26 @@ impl Settings {
         Ok(())
     }
 
-    /// The scope a repository is in; the first that matches.
-    pub fn scope_of(&self, full_name: &str) -> Option<&Scope> {
-        self.scope.iter().find(|scope| scope.repositories.iter().any(|pattern| scopes::matches(pattern, full_name)))
+    /// The scopes a repository is in: of each environment the first that names it holds, of all else the first.
+    pub fn scopes_of(&self, full_name: &str) -> impl Iterator<Item = &Scope> {
+        self.scope.iter().filter(move |scope| scope.is_of(full_name))
+    }
+
+    /// What holds of a repository: the first scope it is in, with the environments of all of them.
+    pub fn scope_of(&self, full_name: &str) -> Option<Scope> {
+        let mut scopes = self.scopes_of(full_name);
+        let mut first = scopes.next()?.clone();
+        for named in scopes.flat_map(|scope| &scope.environments) {
+            if !first.covers(named) {
+                first.environments.push(named.clone());
+            }
+        }
+        Some(first)
+    }
+
+    /// What holds of an environment of a repository.
+    pub fn scope_for(&self, full_name: &str, environment: &str) -> Option<&Scope> {
+        self.scopes_of(full_name).find(|scope| scope.covers(environment))
     }
 
     /// The baseline of an environment.

@@ -1,7 +1,7 @@
 //! A scope: which repositories and environments are in it, and scopes beside each other.
 //!
-//! Invariant: the first scope that matches a repository holds, so one that can never hold is a mistake and is said: what it
-//! names would not be under control.
+//! Invariant: of each environment the first scope holds that names it, and what is asked of a pull request says the first of
+//! its repository. One that can never hold is a mistake and is said.
 
 use super::{Scope, production, same_environment, three_person};
 
@@ -28,6 +28,11 @@ impl Scope {
         self.ticket.as_deref().filter(|_| self.policies.iter().any(|pack| pack == "ticketed"))
     }
 
+    /// Whether a repository is in it; of a pattern, whether all that it names are.
+    pub(super) fn is_of(&self, full_name: &str) -> bool {
+        self.repositories.iter().any(|pattern| matches(pattern, full_name))
+    }
+
     /// Whether an environment is under control.
     pub fn covers(&self, environment: &str) -> bool {
         self.spelling_of(environment).is_some()
@@ -49,25 +54,33 @@ pub(super) fn matches(pattern: &str, full_name: &str) -> bool {
     }
 }
 
-/// A pattern of a scope whose repositories an earlier scope has already.
-pub(super) fn hidden(scopes: &[Scope]) -> Option<&str> {
+/// What contradicts itself in scopes that share a repository: one that holds for nothing, or another production branch.
+pub(super) fn contradiction(scopes: &[Scope]) -> Option<String> {
     scopes.iter().enumerate().find_map(|(place, scope)| {
-        let before = scopes.iter().take(place).flat_map(|scope| &scope.repositories);
-        let hidden = |pattern: &&String| before.clone().any(|earlier| matches(earlier, pattern));
-        scope.repositories.iter().find(hidden).map(String::as_str)
+        let before = scopes.iter().take(place);
+        scope.repositories.iter().find_map(|pattern| {
+            let shared: Vec<&Scope> = before.clone().filter(|earlier| earlier.is_of(pattern)).collect();
+            let held = |named: &String| shared.iter().any(|earlier| earlier.covers(named));
+            if shared.iter().any(|earlier| earlier.production_branch != scope.production_branch) {
+                Some(format!(
+                    "`{pattern}` is in an earlier scope with another `production_branch`: a repository has one, and its scopes \
+                     differ by their environments"
+                ))
+            } else if !shared.is_empty() && scope.environments.iter().all(held) {
+                Some(format!(
+                    "`{pattern}` is in an earlier scope with the same environments, and the first that names an environment \
+                     holds: put the more particular one first"
+                ))
+            } else {
+                None
+            }
+        })
     })
-}
-
-/// What to do about it.
-pub(super) fn words(pattern: &str) -> String {
-    format!(
-        "`{pattern}` is in an earlier scope, and the first scope that matches a repository holds: put the more particular \
-         one first, and name all environments of a repository in it"
-    )
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use super::*;
 
     fn scopes(patterns: &[&[&str]]) -> Vec<Scope> {
@@ -76,10 +89,19 @@ mod tests {
     }
 
     #[test]
-    fn a_scope_that_an_earlier_one_hides_is_found() {
-        let found = |patterns: &[&[&str]]| hidden(&scopes(patterns)).map(str::to_owned);
-        assert_eq!(found(&[&["acme/shop"], &["acme/*"], &["other/*"]]), None);
-        assert_eq!(found(&[&["acme/*"], &["other/*", "acme/shop"]]), Some("acme/shop".to_owned()));
-        assert_eq!(found(&[&["acme/*"], &["acme/*"]]), Some("acme/*".to_owned()));
+    fn a_scope_that_can_never_hold_is_found() {
+        let found = |patterns: &[&[&str]]| contradiction(&scopes(patterns)).is_some();
+        assert!(!found(&[&["acme/shop"], &["acme/*"], &["other/*"]]));
+        assert!(found(&[&["acme/*"], &["other/*", "acme/shop"]]));
+        assert!(found(&[&["acme/*"], &["acme/*"]]));
+    }
+
+    #[test]
+    fn scopes_of_one_repository_differ_by_their_environments_alone() {
+        let mut both = scopes(&[&["acme/*"], &["acme/shop"]]);
+        both[1].environments = vec!["staging".to_owned(), "Production ".to_owned()];
+        assert_eq!(contradiction(&both), None);
+        both[1].production_branch = Some("lts".to_owned());
+        assert!(contradiction(&both).unwrap().contains("another `production_branch`"));
     }
 }

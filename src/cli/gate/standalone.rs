@@ -44,8 +44,7 @@ pub(super) async fn judge(
         let whole = Scope { environments: vec![environment.to_owned()], ..Scope::whole(&context.repository) };
         settings.scope.push(whole);
     }
-    let scope = settings.scope_of(&context.repository);
-    if !scope.is_some_and(|scope| scope.covers(environment)) {
+    if settings.scope_for(&context.repository, environment).is_none() {
         bail!(
             "`{environment}` of `{}` is in no scope of the settings: nothing is promised about it",
             context.repository
@@ -60,8 +59,15 @@ pub(super) async fn judge(
     let repository = Repository { id: RepositoryId(found.id), full_name: found.full_name };
     let now = millis(SystemTime::now());
     let objects = scratch.objects();
-    let look =
-        Look { client: &client, store: &store, settings: &settings, repository: &repository, objects: &objects, now };
+    let look = Look {
+        client: &client,
+        store: &store,
+        settings: &settings,
+        repository: &repository,
+        objects: &objects,
+        now,
+        environment: Some(environment),
+    };
     let pins = pins::resolve(&client, &store, &settings).await?;
     let mut terms = gather::terms(&look, &pins, &found.default_branch)?;
     let id = context.run.parse().map(RunId).context("the run's id is no number")?;

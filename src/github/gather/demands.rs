@@ -23,7 +23,7 @@ pub(super) struct Demands {
 
 impl Demands {
     pub(super) fn of(look: &Look<'_>) -> Self {
-        let scope = look.settings.scope_of(&look.repository.full_name);
+        let scope = look.scope();
         Self {
             checks: scope.map(|scope| scope.checks_asked().to_vec()).unwrap_or_default(),
             ticket: scope.and_then(|scope| scope.ticket_asked()).and_then(|pattern| ticket_pattern(pattern).ok()),

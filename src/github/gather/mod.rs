@@ -37,12 +37,13 @@ mod walk;
 
 use super::client::{Client, GitHubError};
 use crate::git::Objects;
-use crate::settings::Settings;
+use crate::settings::{Scope, Settings};
 use crate::store::Store;
 use countersign_core::domain::{Repository, RepositoryRules, Terms};
 use serde_json::Value;
 
 /// Everything one look at GitHub needs.
+#[derive(Clone, Copy)]
 pub struct Look<'a> {
     /// Calls to GitHub, as the installation that covers the repository.
     pub client: &'a Client,
@@ -56,9 +57,26 @@ pub struct Look<'a> {
     pub objects: &'a Objects,
     /// When the look began, in milliseconds since 1970: for keeping, never for judging.
     pub now: i64,
+    /// The environment that it is about; `None` where it is about none.
+    pub environment: Option<&'a str>,
 }
 
-impl Look<'_> {
+impl<'a> Look<'a> {
+    /// The same, about this environment.
+    #[must_use]
+    pub fn at(self, environment: &'a str) -> Self {
+        Self { environment: Some(environment), ..self }
+    }
+
+    /// What the settings ask of what is looked at.
+    fn scope(&self) -> Option<&'a Scope> {
+        let full_name = &self.repository.full_name;
+        match self.environment {
+            Some(environment) => self.settings.scope_for(full_name, environment),
+            None => self.settings.scopes_of(full_name).next(),
+        }
+    }
+
     /// `/repos/{owner}/{name}` and what follows.
     pub fn path(&self, rest: &str) -> String {
         format!("/repos/{}{rest}", self.repository.full_name)
@@ -74,17 +92,15 @@ impl Look<'_> {
 
 /// The production branch: as the settings name it, else the repository's default branch.
 fn production_branch(look: &Look<'_>, default_branch: &str) -> String {
-    let scope = look.settings.scope_of(&look.repository.full_name);
+    let scope = look.settings.scopes_of(&look.repository.full_name).next();
     let named = scope.and_then(|scope| scope.production_branch.clone());
     named.unwrap_or_else(|| default_branch.to_owned())
 }
 
 /// The terms of a decision in this repository.
 pub fn terms(look: &Look<'_>, pins: &super::pins::Pinned, default_branch: &str) -> Result<Terms, GitHubError> {
-    let scope = look
-        .settings
-        .scope_of(&look.repository.full_name)
-        .ok_or_else(|| GitHubError::NotFound(format!("scope for {}", look.repository.full_name)))?;
+    let scope =
+        look.scope().ok_or_else(|| GitHubError::NotFound(format!("scope for {}", look.repository.full_name)))?;
     Ok(Terms {
         production_branch: production_branch(look, default_branch),
         packs: scope.policies.clone(),
