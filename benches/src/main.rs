@@ -3,6 +3,7 @@
 //! Invariant: it never fails because a bar is missed, only because something does not work. The table goes to the screen and
 //! to `benches/README.md`.
 
+mod held;
 mod measure;
 mod record;
 mod releases;

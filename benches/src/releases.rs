@@ -2,8 +2,9 @@
 //!
 //! Invariant: what is counted are the calls that the twin heard from the look that answered, the answer included.
 
+use crate::held::tell;
 use crate::measure::{Table, memory, ms, percentile};
-use crate::service::{play, stage, tell};
+use crate::service::{play, stage};
 use anyhow::{Context as _, ensure};
 use countersign_bench::steps::{merged, method};
 use github_twin::model::{Call, RuleState, Write};

@@ -4,9 +4,11 @@
 //! told us is found again when GitHub is read. Payloads are our own minimal shapes: only what is used is named.
 
 mod installation;
+mod reading;
 mod subject;
 
 pub use installation::read as read_installation;
+pub use reading::Reading;
 pub use subject::{Subject, What};
 
 use countersign_core::domain::{
@@ -17,34 +19,6 @@ use serde::Deserialize;
 
 /// The name under which the sweep puts a subject into the inbox; no event of GitHub's is called so.
 pub const SWEEP: &str = crate::store::inbox::SWEPT;
-
-/// What a delivery was read to say.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Reading {
-    /// Where; `None` where the delivery names no repository of ours.
-    pub repository: Option<Repository>,
-    /// What to look at again.
-    pub subject: Option<Subject>,
-    /// The check whose end it tells: that concerns only who asks for a check of this name.
-    pub check: Option<String>,
-    /// What only it knows.
-    pub observations: Vec<Observation>,
-    /// The installation that it was sent to, and the repository's default branch.
-    pub installation: Option<(u64, String)>,
-}
-
-impl Reading {
-    /// A pull request of its repository, to be looked at.
-    pub fn of_pull_request(&self) -> Option<impl Fn(PullRequestNumber) -> Subject + use<>> {
-        let (repository, (installation, default_branch)) = self.repository.clone().zip(self.installation.clone())?;
-        Some(move |number| Subject {
-            repository: repository.clone(),
-            installation,
-            default_branch: default_branch.clone(),
-            what: What::PullRequest(number),
-        })
-    }
-}
 
 #[derive(Deserialize)]
 struct Payload {

@@ -173,14 +173,10 @@ impl Gathering<'_> {
             self.so_far.unknown.insert("which run the environment was approved for".to_owned());
         }
         let none_given = approval.asked == Some(true) && approval.given_by.is_empty();
-        // A job that asks by itself runs: GitHub has let it pass. It asks for no approval again where only failed jobs are
-        // run again, and of a first attempt somebody has given one.
-        let runs = deployment.request.is_some();
+        // GitHub asks for no approval again where only failed jobs are run again, and a job that asks by itself runs: none
+        // will come any more.
         let again = deployment.run.as_ref().is_some_and(|run| run.this.number != run.first.number);
-        self.so_far.awaited = none_given && !runs;
-        if none_given && runs && !again {
-            self.so_far.unknown.insert("who approved the environment".to_owned());
-        }
+        self.so_far.awaited = none_given && !(again && deployment.request.is_some());
         if approval.asked.is_none() {
             let what = "whether the environment asks for an approval";
             self.so_far.unknown.insert(what.to_owned());
