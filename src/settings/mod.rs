@@ -280,7 +280,7 @@ impl Settings {
         }
         for scope in &self.scope {
             for pattern in &scope.repositories {
-                if !pattern.contains('/') {
+                if !scopes::is_pattern(pattern) {
                     return contradiction(format!("`{pattern}` is no repository: write `owner/name` or `owner/*`"));
                 }
             }

@@ -44,6 +44,12 @@ impl Scope {
     }
 }
 
+/// Whether this names one repository, or all of one owner. Anything else would hold for nothing, and nobody would be told.
+pub(super) fn is_pattern(text: &str) -> bool {
+    let plain = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+    text.split_once('/').is_some_and(|(owner, name)| plain(owner) && (name == "*" || plain(name)))
+}
+
 /// Whether a pattern, `owner/name` or `owner/*`, is of a repository.
 pub(super) fn matches(pattern: &str, full_name: &str) -> bool {
     let pattern = pattern.to_ascii_lowercase();
@@ -86,6 +92,14 @@ mod tests {
     fn scopes(patterns: &[&[&str]]) -> Vec<Scope> {
         let named = |patterns: &&[&str]| patterns.iter().map(|pattern| (*pattern).to_owned()).collect();
         patterns.iter().map(|patterns| Scope { repositories: named(patterns), ..Scope::whole("") }).collect()
+    }
+
+    #[test]
+    fn only_what_names_a_repository_or_an_owner_is_a_pattern() {
+        assert!(["acme/shop", "acme/*", "a-b/c_d.e"].into_iter().all(is_pattern));
+        let others =
+            ["acme", "*", "*/*", "*/shop", "acme/sh*", "acme/s?op", "acme/", "/shop", "acme/shop/x", "acme/ *"];
+        assert!(!others.into_iter().any(is_pattern));
     }
 
     #[test]
