@@ -46,6 +46,17 @@ fn the_only_reviewer_of_one_of_them_deploys_neither() {
 }
 
 #[test]
+fn a_doubtful_review_of_one_of_them_frees_no_deployer() {
+    let by_rae = Pull::opened(2, &user("rae"), "a1").approved(&user("ben")).approved(&user("dee"));
+    let doubtful = by_rae.with_review(|review| review.could_write = None).merged(&user("cat"));
+    let ann = Pull::opened(1, &user("ann"), "a1").approved(&user("ben")).approved(&user("eve")).merged(&user("cat"));
+    let release = Release::of(&[Landed::Merge("m1", ann)]);
+    let release = release.with(|deployment| deployment.changes[0].alternatives.push(doubtful.0)).by(&user("ben"));
+    assert_eq!(judge(&release.clone().facts()).outcome, Outcome::Undetermined, "ben may be the only reviewer");
+    assert_eq!(judge(&release.by(&user("cat")).facts()).outcome, Outcome::Allow);
+}
+
+#[test]
 fn what_is_broken_one_way_only_nobody_can_tell() {
     let unreviewed = Pull::opened(2, &user("rae"), "a1").merged(&user("cat"));
     for release in [or(unreviewed.clone()), {

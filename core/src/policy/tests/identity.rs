@@ -3,7 +3,7 @@
 use super::world::{Pull, account, bot, codes_in, commit, judge, logins, sha, unlinked, user, zeros};
 use crate::domain::{
     Account, AccountKind, Commit, Contribution, Facts, MergeProof, Outcome, Person, Push, PushSource, RepositoryId,
-    TimelineEvent,
+    TimelineEvent, Verdict,
 };
 use crate::policy::push_gap;
 use Outcome::{Allow, Pending, Undetermined};
@@ -343,4 +343,28 @@ fn only_githubs_own_bots_are_taken_for_them() {
     assert!(bot("github-merge-queue").is_merge_queue() && !bot("codegen").is_merge_queue());
     assert!(!user_named("github-merge-queue").is_merge_queue());
     assert!(!user_named("ann").is_actions() && !user_named("ann").is_merge_queue());
+}
+
+#[test]
+fn automation_answers_for_nothing_that_a_person_took_from_another_branch() {
+    let pushed = |source: PushSource| {
+        let by_bot = Push { before: sha("a1"), after: sha("a1"), by: Some(bot("codegen")), source };
+        let mut pull = Pull::opened(1, &user("ann"), "a1").with(|pr| pr.pushes.push(by_bot));
+        pull = pull.assigned(&user("ben"), &user("ben"));
+        judge(&pull.clone().facts())
+    };
+    let taken = pushed(PushSource::CommitListed);
+    assert!(!codes_in(&taken).contains(&"sponsor-unknown".to_owned()));
+    let named = |verdict: &Verdict| {
+        let accounts = verdict.changes[0].contributors.iter().map(|it| it.account.login.clone());
+        accounts.collect::<Vec<_>>()
+    };
+    assert_eq!(named(&taken), ["ann", "codegen"], "whoever is assigned answers for nobody here");
+    let mut other =
+        Push { before: zeros(), after: sha("a1"), by: Some(bot("codegen")), source: PushSource::PushDelivery };
+    let brought =
+        |push: &Push| judge(&Pull::opened(1, &user("ann"), "a1").with(|pr| pr.pushes.push(push.clone())).facts());
+    assert!(codes_in(&brought(&other)).contains(&"sponsor-unknown".to_owned()));
+    other.source = PushSource::CommitListed;
+    assert!(!codes_in(&brought(&other)).contains(&"sponsor-unknown".to_owned()));
 }
