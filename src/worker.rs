@@ -24,8 +24,8 @@ const LOOKS: u32 = 5;
 /// How often something that time does not heal is tried before it is given up, loudly.
 const TRIES: u32 = 8;
 
-/// The event by which GitHub tells that a deployment was created.
-const DEPLOYMENT: &str = "deployment";
+/// The events by which GitHub tells that a deployment was created, and what is said of it.
+const DEPLOYMENTS: [&str; 2] = ["deployment", "deployment_status"];
 
 const LONGEST_DELAY: Duration = Duration::from_mins(5);
 
@@ -141,7 +141,7 @@ impl Worker {
                         // Whoever waits for the answer does not wait for the pace.
                         RULE_ASKS => 0,
                         // Where our rule stands, GitHub asks at once: one look then answers both.
-                        DEPLOYMENT => rested.max(now + pace),
+                        event if DEPLOYMENTS.contains(&event) => rested.max(now + pace),
                         _ => rested,
                     };
                     let detail = serde_json::to_string(&subject).ok()?;

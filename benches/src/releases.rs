@@ -4,7 +4,7 @@
 
 use crate::held::tell;
 use crate::measure::{Table, memory, ms, percentile};
-use crate::service::{play, stage};
+use crate::service::{moment, play, stage};
 use anyhow::{Context as _, ensure};
 use countersign_bench::steps::{merged, method};
 use github_twin::model::{Call, RuleState, Write};
@@ -30,7 +30,7 @@ async fn let_through(stage: &mut Stage) -> anyhow::Result<(Vec<Call>, Duration)>
         |stage: &Stage| stage.world().lock().calls.get(before..).is_some_and(|calls| calls.iter().any(is_answer));
     while answers(stage) == answered || !heard(stage) {
         ensure!(begun.elapsed() < Duration::from_mins(10), "no answer came");
-        tokio::time::sleep(Duration::from_micros(200)).await;
+        moment().await?;
     }
     let took = begun.elapsed();
     let (state, calls) = {
