@@ -392,16 +392,3 @@ fn whoever_deploys_on_nothing_but_their_own_doubtful_approval_is_denied_either_w
     assert_eq!(by_ben.outcome, Deny);
     assert!(codes_in(&by_ben).contains(&"deployer-is-reviewer".to_owned()));
 }
-
-#[test]
-fn an_approval_is_waited_for_where_one_will_come() {
-    let outcome = |asks: bool, attempt: u64| {
-        let release = if asks { asking(|_| {}) } else { Release::good() };
-        let release = release.approvals(&[]).with_run(|run| run.this.number = RunAttempt(attempt));
-        judge(&release.facts()).outcome
-    };
-    assert_eq!(outcome(false, 1), Pending);
-    assert_eq!(outcome(false, 2), Pending, "the rule is asked before the environment is approved");
-    assert_eq!(outcome(true, 1), Pending, "somebody approved, and GitHub does not list it yet");
-    assert_eq!(outcome(true, 2), Allow, "failed jobs run again, and nobody is asked");
-}

@@ -2,7 +2,7 @@
 
 use super::deploy::asking;
 use super::world::{Landed, Pull, Release, account, bot, good_pull, judge, sha, under, user};
-use crate::domain::{AccountKind, LandingKind, Outcome, RepositoryId, TimelineEvent};
+use crate::domain::{AccountKind, LandingKind, Outcome, RepositoryId, RunAttempt, TimelineEvent};
 use crate::policy::{OwnFile, Policies, decide};
 
 /// What is not known of a release, in alphabetical order.
@@ -236,4 +236,17 @@ fn what_came_without_a_pull_request_is_told_by_how_it_came() {
         }
     });
     assert_eq!(text(pushed), "#1 reached main without a pull request into it: @cat pushed it");
+}
+
+#[test]
+fn an_approval_is_waited_for_where_one_will_come() {
+    let outcome = |asks: bool, attempt: u64| {
+        let release = if asks { asking(|_| {}) } else { Release::good() };
+        let release = release.approvals(&[]).with_run(|run| run.this.number = RunAttempt(attempt));
+        judge(&release.facts()).outcome
+    };
+    assert_eq!(outcome(false, 1), Outcome::Pending);
+    assert_eq!(outcome(false, 2), Outcome::Pending, "the rule is asked before the environment is approved");
+    assert_eq!(outcome(true, 1), Outcome::Pending, "somebody approved, and GitHub does not list it yet");
+    assert_eq!(outcome(true, 2), Outcome::Allow, "failed jobs run again, and nobody is asked");
 }
