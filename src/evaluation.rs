@@ -181,7 +181,7 @@ impl<'a> Evaluation<'a> {
         let judged = self.as_it_landed(pull_request, gathered.second_parents.remove(&number), &base).await?;
         let (decision, recorded) = self.decide(subject, terms, &gathered.own_rules, judged).await?;
         let outcome = decision.verdict.outcome;
-        self.show_on(&head, Some(&recorded)).await?;
+        self.show_on(&head, Some((&decision, &recorded))).await?;
         if recorded.fresh {
             // Another pull request may be left alone with the head that this one had.
             if let Some(left) = store.head_before(&decision.subject, &head).await? {
@@ -205,7 +205,7 @@ impl<'a> Evaluation<'a> {
     }
 
     /// The check shows the worst outcome of all open pull requests that share the head.
-    async fn show_on(&self, head: &CommitSha, just: Option<&Recorded>) -> Result<(), EvaluationError> {
+    async fn show_on(&self, head: &CommitSha, just: Option<(&Decision, &Recorded)>) -> Result<(), EvaluationError> {
         let store = &self.evaluator.store;
         let _turn = self.evaluator.turns.at(format!("{}/{head}", self.look.repository.id)).await;
         let open = store.open_on(self.look.repository.id, head).await?;
@@ -213,12 +213,17 @@ impl<'a> Evaluation<'a> {
             ["allow", "exception", "pending", "undetermined", "deny"].iter().position(|o| *o == outcome)
         };
         let Some((worst, _)) = open.into_iter().max_by_key(|(_, outcome)| rank(outcome)) else { return Ok(()) };
-        let Some((decision, mut recorded)) = self.recorded(&worst).await? else {
-            return Err(StoreError::Unreadable(format!("decision {worst}")).into());
+        let earlier;
+        let (decision, recorded) = match just {
+            // GitHub cannot have heard of a decision that was only just made.
+            Some((decision, recorded)) if recorded.fresh && decision.id == worst => (decision, recorded),
+            _ => {
+                earlier = self.recorded(&worst).await?;
+                let found = earlier.as_ref().map(|(decision, recorded)| (decision, recorded));
+                found.ok_or_else(|| StoreError::Unreadable(format!("decision {worst}")))?
+            }
         };
-        // GitHub cannot have heard of a decision that was only just made.
-        recorded.fresh = just.is_some_and(|just| just.fresh && just.decision == worst);
-        let shown = Shown { page: self.page(&decision.id), decision: &decision, recorded: &recorded };
+        let shown = Shown { page: self.page(&decision.id), decision, recorded };
         publish::check(self.look.client, store, self.look.repository, head, &shown).await?;
         Ok(())
     }

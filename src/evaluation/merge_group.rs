@@ -56,7 +56,7 @@ impl Evaluation<'_> {
         let head = group.head.clone();
         let (decision, recorded) =
             self.decide(self.group(&head), terms, own, Subject::MergeGroup(Box::new(group))).await?;
-        self.show_on(&head, Some(&recorded)).await?;
+        self.show_on(&head, Some((&decision, &recorded))).await?;
         let undetermined = decision.verdict.outcome == Outcome::Undetermined;
         Ok(if undetermined { Next::LookAgain } else { Next::Done })
     }
