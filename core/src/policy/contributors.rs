@@ -190,7 +190,13 @@ impl<'a> Gathering<'a> {
             self.act(identity.account.as_ref(), how, || format!("whose account commit {} names", commit.short()));
             return true;
         }
-        let Some(account) = identity.email.as_deref().and_then(|email| self.people.by_email(email)) else {
+        let email = identity.email.as_deref();
+        let Some(account) = email.and_then(|email| self.people.by_email(email)) else {
+            // GitHub's own address for an account, which it links to none: that account is gone, or was imported.
+            let matters = !matches!(how, Contribution::CoAuthored { .. });
+            if matters && email.is_some_and(|email| email.contains("@users.noreply.")) {
+                self.so_far.unknown.insert(format!("whose account commit {} names", commit.short()));
+            }
             return false;
         };
         self.add(&account, self.people.is_machine_user(account.id), how);

@@ -346,6 +346,23 @@ fn only_githubs_own_bots_are_taken_for_them() {
 }
 
 #[test]
+fn an_address_of_githubs_own_that_is_linked_to_no_account_says_that_one_is_gone() {
+    let named = |email: &str, coauthor: bool| {
+        let mut written = commit("a2", &["a1"], &user("ann"));
+        if coauthor {
+            written.coauthors.push(unlinked(email));
+        } else {
+            written.author = unlinked(email);
+        }
+        let pull = Pull::opened(1, &user("ann"), "a1").push_commit(&user("ann"), written).approved(&user("ben"));
+        codes_in(&judge(&pull.facts()))
+    };
+    assert_eq!(named("7+eve@users.noreply.github.com", false), ["author-unattributed", "facts-incomplete"]);
+    assert_eq!(named("eve@example.com", false), ["author-unattributed"]);
+    assert_eq!(named("7+eve@users.noreply.github.com", true), Vec::<String>::new());
+}
+
+#[test]
 fn automation_answers_for_nothing_that_a_person_took_from_another_branch() {
     let pushed = |source: PushSource| {
         let by_bot = Push { before: sha("a1"), after: sha("a1"), by: Some(bot("codegen")), source };
