@@ -1,6 +1,7 @@
-//! Whom a commit names beside its author, where they are many.
+//! Whom commits name beside their authors, where they are many.
 //!
-//! Invariant: a list that is not whole is left as it is, and its reader says so.
+//! Invariant: a list that could not be read whole is counted, and its reader says so: nobody can make us ask without end by
+//! naming many in many commits.
 
 use super::Look;
 use crate::github::client::GitHubError;
@@ -8,28 +9,36 @@ use crate::github::node::{CommitNode, Named, Page};
 use crate::github::query;
 use serde_json::{Value, json};
 
-/// Nobody reads further than this: whoever names more hides something.
-const MOST: u64 = 1_000;
+/// How many more calls a list of commits is worth.
+const CALLS: u64 = 20;
 
-/// Reads all authors of a commit that has more than came with it.
-pub(super) async fn complete(look: &Look<'_>, commit: &mut CommitNode) -> Result<(), GitHubError> {
-    let wanted = commit.authors.total_count;
-    if wanted == commit.authors.nodes.len() as u64 || wanted > MOST {
-        return Ok(());
-    }
-    let (mut all, mut after): (Vec<Named>, Option<String>) = (Vec::new(), None);
-    loop {
-        let variables = look.variables([("oid", json!(commit.oid)), ("after", json!(after))]);
-        let data = look.client.graphql(&query::more_authors(), variables).await?;
-        let page = data.pointer("/repository/object/authors").cloned().unwrap_or(Value::Null);
-        let page: Page<Named> =
-            serde_json::from_value(page).map_err(|error| GitHubError::Unreadable(error.to_string()))?;
-        all.extend(page.nodes);
-        after = page.info.end_cursor;
-        if !page.info.has_next_page || all.len() as u64 >= MOST {
-            break;
+/// How many one call tells.
+const TOGETHER: u64 = 100;
+
+/// Reads all authors of the commits that have more than came with them, as far as the calls go.
+pub(super) async fn complete(
+    look: &Look<'_>,
+    commits: impl Iterator<Item = &mut CommitNode>,
+) -> Result<(), GitHubError> {
+    let mut left = CALLS;
+    for commit in commits {
+        let (came, wanted) = (commit.authors.nodes.len() as u64, commit.authors.total_count);
+        let calls = wanted.div_ceil(TOGETHER);
+        if came == wanted || calls > left {
+            continue;
         }
+        left -= calls;
+        let (mut all, mut after): (Vec<Named>, Option<String>) = (Vec::new(), None);
+        for _ in 0..calls {
+            let variables = look.variables([("oid", json!(commit.oid)), ("after", json!(after))]);
+            let mut data = look.client.graphql(&query::more_authors(), variables).await?;
+            let page = data.pointer_mut("/repository/object/authors").map(Value::take).unwrap_or_default();
+            let page: Page<Named> =
+                serde_json::from_value(page).map_err(|error| GitHubError::Unreadable(error.to_string()))?;
+            all.extend(page.nodes);
+            after = page.info.end_cursor;
+        }
+        commit.authors.nodes = all;
     }
-    commit.authors.nodes = all;
     Ok(())
 }

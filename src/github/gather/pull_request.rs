@@ -126,8 +126,7 @@ async fn complete(look: &Look<'_>, demands: &Demands, node: PullRequestNode) -> 
     let count = node.commits.total_count;
     let mut texts: Vec<String> = vec![node.head_ref_name.clone()];
     texts.extend([&node.title, &node.body].into_iter().flatten().cloned());
-    for PullRequestCommit { mut commit } in all_commits(look, demands, &node).await? {
-        authors::complete(look, &mut commit).await?;
+    for PullRequestCommit { commit } in all_commits(look, demands, &node).await? {
         texts.extend(commit.message.clone());
         for suite in commit.check_suites.iter().flat_map(|suites| &suites.nodes) {
             known_pushes.extend(pushes::of_check_suite(suite, &node.head_ref_name));
@@ -221,6 +220,7 @@ async fn all_commits(
         page = more.info;
         all.extend(more.nodes);
     }
+    authors::complete(look, all.iter_mut().map(|listed| &mut listed.commit)).await?;
     Ok(all)
 }
 

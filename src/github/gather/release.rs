@@ -90,8 +90,14 @@ pub(super) async fn changes(
         let Some(end) = change.commits.last() else { continue };
         if let Some(number) = numbers.get(end) {
             change.pull_request = read.remove(number);
-            let others = alternatives.get(end).into_iter().flatten();
-            change.alternatives = others.filter_map(|other| read.remove(other)).collect();
+            for other in alternatives.get(end).into_iter().flatten() {
+                match read.remove(other) {
+                    Some(other) => change.alternatives.push(other),
+                    None => {
+                        change.missing.push(format!("pull request #{other}, which may have landed {}", end.short()));
+                    }
+                }
+            }
         } else if let Some((node, _)) = tied.get(end)
             && change.landing.as_ref().is_none_or(|landing| landing.kind == LandingKind::Push)
         {
@@ -326,7 +332,7 @@ pub(super) async fn commits(
     look: &Look<'_>,
     oids: &[CommitSha],
 ) -> Result<BTreeMap<CommitSha, (CommitNode, Vec<String>)>, GitHubError> {
-    let mut found = BTreeMap::new();
+    let mut nodes: BTreeMap<CommitSha, CommitNode> = BTreeMap::new();
     let ticketed = Demands::of(look).ticketed();
     for some in oids.chunks(TOGETHER) {
         let data = look.client.graphql(&query::commits(some), look.variables([("ticketed", json!(ticketed))])).await?;
@@ -335,17 +341,19 @@ pub(super) async fn commits(
             if node.is_null() {
                 continue;
             }
-            let mut node: CommitNode =
-                serde_json::from_value(node).map_err(|error| GitHubError::Unreadable(error.to_string()))?;
-            authors::complete(look, &mut node).await?;
-            let (_, mut gaps) = node.commit();
-            if node.associated_pull_requests.as_ref().is_some_and(|page| page.info.has_next_page) {
-                gaps.push(format!("all pull requests tied to {}", oid.short()));
-            }
-            found.insert(oid.clone(), (node, gaps));
+            let node = serde_json::from_value(node).map_err(|error| GitHubError::Unreadable(error.to_string()))?;
+            nodes.insert(oid.clone(), node);
         }
     }
-    Ok(found)
+    authors::complete(look, nodes.values_mut()).await?;
+    let with_gaps = |(oid, node): (CommitSha, CommitNode)| {
+        let (_, mut gaps) = node.commit();
+        if node.associated_pull_requests.as_ref().is_some_and(|page| page.info.has_next_page) {
+            gaps.push(format!("all pull requests tied to {}", oid.short()));
+        }
+        (oid, (node, gaps))
+    };
+    Ok(nodes.into_iter().map(with_gaps).collect())
 }
 
 /// What one movement of the production branch brought without a pull request, a change for each commit.
