@@ -4,10 +4,10 @@
 //! where they came well apart and nothing was asked for again; else GitHub's own list of what it sent tells, and what
 //! that does not tell was given afterwards.
 
-use super::Look;
+use super::{Look, observed};
 use crate::github::client::GitHubError;
 use crate::store::pins::KeptAnswer;
-use countersign_core::domain::{AccountId, Observation, PullRequest, PullRequestNumber, TimelineEvent};
+use countersign_core::domain::{Observation, PullRequest, PullRequestNumber};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -39,15 +39,7 @@ pub(super) async fn in_doubt(
     });
     // Without an opening all of it counts as given afterwards anyway.
     let Some(opened) = opened else { return Ok(BTreeSet::new()) };
-    let judges: BTreeSet<AccountId> = pull_request
-        .timeline
-        .iter()
-        .filter_map(|event| match event {
-            TimelineEvent::Reviewed(review) => review.by.as_ref().map(|by| by.id),
-            TimelineEvent::Dismissed { by, .. } => by.as_ref().map(|by| by.id),
-            _ => None,
-        })
-        .collect();
+    let judges = observed::judges(pull_request);
     let given: BTreeSet<u64> = observed
         .iter()
         .filter_map(|seen| match seen {

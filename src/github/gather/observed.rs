@@ -16,17 +16,17 @@ pub(super) fn topics(number: PullRequestNumber, head_branch: &str, base_branch: 
 /// What observations about its commits and its reviewers are kept under.
 pub(super) fn topics_of_others(pull_request: &PullRequest) -> Vec<String> {
     let commits = pull_request.commits.iter().map(|commit| format!("commit:{}", commit.oid));
-    commits.chain(reviewers(pull_request).iter().map(|id| format!("account:{id}"))).collect()
+    commits.chain(judges(pull_request).iter().map(|id| format!("account:{id}"))).collect()
 }
 
 /// Those whose say needs write access: reviewers, and whoever dismissed what they said.
-fn reviewers(pull_request: &PullRequest) -> BTreeSet<AccountId> {
-    let reviewers = pull_request.timeline.iter().filter_map(|event| match event {
+pub(super) fn judges(pull_request: &PullRequest) -> BTreeSet<AccountId> {
+    let judges = pull_request.timeline.iter().filter_map(|event| match event {
         TimelineEvent::Reviewed(review) => review.by.as_ref().map(|by| by.id),
         TimelineEvent::Dismissed { by, .. } => by.as_ref().map(|by| by.id),
         _ => None,
     });
-    reviewers.collect()
+    judges.collect()
 }
 
 /// What was observed when it happened wins; what is seen for the first time is kept.
