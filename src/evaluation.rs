@@ -113,15 +113,7 @@ impl Evaluator {
         self.installations.learn(&asked.repository.full_name, asked.installation);
         let client = self.client.for_installation(asked.installation);
         let pins = self.pins.get_or_try_init(|| pins::resolve(&client, &self.store, &self.settings)).await?;
-        let look = Look {
-            client: &client,
-            store: &self.store,
-            settings: &self.settings,
-            repository: &asked.repository,
-            objects: &self.objects,
-            now,
-            environment: None,
-        };
+        let look = Look { now, ..self.look(&client, &asked.repository) };
         let evaluation = Evaluation { evaluator: self, look, pins, last_try };
         match &asked.what {
             What::PullRequest(number) => evaluation.pull_request(*number).await,

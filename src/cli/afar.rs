@@ -88,15 +88,9 @@ impl Afar {
     }
 
     pub(super) fn look(&self) -> Look<'_> {
-        Look {
-            client: &self.client,
-            store: &self.store,
-            settings: &self.settings,
-            repository: &self.repository,
-            objects: &self.objects,
-            now: client::millis(SystemTime::now()),
-            environment: Some(&self.environment),
-        }
+        let now = client::millis(SystemTime::now());
+        let look = Look::new(&self.client, &self.store, &self.settings, &self.repository, &self.objects, now);
+        look.at(&self.environment)
     }
 
     /// A file that is gone with this look.

@@ -64,15 +64,7 @@ async fn judge(check: &Check) -> anyhow::Result<Exit> {
     let repository = Repository { id: RepositoryId(found.id), full_name: found.full_name };
     let now = crate::github::client::millis(SystemTime::now());
     let objects = scratch.objects();
-    let look = Look {
-        client: &client,
-        store: &store,
-        settings: &settings,
-        repository: &repository,
-        objects: &objects,
-        now,
-        environment: None,
-    };
+    let look = Look::new(&client, &store, &settings, &repository, &objects, now);
     let pins = pins::resolve(&client, &store, &settings).await?;
     let mut gathered = pull_request::gather(&look, &[PullRequestNumber(check.pr)]).await?;
     let mut terms = gather::terms(&look, &pins, &found.default_branch)?;

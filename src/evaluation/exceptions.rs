@@ -257,15 +257,8 @@ impl Evaluator {
     }
 
     pub(super) fn look<'l>(&'l self, client: &'l crate::github::Client, repository: &'l Repository) -> Look<'l> {
-        Look {
-            client,
-            store: &self.store,
-            settings: &self.settings,
-            repository,
-            objects: &self.objects,
-            now: millis(SystemTime::now()),
-            environment: None,
-        }
+        let now = millis(SystemTime::now());
+        Look::new(client, &self.store, &self.settings, repository, &self.objects, now)
     }
 }
 

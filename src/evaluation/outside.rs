@@ -113,7 +113,7 @@ impl Evaluation<'_> {
     ) -> Result<Vec<CommitSha>, EvaluationError> {
         let start = deployment::starting_point(&self.look, environment).await?;
         let Some(start) = start.as_ref().map(StartingPoint::commit) else { return Ok(Vec::new()) };
-        let branch = self.terms().await?.production_branch;
+        let branch = self.at(environment).terms().await?.production_branch;
         let line = match line::of_branch(&self.look, &branch, start, commit).await {
             Ok(line) => line,
             Err(error) if error.passes() => return Err(error.into()),

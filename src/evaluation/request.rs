@@ -9,15 +9,13 @@ use super::exceptions::{ExceptionError, Wish};
 use super::gates::with_others;
 use super::{Evaluation, EvaluationError, Evaluator};
 use crate::github::GitHubError;
-use crate::github::client::millis;
-use crate::github::gather::{Look, deployment, run};
+use crate::github::gather::{deployment, run};
 use crate::github::pins;
 use crate::store::Recorded;
 use crate::store::grants::Grant;
 use countersign_core::domain::{
     AccountId, CommitSha, Decision, GateRequest, Outcome, Presented, Repository, Run, RunAttempt, RunId, Subject,
 };
-use std::time::SystemTime;
 
 /// How long an allowed decision may be presented, in seconds.
 const LASTS: i64 = 300;
@@ -97,16 +95,7 @@ impl Evaluator {
         let client = self.client.for_installation(theirs(self.installation_of(full_name).await)?);
         let resolve = || pins::resolve(&client, &self.store, &self.settings);
         let pins = self.pins.get_or_try_init(resolve).await.map_err(EvaluationError::from)?;
-        let (repository, now) = (&request.repository, millis(SystemTime::now()));
-        let look = Look {
-            client: &client,
-            store: &self.store,
-            settings: &self.settings,
-            repository,
-            objects: &self.objects,
-            now,
-            environment: None,
-        };
+        let look = self.look(&client, &request.repository);
         let answered = Evaluation { evaluator: self, look, pins, last_try: true }.answered(request, presented).await;
         if answered.is_err() {
             self.installations.forget(full_name);

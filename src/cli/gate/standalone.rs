@@ -59,15 +59,7 @@ pub(super) async fn judge(
     let repository = Repository { id: RepositoryId(found.id), full_name: found.full_name };
     let now = millis(SystemTime::now());
     let objects = scratch.objects();
-    let look = Look {
-        client: &client,
-        store: &store,
-        settings: &settings,
-        repository: &repository,
-        objects: &objects,
-        now,
-        environment: Some(environment),
-    };
+    let look = Look::new(&client, &store, &settings, &repository, &objects, now).at(environment);
     let pins = pins::resolve(&client, &store, &settings).await?;
     let mut terms = gather::terms(&look, &pins, &found.default_branch)?;
     let id = context.run.parse().map(RunId).context("the run's id is no number")?;

@@ -114,7 +114,7 @@ struct DeploymentNode {
 
 /// Asks GitHub about an attempt to deploy.
 pub(super) async fn read(look: &Look<'_>, gathered: &GatheredRun, asked: &Asked<'_>) -> Result<AtGate, GitHubError> {
-    let scope = look.settings.scopes_of(&look.repository.full_name).next();
+    let scope = look.scope();
     let named = scope.and_then(|scope| scope.production_branch.as_deref());
     let target = asked.target.as_str();
     let now = asked.start.map_or(target, |start| start.commit().as_str());

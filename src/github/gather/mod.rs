@@ -62,6 +62,18 @@ pub struct Look<'a> {
 }
 
 impl<'a> Look<'a> {
+    /// A look about no environment, which begins `now`.
+    pub fn new(
+        client: &'a Client,
+        store: &'a Store,
+        settings: &'a Settings,
+        repository: &'a Repository,
+        objects: &'a Objects,
+        now: i64,
+    ) -> Self {
+        Self { client, store, settings, repository, objects, now, environment: None }
+    }
+
     /// The same, about this environment.
     #[must_use]
     pub fn at(self, environment: &'a str) -> Self {
@@ -92,7 +104,7 @@ impl<'a> Look<'a> {
 
 /// The production branch: as the settings name it, else the repository's default branch.
 fn production_branch(look: &Look<'_>, default_branch: &str) -> String {
-    let scope = look.settings.scopes_of(&look.repository.full_name).next();
+    let scope = look.scope();
     let named = scope.and_then(|scope| scope.production_branch.clone());
     named.unwrap_or_else(|| default_branch.to_owned())
 }

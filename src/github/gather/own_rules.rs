@@ -46,7 +46,7 @@ pub(super) fn expression(revision: &str) -> String {
 
 /// The rules on the production branch, for the read of a pull request.
 pub(super) fn on_production_branch(look: &Look<'_>) -> String {
-    let scope = look.settings.scopes_of(&look.repository.full_name).next();
+    let scope = look.scope();
     let named = scope.and_then(|scope| scope.production_branch.as_deref());
     expression(&named.map_or_else(|| "HEAD".to_owned(), |branch| format!("refs/heads/{branch}")))
 }
