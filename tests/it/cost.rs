@@ -63,3 +63,20 @@ async fn a_delivery_that_changes_nothing_costs_one_read_at_most() {
     scene.rest().await;
     assert_eq!(scene.calls().len(), before);
 }
+
+#[tokio::test]
+async fn many_commits_with_many_co_authors_are_asked_about_so_often_and_no_more() {
+    let names: Vec<String> = (0..60).map(|n| format!("pair-{n}")).collect();
+    let mut accounts: Map<String, Value> = names.iter().map(|name| (name.clone(), json!("read"))).collect();
+    accounts.extend([("ann".to_owned(), json!("write")), ("ben".to_owned(), json!("write"))]);
+    let mut scene = Scene::set(json!({"accounts": accounts})).await;
+    let commit = |n: usize| json!({"id": format!("a{n}"), "author": "ann", "coauthors": names});
+    let commits: Vec<Value> = (0..30).map(commit).collect();
+    let calls = cost(&mut scene, json!({"open": {"pr": 1, "by": "ann", "commits": commits}})).await;
+    let of = |name: &str| calls.iter().filter(|call| call.operation.as_deref() == Some(name)).count();
+    // What cannot be told is looked at a few times.
+    assert!(of("PullRequests") > 0);
+    assert_eq!(of("MoreAuthors"), 20 * of("PullRequests"));
+    let incomplete = json!({"check": {"pr": 1, "is": "failure", "because": ["facts-incomplete"]}});
+    scene.play(json!({"expect": incomplete})).await;
+}
