@@ -104,7 +104,10 @@ impl Release<'_> {
                         reasons.extend(certain.map(|code| reason(policies, code, about())));
                         let mut answers = kind.iter().chain(&harsh);
                         if answers.any(|answer| answer.codes != codes) {
-                            let detail = format!("which reviews of {} count", change.verdict.change);
+                            let detail = match change.kind.as_slice() {
+                                [_, _, ..] => format!("which pull request landed {}", change.verdict.commit.short()),
+                                _ => format!("which reviews of {} count", change.verdict.change),
+                            };
                             let about = About::change(&change.verdict.change).put("detail", detail);
                             reasons.push(reason(policies, FACTS_INCOMPLETE, about));
                         }

@@ -30,6 +30,7 @@ fn what_is_compliant_either_way_may_go() {
 fn whoever_contributed_to_one_of_them_deploys_neither() {
     let verdict = judge(&or(of_rae()).by(&user("rae")).facts());
     assert_eq!((verdict.outcome, codes(&verdict)), (Outcome::Undetermined, vec!["facts-incomplete"]));
+    assert!(verdict.reasons[0].text.contains("which pull request landed m1"), "{:?}", verdict.reasons);
     assert_eq!(verdict.up_to, None);
     let verdict = judge(&or(of_rae()).by(&user("ann")).facts());
     assert_eq!(codes(&verdict), ["facts-incomplete"], "ann has no part in the other one");
