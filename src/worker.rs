@@ -73,14 +73,12 @@ impl Worker {
         loop {
             let unread = self.evaluator.store.unread(256).await?;
             let full = unread.len() == 256;
-            if !unread.is_empty() {
-                self.sort(unread).await?;
-            }
-            // One moment for both questions: a row that falls due between them would be seen by neither.
-            let mut now = millis(SystemTime::now());
-            while let Ok(permit) = self.room.clone().try_acquire_owned() {
-                now = millis(SystemTime::now());
-                let Some(work) = self.evaluator.store.claim(now).await? else { break };
+            // One moment for all questions: a row that falls due between them would be seen by neither.
+            let now = millis(SystemTime::now());
+            let read = self.read(unread, now).await?;
+            let room = std::iter::from_fn(|| self.room.clone().try_acquire_owned().ok()).collect::<Vec<_>>();
+            let claimed = self.evaluator.store.sort_and_claim(read, room.len(), now).await?;
+            for (work, permit) in claimed.into_iter().zip(room) {
                 self.looked.insert(work.subject.clone(), now);
                 self.start(work, permit);
             }
@@ -90,8 +88,8 @@ impl Worker {
         }
     }
 
-    async fn sort(&mut self, unread: Vec<UnreadDelivery>) -> Result<(), StoreError> {
-        let now = millis(SystemTime::now());
+    /// What deliveries say.
+    async fn read(&mut self, unread: Vec<UnreadDelivery>, now: i64) -> Result<Vec<(i64, Read)>, StoreError> {
         let pace = i64::try_from(self.evaluator.settings.server.pace_ms).unwrap_or(0);
         self.looked.retain(|_, at| *at + pace > now);
         let looked = Arc::new(self.looked.clone());
@@ -160,7 +158,7 @@ impl Worker {
         for repository in access_changed {
             self.evaluator.store.doubt_answers(&format!("/repos/{repository}/collaborators")).await?;
         }
-        self.evaluator.store.sort(read, now).await
+        Ok(read)
     }
 
     fn start(&self, work: ClaimedWork, permit: OwnedSemaphorePermit) {

@@ -142,64 +142,21 @@ impl Store {
             .collect()
     }
 
-    /// Notes what deliveries were read to say. Those that name no subject are finished.
-    pub async fn sort(&self, read: Vec<(i64, Read)>, now: i64) -> Result<(), StoreError> {
+    /// Notes what deliveries were read to say (those that name no subject are finished), then claims every waiting row of the
+    /// first subjects that are due and not being looked at already: at most so many subjects.
+    pub async fn sort_and_claim(
+        &self,
+        read: Vec<(i64, Read)>,
+        most: usize,
+        now: i64,
+    ) -> Result<Vec<ClaimedWork>, StoreError> {
         // What is lost of it is read again from the deliveries, but for what goes on record: nobody may see that too early.
         let goes_on_record = read.iter().any(|(_, read)| read.changed.is_some());
         if goes_on_record {
-            self.writer.write(move |connection| Box::pin(sort(connection, read, now))).await
+            self.writer.write(move |connection| Box::pin(sort_and_claim(connection, read, most, now))).await
         } else {
-            self.writer.write_soon(move |connection| Box::pin(sort(connection, read, now))).await
+            self.writer.write_soon(move |connection| Box::pin(sort_and_claim(connection, read, most, now))).await
         }
-    }
-
-    /// Claims every waiting row of the first subject that is due and not being looked at already.
-    pub async fn claim(&self, now: i64) -> Result<Option<ClaimedWork>, StoreError> {
-        self.writer
-            .write_soon(move |connection| {
-                Box::pin(async move {
-                    let Some(first) = sqlx::query(
-                        // `+ 0`: in the order of the work, up to the first that is due, not all that is due sorted anew.
-                        "SELECT subject FROM inbox AS waiting WHERE state = 1 AND due_at + 0 <= $1 AND NOT EXISTS \
-                         (SELECT 1 FROM inbox AS claimed WHERE claimed.subject = waiting.subject AND claimed.state = 2) \
-                         ORDER BY class, id LIMIT 1",
-                    )
-                    .bind(now)
-                    .fetch_optional(&mut *connection)
-                    .await?
-                    else {
-                        return Ok(None);
-                    };
-                    let subject: String = first.try_get(0)?;
-                    let rows = sqlx::query(
-                        "UPDATE inbox SET state = 2 WHERE subject = $1 AND state = 1 \
-                         RETURNING id, detail, attempts, delivery",
-                    )
-                    .bind(&subject)
-                    .fetch_all(&mut *connection)
-                    .await?;
-                    let mut work = ClaimedWork {
-                        subject,
-                        detail: String::new(),
-                        rows: Vec::with_capacity(rows.len()),
-                        attempts: 0,
-                        deliveries: Vec::with_capacity(rows.len()),
-                    };
-                    let mut newest = i64::MIN;
-                    for row in rows {
-                        let id: i64 = row.try_get(0)?;
-                        if id > newest {
-                            newest = id;
-                            work.detail = row.try_get(1)?;
-                        }
-                        work.attempts = work.attempts.max(u32::try_from(row.try_get::<i64, _>(2)?).unwrap_or(u32::MAX));
-                        work.rows.push(id);
-                        work.deliveries.push(row.try_get(3)?);
-                    }
-                    Ok(Some(work))
-                })
-            })
-            .await
     }
 
     /// When the next waiting row that is not due yet becomes due; `None` if there is none.
@@ -288,6 +245,64 @@ async fn sort(connection: &mut SqliteConnection, read: Vec<(i64, Read)>, now: i6
         }
     }
     Ok(())
+}
+
+async fn sort_and_claim(
+    connection: &mut SqliteConnection,
+    read: Vec<(i64, Read)>,
+    most: usize,
+    now: i64,
+) -> Result<Vec<ClaimedWork>, StoreError> {
+    sort(connection, read, now).await?;
+    let mut claimed = Vec::new();
+    while claimed.len() < most
+        && let Some(work) = claim(connection, now).await?
+    {
+        claimed.push(work);
+    }
+    Ok(claimed)
+}
+
+async fn claim(connection: &mut SqliteConnection, now: i64) -> Result<Option<ClaimedWork>, StoreError> {
+    let Some(first) = sqlx::query(
+        // `+ 0`: in the order of the work, up to the first that is due, not all that is due sorted anew.
+        "SELECT subject FROM inbox AS waiting WHERE state = 1 AND due_at + 0 <= $1 AND NOT EXISTS \
+         (SELECT 1 FROM inbox AS claimed WHERE claimed.subject = waiting.subject AND claimed.state = 2) \
+         ORDER BY class, id LIMIT 1",
+    )
+    .bind(now)
+    .fetch_optional(&mut *connection)
+    .await?
+    else {
+        return Ok(None);
+    };
+    let subject: String = first.try_get(0)?;
+    let rows = sqlx::query(
+        "UPDATE inbox SET state = 2 WHERE subject = $1 AND state = 1 \
+         RETURNING id, detail, attempts, delivery",
+    )
+    .bind(&subject)
+    .fetch_all(&mut *connection)
+    .await?;
+    let mut work = ClaimedWork {
+        subject,
+        detail: String::new(),
+        rows: Vec::with_capacity(rows.len()),
+        attempts: 0,
+        deliveries: Vec::with_capacity(rows.len()),
+    };
+    let mut newest = i64::MIN;
+    for row in rows {
+        let id: i64 = row.try_get(0)?;
+        if id > newest {
+            newest = id;
+            work.detail = row.try_get(1)?;
+        }
+        work.attempts = work.attempts.max(u32::try_from(row.try_get::<i64, _>(2)?).unwrap_or(u32::MAX));
+        work.rows.push(id);
+        work.deliveries.push(row.try_get(3)?);
+    }
+    Ok(Some(work))
 }
 
 /// Puts a subject into the inbox that no delivery names. `once` tells it from every other time.

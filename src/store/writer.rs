@@ -97,48 +97,50 @@ impl Writer {
 
 async fn run(mut connection: SqliteConnection, mut waiting: mpsc::Receiver<Waiting>) {
     let mut gathered = Vec::with_capacity(GATHERED);
-    // As the connection was opened.
-    let mut waits = Until::OnDisk;
+    // As the connection was opened; unknown after something failed.
+    let mut waits = Some(Until::OnDisk);
     while waiting.recv_many(&mut gathered, GATHERED).await > 0 {
         let soon = gathered.iter().all(|unit| matches!(unit, Waiting::Soon(_)));
         let wanted = if soon { Until::Handed } else { Until::OnDisk };
-        if wanted != waits {
-            match wait_for(&mut connection, wanted).await {
-                Ok(()) => waits = wanted,
-                // Nobody may be answered early: as long as it cannot be told to wait, nothing is written.
-                Err(error) if wanted == Until::OnDisk => {
-                    tracing::error!(%error, "the database cannot be told to wait for the disk");
-                    gathered.clear();
-                    continue;
-                }
-                Err(error) => tracing::warn!(%error, "the database goes on waiting for the disk"),
+        match begin(&mut connection, (waits != Some(wanted)).then_some(wanted)).await {
+            Ok(()) => {
+                waits = Some(wanted);
+                transact(&mut connection, &mut gathered).await;
+            }
+            Err(error) => {
+                tracing::error!(%error, "a transaction could not begin");
+                waits = None;
+                // Dropping the senders tells everyone; the next round tries again.
+                gathered.clear();
             }
         }
-        transact(&mut connection, &mut gathered).await;
     }
 }
 
-async fn wait_for(connection: &mut SqliteConnection, until: Until) -> Result<(), sqlx::Error> {
-    let pragma = match until {
-        Until::OnDisk => "PRAGMA synchronous = FULL",
-        Until::Handed => "PRAGMA synchronous = NORMAL",
+/// Begins a transaction; where something else is to be waited for than before, that is said first. Nobody may be answered
+/// early: as long as the database cannot be told to wait, nothing is written.
+async fn begin(connection: &mut SqliteConnection, until: Option<Until>) -> Result<(), sqlx::Error> {
+    let text = match until {
+        Some(Until::OnDisk) => "PRAGMA synchronous = FULL; BEGIN IMMEDIATE",
+        Some(Until::Handed) => "PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE",
+        None => "BEGIN IMMEDIATE",
     };
-    sqlx::query(pragma).execute(connection).await.map(drop)
+    sqlx::raw_sql(text).execute(connection).await.map(drop)
 }
 
 async fn transact(connection: &mut SqliteConnection, gathered: &mut Vec<Waiting>) {
+    let alone = gathered.len() == 1;
     let mut answers: Vec<Answer> = Vec::with_capacity(gathered.len());
-    let begun = sqlx::query("BEGIN IMMEDIATE").execute(&mut *connection).await.map(drop);
-    if let Err(error) = begun {
-        tracing::error!(%error, "a transaction could not begin");
-        // Dropping the senders tells everyone; the next round tries again.
-        gathered.clear();
-        return;
-    }
+    let mut keep = true;
     let mut deliveries = Vec::new();
     for unit in gathered.drain(..) {
         match unit {
             Waiting::Delivery(delivery, answer) => deliveries.push((delivery, answer)),
+            Waiting::Unit(unit) | Waiting::Soon(unit) if alone => {
+                let answer;
+                (keep, answer) = unit(connection).await;
+                answers.push(answer);
+            }
             Waiting::Unit(unit) | Waiting::Soon(unit) => answers.push(apart(connection, unit).await),
         }
     }
@@ -152,10 +154,11 @@ async fn transact(connection: &mut SqliteConnection, gathered: &mut Vec<Waiting>
             }));
         }
     }
-    let committed = sqlx::query("COMMIT").execute(&mut *connection).await;
+    let ended = if keep { "COMMIT" } else { "ROLLBACK" };
+    let committed = sqlx::raw_sql(ended).execute(&mut *connection).await;
     if let Err(error) = &committed {
-        tracing::error!(%error, "a transaction could not be committed");
-        let _ = sqlx::query("ROLLBACK").execute(&mut *connection).await;
+        tracing::error!(%error, ended, "a transaction could not be ended");
+        let _ = sqlx::raw_sql("ROLLBACK").execute(&mut *connection).await;
     }
     for answer in answers {
         answer(match &committed {
