@@ -5,6 +5,7 @@
 use super::gates::{attempt_of, gates, with_others};
 use super::{Evaluation, EvaluationError, Next, bypass, entry};
 use crate::github::GitHubError;
+use crate::github::gather::gate::Ahead;
 use crate::github::gather::{self, Look, deployment, outcome, run};
 use crate::github::publish::{self, Gate, Shown};
 use crate::store::Recorded;
@@ -51,7 +52,8 @@ impl Evaluation<'_> {
         if asked.is_empty() && created.is_empty() {
             return Ok(Next::Done);
         }
-        let gathered = match run::gather(&self.look, run).await {
+        let (gathered, mut ahead) = tokio::join!(run::gather(&self.look, run), self.ahead(run, &asked, &observed));
+        let gathered = match gathered {
             Ok(gathered) => gathered,
             Err(error) if self.last_try && !matches!(error, GitHubError::RateLimited { .. }) => {
                 return self.unshown(run, &asked, &observed, error).await;
@@ -71,7 +73,7 @@ impl Evaluation<'_> {
             let settled = publish::is_answered(store, self.look.repository, &gate_of(&gathered, &asked)).await?
                 || self.is_certain(known.as_ref(), &asked).await?;
             if !settled {
-                next = self.gate(&gathered, &asked, &observed).await?;
+                next = self.gate(&gathered, &asked, &observed, ahead.take()).await?;
             } else if let Some(known) = known {
                 self.answer_again(&known.id, &gathered, &asked).await?;
                 self.ended(&gathered, attempt, &asked, known.id).await?;
@@ -110,6 +112,20 @@ impl Evaluation<'_> {
         if error.passes() { Err(error.into()) } else { Ok(Next::Done) }
     }
 
+    /// What is asked at the one gate of a run, asked already while the run itself is being read: nothing is known of this attempt
+    /// yet, and somebody waits.
+    async fn ahead(&self, run: RunId, gates: &[deployment::Asked], observed: &[Observation]) -> Option<Ahead> {
+        let [asked] = gates else { return None };
+        let attempt = attempt_of(observed, asked.deployment)?;
+        let repository = self.look.repository.id;
+        let known = self.evaluator.store.decision_for(repository, run, attempt, &asked.environment).await;
+        if known.is_ok_and(|known| known.is_none()) {
+            deployment::ahead(&self.at(&asked.environment).look, run, asked, observed).await
+        } else {
+            None
+        }
+    }
+
     /// Whether a decision is for certain and saw this deployment. A job that begins later asks the same environment
     /// again, and its deployment may name another commit.
     async fn is_certain(
@@ -131,9 +147,10 @@ impl Evaluation<'_> {
         gathered: &run::GatheredRun,
         asked: &deployment::Asked,
         observed: &[Observation],
+        ahead: Option<Ahead>,
     ) -> Result<AtGate, EvaluationError> {
         let here = self.at(&asked.environment);
-        match deployment::gather(&here.look, gathered, asked, observed).await {
+        match Box::pin(deployment::gather(&here.look, gathered, asked, observed, ahead)).await {
             Ok(found) => {
                 let terms = gather::terms(&here.look, self.pins, &found.default_branch)?;
                 Ok(AtGate { facts: found.deployment, terms, own: found.own_rules, failed: None })
@@ -154,9 +171,10 @@ impl Evaluation<'_> {
         gathered: &run::GatheredRun,
         asked: &deployment::Asked,
         observed: &[Observation],
+        ahead: Option<Ahead>,
     ) -> Result<Next, EvaluationError> {
         self.note_open_ends(&gathered.run, &asked.environment).await?;
-        let AtGate { mut facts, terms, own, failed } = self.at_gate(gathered, asked, observed).await?;
+        let AtGate { mut facts, terms, own, failed } = self.at_gate(gathered, asked, observed, ahead).await?;
         let passes = failed.filter(GitHubError::passes);
         let (run, attempt) = (gathered.run.id, gathered.run.this.number);
         let store = &self.evaluator.store;

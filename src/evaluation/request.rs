@@ -127,10 +127,6 @@ impl Evaluation<'_> {
         let store = &self.evaluator.store;
         // The rule's decision about this run and this one are made one after the other.
         let _turn = self.evaluator.turns.at(format!("{}/run:{}", self.look.repository.id, request.run)).await;
-        let gathered = theirs(run::gather(&self.look, request.run).await)?;
-        if gathered.run.this.number != request.attempt {
-            return Err(RequestError::NotForYou("the run has gone on to another attempt"));
-        }
         let topic = format!("run:{}", request.run);
         let observed = store.observed(self.look.repository.id, &[topic]).await.map_err(EvaluationError::from)?;
         let asked = deployment::Asked {
@@ -145,8 +141,15 @@ impl Evaluation<'_> {
             }),
         };
         let asked = with_others(asked, &observed, request.attempt);
+        let here = self.at(&request.environment);
+        let ahead = deployment::ahead(&here.look, request.run, &asked, &observed);
+        let (gathered, ahead) = tokio::join!(run::gather(&self.look, request.run), ahead);
+        let gathered = theirs(gathered)?;
+        if gathered.run.this.number != request.attempt {
+            return Err(RequestError::NotForYou("the run has gone on to another attempt"));
+        }
         self.note_open_ends(&gathered.run, &request.environment).await?;
-        let AtGate { mut facts, terms, own, failed } = match self.at_gate(&gathered, &asked, &observed).await {
+        let AtGate { mut facts, terms, own, failed } = match self.at_gate(&gathered, &asked, &observed, ahead).await {
             // Only a repository that is not the token's own is not there at all.
             Err(EvaluationError::GitHub(error)) => return Err(not_theirs(error)),
             other => other?,

@@ -119,6 +119,8 @@ struct ReviewPayload {
 struct RunPayload {
     id: u64,
     #[serde(default)]
+    node_id: Option<String>,
+    #[serde(default)]
     run_attempt: Option<u64>,
 }
 
@@ -131,6 +133,7 @@ struct JobPayload {
 struct DeploymentPayload {
     id: u64,
     node_id: Option<String>,
+    sha: Option<String>,
     environment: Option<String>,
 }
 
@@ -353,6 +356,7 @@ impl Payload {
             attempt: RunAttempt(run.run_attempt?),
             environment: deployment.environment.clone()?,
             node: deployment.node_id.clone(),
+            of: run.node_id.clone().zip(deployment.sha.clone().map(CommitSha::new)),
         })
     }
 

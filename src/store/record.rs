@@ -5,16 +5,19 @@
 use super::observations::signed;
 use super::{Store, StoreError, deployments, entries, exceptions};
 use countersign_core::domain::{
-    ChangeName, ChangeVerdict, CommitSha, Decision, Entry, EntryBody, Outcome, PullRequestNumber, PullRequestState,
-    Repository, RepositoryId, Subject,
+    ChangeName, CommitSha, Decision, Entry, EntryBody, Outcome, PullRequestNumber, PullRequestState, RepositoryId,
+    Subject,
 };
 use sha2::{Digest, Sha256};
-use sqlx::{Row, SqliteConnection};
+use sqlx::{QueryBuilder, Row, SqliteConnection};
 use std::collections::BTreeSet;
 use time::format_description::BorrowedFormatItem;
 use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 use time::{OffsetDateTime, UtcOffset};
+
+/// So many rows are written by one statement: SQLite takes 32,766 values in one.
+const TOGETHER: usize = 1_000;
 
 /// A decision, ready to be put on record.
 #[derive(Debug)]
@@ -328,9 +331,7 @@ async fn record(connection: &mut SqliteConnection, recording: Recording) -> Resu
             .execute(&mut *connection)
             .await?;
     }
-    for change in &decision.verdict.changes {
-        keep_change(connection, &decision.facts.repository, &decision.id, change, time).await?;
-    }
+    keep_changes(connection, decision, time).await?;
     Ok(Recorded { decision: decision.id.clone(), fresh: true, size, root })
 }
 
@@ -347,29 +348,29 @@ fn digest(decision: &Decision, place: &Place) -> Result<String, StoreError> {
     Ok(hex::encode(Sha256::digest(&said)))
 }
 
-async fn keep_change(
-    connection: &mut SqliteConnection,
-    repository: &Repository,
-    decision: &str,
-    change: &ChangeVerdict,
-    time: &str,
-) -> Result<(), StoreError> {
-    let verdict = serde_json::to_string(change).map_err(|error| StoreError::Unreadable(error.to_string()))?;
-    sqlx::query(
-        "INSERT INTO changes (repository_id, full_name, change, commit_sha, outcome, decision, verdict, decided_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (repository_id, change) DO UPDATE SET \
-         full_name = $2, commit_sha = $4, outcome = $5, decision = $6, verdict = $7, decided_at = $8",
-    )
-    .bind(signed(repository.id.0))
-    .bind(&repository.full_name)
-    .bind(change_key(&change.change))
-    .bind(change.commit.as_str())
-    .bind(change.outcome.to_string())
-    .bind(decision)
-    .bind(verdict)
-    .bind(time)
-    .execute(&mut *connection)
-    .await?;
+/// The latest verdict on each change.
+async fn keep_changes(connection: &mut SqliteConnection, decision: &Decision, time: &str) -> Result<(), StoreError> {
+    let repository = &decision.facts.repository;
+    for some in decision.verdict.changes.chunks(TOGETHER) {
+        let texts: Result<Vec<String>, _> = some.iter().map(serde_json::to_string).collect();
+        let texts = texts.map_err(|error| StoreError::Unreadable(error.to_string()))?;
+        let mut insert = QueryBuilder::new(
+            "INSERT INTO changes (repository_id, full_name, change, commit_sha, outcome, decision, verdict, decided_at) ",
+        );
+        insert.push_values(some.iter().zip(texts), |mut row, (change, verdict)| {
+            row.push_bind(signed(repository.id.0))
+                .push_bind(&repository.full_name)
+                .push_bind(change_key(&change.change));
+            row.push_bind(change.commit.as_str()).push_bind(change.outcome.to_string());
+            row.push_bind(&decision.id).push_bind(verdict).push_bind(time);
+        });
+        insert.push(
+            " ON CONFLICT (repository_id, change) DO UPDATE SET full_name = excluded.full_name, \
+             commit_sha = excluded.commit_sha, outcome = excluded.outcome, decision = excluded.decision, \
+             verdict = excluded.verdict, decided_at = excluded.decided_at",
+        );
+        insert.build().execute(&mut *connection).await?;
+    }
     Ok(())
 }
 

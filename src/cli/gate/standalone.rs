@@ -72,7 +72,7 @@ pub(super) async fn judge(
         beside: Vec::new(),
         request: Some(GateRequest { commits, event: context.event.clone(), digest: None, presented: None }),
     };
-    let gathered = deployment::gather(&look, &gathered, &asked, &[]).await?;
+    let gathered = deployment::gather(&look, &gathered, &asked, &[], None).await?;
     let (policies, rules) = Policies::with_own(&terms.packs, &gathered.own_rules)?;
     terms.repository_rules = rules;
     let subject = Subject::Deployment(Box::new(gathered.deployment));

@@ -1,14 +1,14 @@
 //! A run at the gate of a production environment, as facts: who starts it, what it would put into production, and
 //! everyone behind each change in it. Next: `release.rs`.
 
-use super::gate::{self, AtGate};
+use super::gate::{self, Ahead, AtGate};
 use super::{Look, chain, line, production_branch, release, run::GatheredRun};
 use crate::github::client::GitHubError;
 use crate::github::event::AccountPayload;
 use crate::settings::same_environment;
 use countersign_core::domain::{
     Account, AccountId, CommitSha, Deployment, DeploymentId, DeploymentRecord, EnvironmentApproval, GateRequest, Line,
-    Observation, Run, StartingPoint,
+    Observation, Run, RunId, StartingPoint,
 };
 use countersign_core::policy::OwnFile;
 use serde::Deserialize;
@@ -52,15 +52,21 @@ pub async fn gather(
     gathered: &GatheredRun,
     asked: &Asked,
     observed: &[Observation],
+    ahead: Option<Ahead>,
 ) -> Result<Gathered, GitHubError> {
     let mut missing = Vec::new();
     let run = chain::complete(look, gathered, observed, &mut missing).await?;
     let target = run.head_commit.clone();
     let start = starting_point(look, &asked.environment).await?;
     let node = asked.deployment.and_then(|id| Some((id, node_of(observed, id)?)));
-    let question =
-        gate::Asked { environment: &asked.environment, deployment: node, start: start.as_ref(), target: &target };
-    let (said, writers) = tokio::try_join!(gate::read(look, gathered, &question), writers(look))?;
+    let question = gate::Asked {
+        run: (run.id, &gathered.node),
+        environment: &asked.environment,
+        deployment: node,
+        start: start.as_ref(),
+        target: &target,
+    };
+    let (said, writers) = tokio::try_join!(gate::read(look, &question, ahead), writers(look))?;
     let approval = approval(&said, &run, asked, observed);
     let AtGate { default_branch, own_rules, tip, record: shown, missing: unshown, .. } = said;
     missing.extend(unshown);
@@ -123,6 +129,24 @@ pub async fn gather(
         deployment.line = alone(look, &branch, &deployment.target, tip).await?;
     }
     Ok(Gathered { deployment, default_branch, own_rules })
+}
+
+/// Asks at the gate of a run that is itself still being read, where deliveries told enough of it.
+pub async fn ahead(look: &Look<'_>, run: RunId, asked: &Asked, observed: &[Observation]) -> Option<Ahead> {
+    let id = asked.deployment?;
+    let (node, target) = observed.iter().find_map(|seen| match seen {
+        Observation::DeploymentCreated { deployment, of, .. } if *deployment == id => of.as_ref(),
+        _ => None,
+    })?;
+    let start = starting_point(look, &asked.environment).await.ok()?;
+    let question = gate::Asked {
+        run: (run, node),
+        environment: &asked.environment,
+        deployment: Some((id, node_of(observed, id)?)),
+        start: start.as_ref(),
+        target,
+    };
+    Some(gate::read_ahead(look, &question).await)
 }
 
 /// The line where nothing is known to run: it tells whether the target is on it, and is compared with nothing.

@@ -5,13 +5,12 @@
 //! Fields: <https://docs.github.com/en/graphql/reference/objects#workflowrun>, `#environment`, `#deployment`.
 
 use super::line::{Tip, tip_of};
-use super::run::GatheredRun;
 use super::{Look, own_rules};
 use crate::github::client::GitHubError;
 use crate::github::node::{DatabaseId, PageInfo, UserNode, Who};
 use crate::github::query;
 use crate::settings::same_environment;
-use countersign_core::domain::{Account, CommitSha, DeploymentId, DeploymentRecord, StartingPoint};
+use countersign_core::domain::{Account, CommitSha, DeploymentId, DeploymentRecord, RunId, StartingPoint};
 use countersign_core::policy::OwnFile;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -19,11 +18,19 @@ use serde_json::{Value, json};
 
 /// What is asked about.
 pub(super) struct Asked<'a> {
+    /// The run, and its node.
+    pub(super) run: (RunId, &'a str),
     pub(super) environment: &'a str,
     /// The deployment, and its node, where they are known.
     pub(super) deployment: Option<(DeploymentId, &'a str)>,
     pub(super) start: Option<&'a StartingPoint>,
     pub(super) target: &'a CommitSha,
+}
+
+/// What GitHub said at a gate before it was known for certain what is to be asked.
+pub struct Ahead {
+    asked: Value,
+    said: Result<AtGate, GitHubError>,
 }
 
 /// What GitHub says at a gate.
@@ -112,14 +119,31 @@ struct DeploymentNode {
     repository: Option<DatabaseId>,
 }
 
-/// Asks GitHub about an attempt to deploy.
-pub(super) async fn read(look: &Look<'_>, gathered: &GatheredRun, asked: &Asked<'_>) -> Result<AtGate, GitHubError> {
-    let scope = look.scope();
-    let named = scope.and_then(|scope| scope.production_branch.as_deref());
+/// Asks GitHub about an attempt to deploy; what was asked ahead counts where the very same was asked.
+pub(super) async fn read(look: &Look<'_>, asked: &Asked<'_>, ahead: Option<Ahead>) -> Result<AtGate, GitHubError> {
+    let variables = variables(look, asked);
+    match ahead.filter(|ahead| ahead.asked == variables) {
+        Some(ahead) => ahead.said,
+        None => ask(look, asked, variables).await,
+    }
+}
+
+/// Asks before it is known for certain what is to be asked.
+pub(super) async fn read_ahead(look: &Look<'_>, asked: &Asked<'_>) -> Ahead {
+    let variables = variables(look, asked);
+    Ahead { said: ask(look, asked, variables.clone()).await, asked: variables }
+}
+
+fn branch_named<'a>(look: &Look<'a>) -> Option<&'a str> {
+    look.scope().and_then(|scope| scope.production_branch.as_deref())
+}
+
+fn variables(look: &Look<'_>, asked: &Asked<'_>) -> Value {
+    let named = branch_named(look);
     let target = asked.target.as_str();
     let now = asked.start.map_or(target, |start| start.commit().as_str());
-    let variables = look.variables([
-        ("run", json!(gathered.node)),
+    look.variables([
+        ("run", json!(asked.run.1)),
         ("environment", json!(asked.environment.trim())),
         ("branch", json!(format!("refs/heads/{}", named.unwrap_or_default()))),
         ("named", json!(named.is_some())),
@@ -129,7 +153,10 @@ pub(super) async fn read(look: &Look<'_>, gathered: &GatheredRun, asked: &Asked<
         ("nowRules", json!(own_rules::expression(now))),
         ("then", json!(target)),
         ("thenRules", json!(own_rules::expression(target))),
-    ]);
+    ])
+}
+
+async fn ask(look: &Look<'_>, asked: &Asked<'_>, variables: Value) -> Result<AtGate, GitHubError> {
     let answer: Answer = from(look.client.graphql(&query::gate(), variables).await?)?;
     let repository = answer.repository.filter(|node| node.database_id == Some(look.repository.id.0));
     let Some(repository) = repository else {
@@ -143,7 +170,7 @@ pub(super) async fn read(look: &Look<'_>, gathered: &GatheredRun, asked: &Asked<
         missing.push("all that the environment asks for".to_owned());
     }
     let reviews = answer.run.and_then(|run| run.deployment_reviews);
-    let reviews = reviews.ok_or_else(|| GitHubError::NotFound(format!("run {}", gathered.run.id)))?;
+    let reviews = reviews.ok_or_else(|| GitHubError::NotFound(format!("run {}", asked.run.0)))?;
     let cut_short = |review: &ReviewNode| review.environments.page_info.has_next_page;
     if reviews.page_info.has_next_page || reviews.nodes.iter().any(cut_short) {
         missing.push("everyone who approved the environment".to_owned());
@@ -154,7 +181,7 @@ pub(super) async fn read(look: &Look<'_>, gathered: &GatheredRun, asked: &Asked<
     });
     let default = repository.default_branch_ref.unwrap_or_default();
     let name = default.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
-    let tip = tip_of(if named.is_some() { repository.reference.unwrap_or_default() } else { default })?;
+    let tip = tip_of(if branch_named(look).is_some() { repository.reference.unwrap_or_default() } else { default })?;
     let own_rules = [(repository.now, repository.now_rules), (repository.then, repository.then_rules)];
     Ok(AtGate {
         default_branch: name,
