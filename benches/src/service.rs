@@ -74,6 +74,8 @@ pub async fn latency(table: &mut Table, setting: &Setting) -> anyhow::Result<()>
             open(&mut stage, number).await?;
             told(&stage, usize::try_from(number)?, Duration::from_secs(20)).await?;
         }
+        // The last of them may still be noted.
+        stage.rest().await.map_err(anyhow::Error::msg)?;
         if delay > 0 {
             play(&mut stage, json!({"fault": {"latency_ms": delay, "times": 1_000_000}})).await?;
         }

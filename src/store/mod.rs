@@ -99,7 +99,9 @@ impl Store {
     }
 
     async fn with(connection: SqliteConnection, options: SqliteConnectOptions) -> Result<Self, StoreError> {
-        let readers = SqlitePoolOptions::new().max_connections(4).connect_with(options).await?;
+        // A file does not hang up: asking first whether it is still there takes as long as most questions do.
+        let readers = SqlitePoolOptions::new().max_connections(4).test_before_acquire(false);
+        let readers = readers.connect_with(options).await?;
         Ok(Self { writer: Writer::start(connection), readers, wake: Arc::new(Notify::new()) })
     }
 
