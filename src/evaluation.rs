@@ -105,7 +105,7 @@ impl Evaluator {
         pins::pin_all(&self.client.for_app(), &self.store, &self.settings).await
     }
 
-    /// Looks at a subject. `tried` is how often this was tried before, `last_try` whether it will not be again.
+    /// Looks at a subject at the moment `now`, in milliseconds since 1970; `last_try` says whether it will not be looked at again.
     pub async fn evaluate(&self, asked: &Asked, now: i64, last_try: bool) -> Result<Next, EvaluationError> {
         if self.settings.scopes_of(&asked.repository.full_name).next().is_none() {
             return Ok(Next::Done);

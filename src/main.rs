@@ -4,5 +4,12 @@ use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    countersign::cli::run(countersign::cli::Arguments::parse())
+    match countersign::cli::Arguments::try_parse() {
+        Ok(arguments) => countersign::cli::run(arguments),
+        Err(error) => {
+            let _ = error.print();
+            // The parser's own code for a misspelt call is 2, which here says that somebody was denied.
+            if error.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+        }
+    }
 }

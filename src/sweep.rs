@@ -37,6 +37,8 @@ struct Memory {
     /// The newest delivery of the sweep before the last, and of the last, that saw to all of theirs. Reading goes back to
     /// the former: one that was on its way during the last sweep is listed before what came after it.
     seen_to: (Option<u64>, Option<u64>),
+    /// How many pages the next sweep reads.
+    pages: usize,
     /// How often each missed delivery was asked for.
     asked: HashMap<String, u32>,
 }

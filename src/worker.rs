@@ -13,7 +13,7 @@ use crate::store::observations::Seen;
 use crate::store::{ClaimedWork, StoreError, UnreadDelivery};
 use countersign_core::domain::EntryBody;
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tracing::Instrument;
@@ -35,6 +35,7 @@ pub struct Worker {
     metrics: Arc<Metrics>,
     room: Arc<Semaphore>,
     ended: Arc<Notify>,
+    left: Left,
     /// When each subject was looked at last, in milliseconds, as far back as the pace.
     looked: HashMap<String, i64>,
 }
@@ -43,7 +44,7 @@ impl Worker {
     /// Nothing runs yet.
     pub fn new(evaluator: Arc<Evaluator>, metrics: Arc<Metrics>) -> Self {
         let room = Arc::new(Semaphore::new(evaluator.settings.server.evaluations.max(1)));
-        Self { evaluator, metrics, room, ended: Arc::new(Notify::new()), looked: HashMap::new() }
+        Self { evaluator, metrics, room, ended: Arc::new(Notify::new()), left: Left::default(), looked: HashMap::new() }
     }
 
     /// Works until the task is dropped.
@@ -70,6 +71,7 @@ impl Worker {
 
     /// Starts all that can start; says when there is more to do.
     async fn round(&mut self) -> Result<Option<i64>, StoreError> {
+        self.put_back().await?;
         loop {
             let unread = self.evaluator.store.unread(256).await?;
             let full = unread.len() == 256;
@@ -86,6 +88,20 @@ impl Worker {
                 return self.evaluator.store.next_due(now).await;
             }
         }
+    }
+
+    /// Puts back what evaluations left behind that did not come to an end, to be looked at again.
+    async fn put_back(&self) -> Result<(), StoreError> {
+        let rows = std::mem::take(&mut *self.left.lock().unwrap_or_else(PoisonError::into_inner));
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let due = millis(SystemTime::now()) + 1_000;
+        let put_back = self.evaluator.store.postpone(rows.clone(), due).await;
+        if put_back.is_err() {
+            self.left.lock().unwrap_or_else(PoisonError::into_inner).extend(rows);
+        }
+        put_back
     }
 
     /// What deliveries say.
@@ -164,19 +180,44 @@ impl Worker {
     fn start(&self, work: ClaimedWork, permit: OwnedSemaphorePermit) {
         let evaluator = self.evaluator.clone();
         let metrics = self.metrics.clone();
-        let ended = self.ended.clone();
+        let claimed = Claimed { rows: work.rows.clone(), left: self.left.clone(), ended: self.ended.clone() };
         let span = tracing::info_span!("evaluation", subject = work.subject, delivery.id = work.deliveries.join(" "));
         tokio::spawn(
             async move {
                 metrics.evaluations.inc();
-                if let Err(error) = one(&evaluator, &metrics, work).await {
-                    tracing::error!(%error, "the inbox cannot be written");
-                }
+                let result = one(&evaluator, &metrics, work).await;
                 drop(permit);
-                ended.notify_one();
+                match result {
+                    Ok(()) => claimed.are_closed(),
+                    Err(error) => tracing::error!(%error, "the inbox cannot be written"),
+                }
             }
             .instrument(span),
         );
+    }
+}
+
+/// Rows of the inbox that an evaluation could not close.
+type Left = Arc<Mutex<Vec<i64>>>;
+
+/// The rows that an evaluation answers. Where it ends without closing them, by an error of the database or by a panic, they are
+/// left to the worker: nobody else would ever look at their subject again.
+struct Claimed {
+    rows: Vec<i64>,
+    left: Left,
+    ended: Arc<Notify>,
+}
+
+impl Claimed {
+    fn are_closed(mut self) {
+        self.rows.clear();
+    }
+}
+
+impl Drop for Claimed {
+    fn drop(&mut self) {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner).append(&mut self.rows);
+        self.ended.notify_one();
     }
 }
 

@@ -63,10 +63,10 @@ impl Workflow {
             ("GITHUB_GRAPHQL_URL", format!("{}/graphql", world.url)),
             ("ACTIONS_ID_TOKEN_REQUEST_URL", format!("{}/_oidc/token", world.url)),
             ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", request_token(&job)),
-            ("GATE_AUDIENCE", "http://countersign.test".to_owned()),
         ];
         let with = vec![
             ("server", scene.address("")),
+            ("audience", "http://countersign.test".to_owned()),
             ("environment", "production".to_owned()),
             ("sha", run.head_sha.clone()),
         ];
@@ -494,7 +494,8 @@ async fn without_a_service_the_policy_judges_here_and_leaves_its_evidence() {
         "[[scope]]\nrepositories = [\"acme/*\"]\n\n[[baseline]]\nrepository = \"acme/shop\"\nenvironment = \"production\"\n\
          commit = \"{base}\"\n"
     );
-    let alone = |scene: &Scene| Workflow::of(scene).with("standalone", "true").with("token", &token);
+    let alone =
+        |scene: &Scene| Workflow::of(scene).with("audience", "").with("standalone", "true").with("token", &token);
     let ran = alone(&scene).file("countersign.toml", &settings).run().await;
     ran.is_let_through("allow");
     for file in ["facts.json", "verdict.json", "policies.json"] {
@@ -504,6 +505,10 @@ async fn without_a_service_the_policy_judges_here_and_leaves_its_evidence() {
     let ran = alone(&scene).run().await;
     ran.is_blocked("deny");
     assert!(ran.log.contains("baseline-missing"), "{}", ran.log);
+    // Whoever relies on what only a service can answer to is told, and not let through without it.
+    let ran = alone(&scene).file("countersign.toml", &settings).with("decision", "0123").run().await;
+    ran.is_blocked("error");
+    assert!(ran.log.contains("no service that could answer to `decision`"), "{}", ran.log);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -94,7 +94,7 @@ pub(super) enum Evidence {
     Report(report::Report),
     /// Check a bundle. Needs no network and no database, and believes nothing that a signature does not lead to.
     #[command(
-        after_help = "Example: countersign evidence verify bundle --key \"$(curl -s https://countersign.example.com/api/v1/ledger/key)\""
+        after_help = "Example: countersign evidence verify bundle --key \"$(curl -fsH \"Authorization: Bearer $READER\" https://countersign.example.com/api/v1/ledger/key)\""
     )]
     Verify {
         /// The bundle, a directory or an archive.

@@ -70,8 +70,8 @@ pub(super) struct Gate {
     /// How long to wait for what is still to come.
     #[arg(long, value_name = "MINUTES", default_value_t = 0, env = "GATE_WAIT_MINUTES")]
     wait_minutes: u64,
-    /// For whom the run's token is made; default: the service's address.
-    #[arg(long, value_name = "AUDIENCE", env = "GATE_AUDIENCE", hide = true)]
+    /// For whom the run's token is made, as `[oidc] audience` of the service says; default: the service's address.
+    #[arg(long, value_name = "AUDIENCE", env = "GATE_AUDIENCE")]
     audience: Option<String>,
 }
 
@@ -84,6 +84,23 @@ enum Mode {
 /// An input that was left empty was not given.
 fn given(value: Option<&String>) -> Option<String> {
     value.map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+}
+
+impl Gate {
+    /// What was given and means nothing without a service: whoever relies on it is told.
+    fn unheard(&self) -> Option<&'static str> {
+        let wait = (self.wait_minutes > 0).then(|| self.wait_minutes.to_string());
+        let inputs = [
+            ("server-key", self.server_key.as_ref()),
+            ("audience", self.audience.as_ref()),
+            ("digest", self.digest.as_ref()),
+            ("decision", self.decision.as_ref()),
+            ("ticket", self.ticket.as_ref()),
+            ("break-glass-reason", self.break_glass_reason.as_ref()),
+            ("wait-minutes", wait.as_ref()),
+        ];
+        inputs.into_iter().find(|(_, value)| given(*value).is_some()).map(|(name, _)| name)
+    }
 }
 
 pub(super) fn gate(gate: &Gate) -> anyhow::Result<Exit> {
@@ -105,6 +122,9 @@ pub(super) fn gate(gate: &Gate) -> anyhow::Result<Exit> {
 async fn judge(gate: &Gate) -> anyhow::Result<Told> {
     let context = Context::read(given(gate.sha.as_ref()))?;
     if gate.standalone {
+        if let Some(unheard) = gate.unheard() {
+            bail!("a standalone gate has no service that could answer to `{unheard}`");
+        }
         let config = given(gate.config.as_ref()).map(PathBuf::from);
         return standalone::judge(&context, &gate.environment, config.as_deref(), &gate.evidence).await;
     }

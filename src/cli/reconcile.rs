@@ -18,7 +18,7 @@ const SHOWN: usize = 20;
 
 #[derive(Debug, Args)]
 pub(super) struct Reconcile {
-    /// The directory of the bundle; that its entries are those that were signed is checked first.
+    /// The bundle, a directory or an archive; that its entries are those that were signed is checked first.
     #[arg(value_name = "BUNDLE")]
     bundle: PathBuf,
     /// A clone of the repository, as fetched from GitHub; bare or not.
@@ -28,7 +28,7 @@ pub(super) struct Reconcile {
     #[arg(long)]
     branch: Option<String>,
     /// The repository, `owner/name` or id, where the bundle tells of several.
-    #[arg(long)]
+    #[arg(long = "repo", alias = "repository", value_name = "OWNER/NAME")]
     repository: Option<String>,
     /// GitHub's own list: `gh api --paginate repos/OWNER/NAME/deployments > FILE`.
     #[arg(long, value_name = "FILE")]

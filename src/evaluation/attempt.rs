@@ -73,7 +73,9 @@ impl Evaluation<'_> {
             let settled = publish::is_answered(store, self.look.repository, &gate_of(&gathered, &asked)).await?
                 || self.is_certain(known.as_ref(), &asked).await?;
             if !settled {
-                next = self.gate(&gathered, &asked, &observed, ahead.take()).await?;
+                if self.gate(&gathered, &asked, &observed, ahead.take()).await? == Next::LookAgain {
+                    next = Next::LookAgain;
+                }
             } else if let Some(known) = known {
                 self.answer_again(&known.id, &gathered, &asked).await?;
                 self.ended(&gathered, attempt, &asked, known.id).await?;

@@ -109,7 +109,7 @@ impl Evaluator {
                     if overdue { "Review overdue" } else { "Review needed" }
                 ),
                 format!(
-                    "**Somebody else must say by {} whether this was justified**: a person with write access who neither \
+                    "**Somebody else must say by {} whether this was justified**: a person who neither \
                      opened it, nor contributed to, nor deployed what it let through.\n\n    countersign exception review \
                      {} --server {url} --verdict justified\n\nor `unjustified`. Closing this issue is no review.",
                     exception.due, exception.id

@@ -6,7 +6,7 @@ use super::{Evaluation, EvaluationError, Evaluator};
 use crate::github::gather::own_rules;
 use countersign_core::domain::{Deployment, RepositoryRules, StartingPoint};
 use countersign_core::policy::{OwnFile, Policies};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 /// So many sets of rules are kept parsed.
 const KEPT: usize = 64;
@@ -19,17 +19,19 @@ pub(super) type InForce = (Arc<Policies>, RepositoryRules);
 
 impl Evaluator {
     pub(super) fn policies(&self, packs: &[String], own: &[OwnFile]) -> Result<InForce, EvaluationError> {
-        let mut known = self.policies.lock().map_err(|_| EvaluationError::Policy("poisoned".to_owned()))?;
+        let known = || self.policies.lock().unwrap_or_else(PoisonError::into_inner);
         let named: Named = (packs.to_vec(), own.to_vec());
-        if let Some(in_force) = known.get(&named) {
+        if let Some(in_force) = known().get(&named) {
             return Ok(in_force.clone());
         }
+        // Nobody else waits for what one repository brought.
         let with_own = Policies::with_own(packs, own);
         let (policies, rules) = with_own.map_err(|error| EvaluationError::Policy(error.to_string()))?;
+        let in_force = (Arc::new(policies), rules);
+        let mut known = known();
         if known.len() >= KEPT {
             known.clear();
         }
-        let in_force = (Arc::new(policies), rules);
         known.insert(named, in_force.clone());
         Ok(in_force)
     }

@@ -1,4 +1,5 @@
-//! Turns at a check: pull requests that share a head share its check, and their evaluations run side by side.
+//! Turns: at a check, since pull requests that share a head share it and their evaluations run side by side; at a run, which its
+//! job and our rule may ask about at once; at an issue.
 //!
 //! Invariant: whoever publishes on a commit reads what is to be shown and writes it in one turn. Without it, an evaluation
 //! that had looked earlier could write later, and show a success that another pull request no longer allows.
@@ -7,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Mutex as Turn, OwnedMutexGuard};
 
-/// One queue for each commit that is being published on.
+/// One queue for each place where somebody is at work.
 #[derive(Default)]
 pub(super) struct Turns {
     queues: Mutex<HashMap<String, Arc<Turn<()>>>>,

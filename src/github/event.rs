@@ -204,10 +204,10 @@ impl Payload {
             "pull_request" => (self.pull_request_number(), self.pull_request_moved()),
             "pull_request_review" => (self.pull_request_number(), self.reviewed().into_iter().collect()),
             "check_run" if matches!(self.action.as_deref(), Some("rerequested" | "requested_action" | "completed")) => {
-                // Of a fork's head GitHub does not say which pull requests it belongs to.
-                let what = self.check_run.as_ref().and_then(|check| match check.pull_requests.first() {
-                    Some(first) => Some(What::PullRequest(PullRequestNumber(first.number))),
-                    None => Some(What::Head(CommitSha::new(check.head_sha.clone()?))),
+                // Of a fork's head GitHub does not say which pull requests it belongs to, and one head may be that of several.
+                let what = self.check_run.as_ref().and_then(|check| match check.pull_requests.as_slice() {
+                    [one] => Some(What::PullRequest(PullRequestNumber(one.number))),
+                    _ => Some(What::Head(CommitSha::new(check.head_sha.clone()?))),
                 });
                 (what, Vec::new())
             }

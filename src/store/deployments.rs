@@ -196,6 +196,23 @@ impl Store {
 }
 
 /// Takes note that a deployment ended, and of what runs by it.
+/// Whether this end is on record: two evaluations may come to know of it side by side.
+pub(super) async fn has_finished(
+    connection: &mut SqliteConnection,
+    finished: &DeploymentFinished,
+) -> Result<bool, StoreError> {
+    let known = sqlx::query(
+        "SELECT 1 FROM finished_deployments WHERE repository_id = $1 AND environment = $2 AND run = $3 AND attempt = $4",
+    )
+    .bind(signed(finished.repository.id.0))
+    .bind(&finished.environment)
+    .bind(signed(finished.run.0))
+    .bind(signed(finished.attempt.0))
+    .fetch_optional(connection)
+    .await?;
+    Ok(known.is_some())
+}
+
 pub(super) async fn finish(
     connection: &mut SqliteConnection,
     finished: &DeploymentFinished,

@@ -71,7 +71,7 @@ pub struct Read {
 pub struct SubjectRow {
     /// Rows with the same key are one piece of work.
     pub key: String,
-    /// Deployments 0, pull requests 1, sweeps 2.
+    /// Runs 0, pull requests and merge groups 1, all else and what the sweep asks for 2.
     pub class: u8,
     /// What the worker needs to look at it, as JSON.
     pub detail: String,

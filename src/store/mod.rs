@@ -4,7 +4,7 @@
 //! gathers what waits (up to 64 units) into one transaction, so that durability costs one `fsync` for all of them.
 //!
 //! The way a delivery takes: [`inbox`] keeps it, [`observations`] keeps what only it knows, [`record`] puts the
-//! decision into the ledger ([`entries`]) and closes the rows it answers.
+//! decision into the ledger ([`entries`]), and [`inbox`] closes the rows it answers.
 
 pub mod alerts;
 pub mod alive;

@@ -1,12 +1,12 @@
-//! Record, then publish: a decision enters the ledger in the same transaction that closes the rows it answers.
+//! Record, then publish: a decision enters the ledger before GitHub hears of it, and its rows of the inbox are closed after.
 //!
 //! Invariant: entries come first; the tables beside them are derived from them and only help to find them.
 
 use super::observations::signed;
 use super::{Store, StoreError, deployments, entries, exceptions};
 use countersign_core::domain::{
-    ChangeName, CommitSha, Decision, Entry, EntryBody, Outcome, PullRequestNumber, PullRequestState, RepositoryId,
-    Subject,
+    ChangeName, CommitSha, Decision, Entry, EntryBody, Exception, Outcome, PullRequestNumber, PullRequestState,
+    RepositoryId, Subject,
 };
 use sha2::{Digest, Sha256};
 use sqlx::{QueryBuilder, Row, SqliteConnection};
@@ -70,6 +70,11 @@ impl Store {
                 Box::pin(async move {
                     if let Some((digest, text)) = settings {
                         entries::keep_settings(connection, &digest, &text).await?;
+                    }
+                    if let EntryBody::DeploymentFinished(finished) = &entry.body
+                        && deployments::has_finished(connection, finished).await?
+                    {
+                        return Ok(());
                     }
                     let position = append(connection, &entry).await?.0;
                     if let EntryBody::DeploymentFinished(finished) = &entry.body {
@@ -289,10 +294,7 @@ async fn record(connection: &mut SqliteConnection, recording: Recording) -> Resu
         let head = entries::head(connection).await?;
         return Ok(Recorded { decision: row.try_get(0)?, fresh: false, size: head.size, root: hex::encode(head.root) });
     }
-    let covered = match (decision.verdict.outcome, &decision.facts.subject) {
-        (Outcome::Exception, Subject::Deployment(deployment)) => deployment.exception.as_ref(),
-        _ => None,
-    };
+    let covered = covering(decision);
     if let Some(exception) = covered
         && !exceptions::is_open(connection, &exception.id).await?
     {
@@ -335,7 +337,16 @@ async fn record(connection: &mut SqliteConnection, recording: Recording) -> Resu
     Ok(Recorded { decision: decision.id.clone(), fresh: true, size, root })
 }
 
-/// What makes two decisions on one subject the same: the verdict, where and for which artifact it holds, and by which rules.
+/// The exception that a decision rests on.
+fn covering(decision: &Decision) -> Option<&Exception> {
+    match (decision.verdict.outcome, &decision.facts.subject) {
+        (Outcome::Exception, Subject::Deployment(deployment)) => deployment.exception.as_ref(),
+        _ => None,
+    }
+}
+
+/// What makes two decisions on one subject the same: the verdict, where, for which artifact and by which exception it holds, and
+/// by which rules.
 fn digest(decision: &Decision, place: &Place) -> Result<String, StoreError> {
     let said =
         (&decision.verdict, place.commit.as_str(), place.open, &decision.policy_digest, &decision.settings_digest);
@@ -344,6 +355,9 @@ fn digest(decision: &Decision, place: &Place) -> Result<String, StoreError> {
         && let Some(artifact) = deployment.request.as_ref().and_then(|request| request.digest.as_ref())
     {
         said.extend(artifact.bytes());
+    }
+    if let Some(exception) = covering(decision) {
+        said.extend(exception.id.bytes());
     }
     Ok(hex::encode(Sha256::digest(&said)))
 }

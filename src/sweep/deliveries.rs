@@ -13,7 +13,8 @@ use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
-/// How many pages of deliveries one sweep reads. GitHub keeps them for three days
+/// How many pages of deliveries a sweep reads at first; where it did not come to what was seen before, the next one reads twice as
+/// many. GitHub keeps them for three days
 /// (<https://docs.github.com/en/webhooks/testing-and-troubleshooting-webhooks/redelivering-webhooks>).
 const PAGES: usize = 50;
 
@@ -41,6 +42,8 @@ impl Sweep {
         let client = self.evaluator.client.for_app();
         let (mut newest, mut pages, mut found) = (None, 0, Vec::new());
         let (enough, last) = memory.seen_to;
+        let most = memory.pages.max(PAGES);
+        let mut whole = true;
         client
             .get_pages::<Vec<DeliveryItem>>("/app/hook/deliveries?per_page=100", |page| {
                 pages += 1;
@@ -51,7 +54,8 @@ impl Sweep {
                     newest = newest.or(Some(item.id));
                     found.push(item);
                 }
-                pages < PAGES
+                whole = pages < most;
+                whole
             })
             .await?;
         let guids: Vec<String> = found.iter().map(|item| item.guid.clone()).collect();
@@ -62,8 +66,11 @@ impl Sweep {
         self.settle().await?;
         self.tell(&found, &missing).await?;
         memory.asked.retain(|guid, _| missing.contains(guid));
+        memory.pages = if whole { PAGES } else { most.saturating_mul(2) };
+        if !whole {
+            tracing::warn!(pages, "there are more deliveries than were read: the next sweep reads more");
+        }
         // Oldest first, as they were sent.
-        let mut whole = true;
         for item in found.iter().rev() {
             let Ok(place) = missing.binary_search(&item.guid) else { continue };
             missing.remove(place);

@@ -19,9 +19,6 @@ use countersign_core::domain::{
 /// How many pages the first look reads, in search of the settings' baselines.
 const FIRST: usize = 20;
 
-/// How many pages a later look reads: what lies behind is left to the next one.
-const LATER: usize = 100;
-
 impl Sweep {
     /// Reads what is new in a repository's list; says what to look at again.
     pub(super) async fn deployments(
@@ -34,7 +31,8 @@ impl Sweep {
         let id = RepositoryId(repository.id);
         let read = store.list_read(id).await?;
         let mut first = read.is_none().then(|| self.first_look(repository, scope));
-        let most = if first.is_some() { FIRST } else { LATER };
+        // A later look reads down to what was seen before, however much that is.
+        let most = if first.is_some() { FIRST } else { usize::MAX };
         let (mut pages, mut found, mut newest) = (0, Vec::new(), None);
         let path = format!("/repos/{}/deployments?per_page=100", repository.full_name);
         client

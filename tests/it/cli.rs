@@ -63,6 +63,16 @@ async fn every_verb_says_how_it_is_used_with_an_example() {
 }
 
 #[tokio::test]
+async fn a_call_that_is_misspelt_is_an_error_and_no_denial() {
+    for arguments in [vec!["gate", "--nonsense"], vec!["nothing"], vec![]] {
+        let said = run(&arguments, &[]).await;
+        assert_eq!(said.code, 1, "{arguments:?}: {}", said.err);
+        assert!(said.err.contains("Usage: "), "{}", said.err);
+    }
+    assert_eq!(run(&["--version"], &[]).await.code, 0);
+}
+
+#[tokio::test]
 async fn invalid_settings_end_with_3_and_name_the_key() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("countersign.toml");

@@ -208,6 +208,25 @@ async fn a_database_that_could_not_be_written_is_on_record_when_it_can() {
     assert!(outages[0]["from"] < outages[0]["to"]);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_being_looked_at_while_the_database_could_not_be_written_is_looked_at_again() {
+    let mut scene = Scene::set(json!({"accounts": {"ann": "write", "ben": "write"}})).await;
+    scene.play(json!({"fault": {"latency_ms": 1_000, "times": 1, "on": "PullRequests"}})).await;
+    scene.play(json!({"open": {"pr": 1, "by": "ann", "commits": [{"id": "a1", "by": "ann"}]}})).await;
+    while scene.number("SELECT COUNT(*) FROM inbox WHERE state = 2").await == 0 {
+        tokio::task::yield_now().await;
+    }
+    let file = scene.stage.directory().join("countersign.sqlite");
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&file);
+    let mut other = <sqlx::SqliteConnection as sqlx::Connection>::connect_with(&options).await.unwrap();
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
+    // It can neither record what it decided nor close its rows.
+    until(&scene.stage.directory().join("service.log"), "the inbox cannot be written").await;
+    sqlx::query("ROLLBACK").execute(&mut other).await.unwrap();
+    scene.play(json!({"expect": {"check": {"pr": 1, "is": "pending"}, "ledger": "valid"}})).await;
+    scene.is_unharmed();
+}
+
 /// Waits until the service has said something.
 async fn until(log: &Path, what: &str) {
     let deadline = std::time::Instant::now() + std::time::Duration::from_mins(1);

@@ -25,13 +25,13 @@ fn at(time: &str, body: EntryBody) -> Entry {
     Entry { version: ENTRY_VERSION, time: format!("2026-01-{time}.000Z"), tool: "countersign 0.1.0".to_owned(), body }
 }
 
-/// That a job ended in a repository.
-fn ended(repository: u64) -> EntryBody {
+/// That a job of this run ended in a repository.
+fn ended(repository: u64, run: u64) -> EntryBody {
     EntryBody::DeploymentFinished(DeploymentFinished {
         repository: Repository { id: RepositoryId(repository), full_name: format!("acme/shop-{repository}") },
         environment: "production".to_owned(),
         deployment: DeploymentId(repository),
-        run: RunId(1),
+        run: RunId(run),
         attempt: RunAttempt(1),
         commit: CommitSha::new("ab".repeat(20)),
         conclusion: "failure".to_owned(),
@@ -41,11 +41,21 @@ fn ended(repository: u64) -> EntryBody {
     })
 }
 
+#[tokio::test]
+async fn an_end_that_two_looks_come_to_know_of_is_on_record_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = store(directory.path()).await;
+    for time in ["05T00:00:00", "05T00:00:01"] {
+        store.note(at(time, ended(7, 1))).await.unwrap();
+    }
+    assert_eq!(store.ledger_head().await.unwrap().size, 1);
+}
+
 /// A job that ended each day at noon, from the first to the eighth, in repositories 7 and 8 by turns.
 async fn eight_days(directory: &Path) -> countersign::store::Store {
     let store = store(directory).await;
     for day in 1..=8 {
-        store.note(at(&format!("{day:02}T12:00:00"), ended(7 + day % 2))).await.unwrap();
+        store.note(at(&format!("{day:02}T12:00:00"), ended(7 + day % 2, day))).await.unwrap();
     }
     store
 }
@@ -165,10 +175,8 @@ async fn the_time_that_the_record_does_not_reach_over_is_a_window_and_so_is_a_cl
     let directory = tempfile::tempdir().unwrap();
     let store = store(directory.path()).await;
     let stopped = || EntryBody::ServiceStopped {};
-    for (time, body) in
-        [("05T00:00:00", ended(7)), ("05T01:00:00", ended(7)), ("05T00:59:30", ended(7)), ("04T00:00:00", ended(7))]
-    {
-        store.note(at(time, body)).await.unwrap();
+    for (time, run) in [("05T00:00:00", 1), ("05T01:00:00", 2), ("05T00:59:30", 3), ("04T00:00:00", 4)] {
+        store.note(at(time, ended(7, run))).await.unwrap();
     }
     let gaps = async |name: &str, period: Option<Period>| -> Table {
         let path = directory.path().join(name);

@@ -4,7 +4,7 @@
 //! workflows that it waits for and GitHub's own clock leave one reading; where they leave several or none, the facts say
 //! that it is missing. What was once told is kept, since either run can be run again or deleted.
 //!
-//! Beside `runs.rs` the one place that compares times: GitHub's own, for a link that GitHub has no other word for.
+//! Beside `runs.rs` this compares times: GitHub's own, for a link that GitHub has no other word for.
 
 use super::Look;
 use super::run::{self, GatheredRun, RunPayload};

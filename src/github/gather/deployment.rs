@@ -1,7 +1,7 @@
 //! A run at the gate of a production environment, as facts: who starts it, what it would put into production, and
 //! everyone behind each change in it. Next: `release.rs`.
 
-use super::gate::{self, Ahead, AtGate};
+use super::gate::{self, Ahead, GateAnswer};
 use super::{Look, chain, line, production_branch, release, run::GatheredRun};
 use crate::github::client::GitHubError;
 use crate::github::event::AccountPayload;
@@ -68,7 +68,7 @@ pub async fn gather(
     };
     let (said, writers) = tokio::try_join!(gate::read(look, &question, ahead), writers(look))?;
     let approval = approval(&said, &run, asked, observed);
-    let AtGate { default_branch, own_rules, tip, record: shown, missing: unshown, .. } = said;
+    let GateAnswer { default_branch, own_rules, tip, record: shown, missing: unshown, .. } = said;
     missing.extend(unshown);
     let record = match asked.deployment {
         Some(id) => Some(telling(look, (id, shown), &asked.beside, &target).await?),
@@ -177,7 +177,12 @@ pub async fn unread(
     error: &GitHubError,
 ) -> Result<Deployment, GitHubError> {
     let run = &gathered.run;
-    Ok(Deployment { run: Some(run.clone()), ..nothing_but(look, asked, run.head_commit.clone(), error).await? })
+    // Which commit it names is not made up for by any exception.
+    let record = match asked.deployment {
+        Some(id) => record(look, id).await.ok(),
+        None => None,
+    };
+    Ok(Deployment { run: Some(run.clone()), record, ..nothing_but(look, asked, run.head_commit.clone(), error).await? })
 }
 
 /// The same, where GitHub does not even show the run.
@@ -250,7 +255,7 @@ async fn record(look: &Look<'_>, id: DeploymentId) -> Result<DeploymentRecord, G
     })
 }
 
-fn approval(said: &AtGate, run: &Run, asked: &Asked, observed: &[Observation]) -> EnvironmentApproval {
+fn approval(said: &GateAnswer, run: &Run, asked: &Asked, observed: &[Observation]) -> EnvironmentApproval {
     let environment = &asked.environment;
     let mut given_by = match &asked.request {
         _ if run.this.number == run.first.number => said.approved_by.clone(),
@@ -273,7 +278,7 @@ fn approval(said: &AtGate, run: &Run, asked: &Asked, observed: &[Observation]) -
 
 /// Approvals that GitHub lists and no delivery told of. Of a run that was run again they may be for any attempt: one whose job
 /// runs has passed all that was asked, so whoever may have let it pass deploys.
-fn untold(said: &AtGate, environment: &str, observed: &[Observation]) -> Vec<Option<Account>> {
+fn untold(said: &GateAnswer, environment: &str, observed: &[Observation]) -> Vec<Option<Account>> {
     let here = |seen: &Observation| match seen {
         Observation::EnvironmentApproved { environment: named, by, .. } => {
             same_environment(named, environment).then_some(by.id)

@@ -30,11 +30,11 @@ pub(super) struct Asked<'a> {
 /// What GitHub said at a gate before it was known for certain what is to be asked.
 pub struct Ahead {
     asked: Value,
-    said: Result<AtGate, GitHubError>,
+    said: Result<GateAnswer, GitHubError>,
 }
 
 /// What GitHub says at a gate.
-pub struct AtGate {
+pub struct GateAnswer {
     /// The repository's default branch.
     pub default_branch: String,
     /// The rules of the repository's own, of what runs now and of what would.
@@ -120,7 +120,7 @@ struct DeploymentNode {
 }
 
 /// Asks GitHub about an attempt to deploy; what was asked ahead counts where the very same was asked.
-pub(super) async fn read(look: &Look<'_>, asked: &Asked<'_>, ahead: Option<Ahead>) -> Result<AtGate, GitHubError> {
+pub(super) async fn read(look: &Look<'_>, asked: &Asked<'_>, ahead: Option<Ahead>) -> Result<GateAnswer, GitHubError> {
     let variables = variables(look, asked);
     match ahead.filter(|ahead| ahead.asked == variables) {
         Some(ahead) => ahead.said,
@@ -156,7 +156,7 @@ fn variables(look: &Look<'_>, asked: &Asked<'_>) -> Value {
     ])
 }
 
-async fn ask(look: &Look<'_>, asked: &Asked<'_>, variables: Value) -> Result<AtGate, GitHubError> {
+async fn ask(look: &Look<'_>, asked: &Asked<'_>, variables: Value) -> Result<GateAnswer, GitHubError> {
     let answer: Answer = from(look.client.graphql(&query::gate(), variables).await?)?;
     let repository = answer.repository.filter(|node| node.database_id == Some(look.repository.id.0));
     let Some(repository) = repository else {
@@ -183,7 +183,7 @@ async fn ask(look: &Look<'_>, asked: &Asked<'_>, variables: Value) -> Result<AtG
     let name = default.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
     let tip = tip_of(if branch_named(look).is_some() { repository.reference.unwrap_or_default() } else { default })?;
     let own_rules = [(repository.now, repository.now_rules), (repository.then, repository.then_rules)];
-    Ok(AtGate {
+    Ok(GateAnswer {
         default_branch: name,
         own_rules: own_rules.into_iter().flat_map(|(commit, rules)| own_rules::of_revision(&commit, rules)).collect(),
         tip,

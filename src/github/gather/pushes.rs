@@ -97,7 +97,8 @@ pub(super) async fn complete(
     observed: &[&Observation],
 ) -> Result<(), GitHubError> {
     let from_fork = join(pull_request, look.repository.id, observed);
-    left_on_base(look, pull_request, observed).await?;
+    let Some(base) = pull_request.on_base.first().cloned() else { return Ok(()) };
+    left_on_base(look, pull_request, &base, observed).await?;
     if from_fork || policy::push_gap(pull_request).is_none() {
         return Ok(());
     }
@@ -126,7 +127,7 @@ pub(super) async fn complete(
     pull_request.pushes.extend(listed);
     look.store.observe(learned, look.now).await?;
     tidy(&mut pull_request.pushes);
-    left_on_base(look, pull_request, observed).await
+    left_on_base(look, pull_request, &base, observed).await
 }
 
 /// Joins what was observed of the pushes to those that GitHub showed; says whether the head is in another repository.
@@ -160,6 +161,7 @@ fn positions_of_base<'o>(pull_request: &PullRequest, observed: &[&'o Observation
 async fn left_on_base(
     look: &Look<'_>,
     pull_request: &mut PullRequest,
+    base: &CommitSha,
     observed: &[&Observation],
 ) -> Result<(), GitHubError> {
     let own: BTreeSet<&CommitSha> = pull_request.commits.iter().map(|commit| &commit.oid).collect();
@@ -171,7 +173,9 @@ async fn left_on_base(
         .filter(|sha| !pull_request.on_base.contains(sha))
         .cloned()
         .collect();
-    let Some(base) = pull_request.on_base.first().cloned().filter(|_| !left.is_empty()) else { return Ok(()) };
+    if left.is_empty() {
+        return Ok(());
+    }
     let positions = positions_of_base(pull_request, observed);
     for commit in left.into_iter().take(LEFT) {
         let key = format!("left_on_base:{}:{base}:{commit}:{}", look.repository.id, pull_request.head_branch);
@@ -180,7 +184,7 @@ async fn left_on_base(
             kept
         } else {
             let stood_at = positions.contains(&commit);
-            let left_there = is_on(look, &base, &commit).await?
+            let left_there = is_on(look, base, &commit).await?
                 && (stood_at || release::stood_at(look, &commit, &pull_request.head_branch).await?);
             let answer = KeptAnswer { etag: String::new(), body: left_there.to_string(), fetched_at: look.now };
             look.store.keep_answer(key, answer).await?;

@@ -60,17 +60,20 @@ pub(super) async fn changes(
         match (merge, here.as_slice()) {
             (true, [one]) => {
                 numbers.insert(end.clone(), PullRequestNumber(one.number));
-                // Of a merge, the parent says which one it was; else another one may be shown later that held this one.
-                if !by_queue(change)
-                    && gaps.is_empty()
-                    && node.second_parent().is_none_or(|second| second == one.head_ref_oid)
-                {
+                let shows = |commit: &CommitSha| {
+                    let here = tied.get(commit).map(|(node, _)| tie(look, production_branch, node, false));
+                    here.is_some_and(|here| here.iter().any(|shown| shown.number == one.number))
+                };
+                // Each commit that the queue landed shows its own: another one may be shown later that landed with it.
+                if !is_certain(node, one) || by_queue(change) && !change.commits.iter().all(shows) {
+                    change.missing.push(format!("which pull request landed {}", end.short()));
+                } else if !by_queue(change) && gaps.is_empty() {
                     let number = Some(PullRequestNumber(one.number));
                     settled.push(LineCommit { commit: end.clone(), parent: node.first_parent(), number });
                 }
             }
             (true, []) => change.missing.push(format!("the pull request that landed {}", end.short())),
-            (true, [one, others @ ..]) if of_one_head(node, &here) => {
+            (true, [one, others @ ..]) if is_whole(node) && of_one_head(node, &here) => {
                 numbers.insert(end.clone(), PullRequestNumber(one.number));
                 alternatives.insert(end.clone(), others.iter().map(|other| PullRequestNumber(other.number)).collect());
             }
@@ -226,6 +229,17 @@ fn merged_itself<'n>(node: &CommitNode, candidates: Vec<&'n AssociatedPullReques
     let second = node.second_parent();
     let of_merge: Vec<_> = candidates.iter().copied().filter(|one| Some(one.head_ref_oid.as_str()) == second).collect();
     if candidates.len() > 1 && of_merge.len() == 1 { of_merge } else { candidates }
+}
+
+/// Whether GitHub shows all pull requests that it ties to a commit.
+fn is_whole(node: &CommitNode) -> bool {
+    node.associated_pull_requests.as_ref().is_some_and(|page| !page.info.has_next_page)
+}
+
+/// Whether a commit is this pull request's and no other's: of a merge the second parent says so. One that holds this one may be
+/// shown later than it.
+fn is_certain(node: &CommitNode, one: &AssociatedPullRequest) -> bool {
+    is_whole(node) && node.second_parent().is_none_or(|second| second == one.head_ref_oid)
 }
 
 /// Whether a merge is of each of these: they share the head that is its second parent.
@@ -402,6 +416,35 @@ mod tests {
             ..Line::default()
         };
         cut(&line, &line.commits[0])
+    }
+
+    /// A commit with these parents, tied to pull requests with these heads; whether there are more is said.
+    fn tied(parents: &[&str], heads: &[&str], more: bool) -> CommitNode {
+        let oids = |oids: &[&str]| oids.iter().map(|oid| json!({"oid": oid})).collect::<Vec<_>>();
+        let pull_request = |(number, head): (usize, &&str)| {
+            json!({
+                "number": number + 1, "state": "MERGED", "baseRefName": "main", "headRefOid": head, "headRefName": "f",
+                "mergeCommit": {"oid": "m1"}, "baseRepository": {"databaseId": 1},
+            })
+        };
+        let pull_requests: Vec<_> = heads.iter().enumerate().map(pull_request).collect();
+        let info = json!({"hasNextPage": more, "endCursor": null});
+        serde_json::from_value(json!({
+            "oid": "m1", "tree": {"oid": "t1"}, "parents": {"totalCount": parents.len(), "pageInfo": info, "nodes": oids(parents)},
+            "authors": {"totalCount": 0, "pageInfo": info, "nodes": []},
+            "associatedPullRequests": {"pageInfo": info, "nodes": pull_requests},
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn one_that_is_shown_alone_landed_a_merge_only_where_the_second_parent_says_so() {
+        let certain = |node: &CommitNode| is_certain(node, &node.associated_pull_requests.as_ref().unwrap().nodes[0]);
+        assert!(certain(&tied(&["a0", "h1"], &["h1"], false)));
+        assert!(certain(&tied(&["a0"], &["h1"], false)), "a squash says nothing of its head");
+        // One that was stacked on it is not shown yet, or not among the first.
+        assert!(!certain(&tied(&["a0", "h2"], &["h1"], false)));
+        assert!(!certain(&tied(&["a0", "h1"], &["h1"], true)));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Invariant: any writer makes that account act, and nothing says which run did; so all of them answer, and where the
 //! list of runs or the moment is not known whole, the facts say so. Next: `contributors.rs` in the core.
 //!
-//! This is the one place that compares times: GitHub keeps no other order of runs and pushes. All of them are GitHub's
+//! Beside `chain.rs` this compares times: GitHub keeps no other order of runs and pushes. All of them are GitHub's
 //! own clock, none is a commit's, and a wider reading only adds people.
 
 use super::pushes::{Activity, activity_path};

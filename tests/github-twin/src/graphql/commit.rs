@@ -174,7 +174,8 @@ fn associated<'w>(world: &'w World, sha: &str) -> Vec<&'w PullRequest> {
     world.pulls.values().filter(holds).collect()
 }
 
-/// The commit that stands for the merge which put this one on its base, where it was one of several (a rebase).
+/// The commit that stands for the merge which put this one on its base, where it was one of several (a rebase): of those that a
+/// queue landed together, the first that holds it.
 fn landed_with<'w>(world: &'w World, sha: &str) -> Option<&'w str> {
     use crate::model::ActivityType::{MergeQueueMerge, PrMerge};
     if world.pulls.values().any(|pull| pull.merge_commit.as_deref() == Some(sha)) {
@@ -185,7 +186,16 @@ fn landed_with<'w>(world: &'w World, sha: &str) -> Option<&'w str> {
         let brought = world.git.reachable(&one.after, &[&one.before]).unwrap_or_default();
         brought.iter().any(|known| known == sha)
     };
-    merges.into_iter().find(of).map(|one| one.after.as_str())
+    let movement = merges.into_iter().find(of)?;
+    let ends = world.pulls.values().filter_map(|pull| pull.merge_commit.as_deref());
+    let holds = |end: &&str| {
+        let within = world.git.is_ancestor(end, &movement.after).unwrap_or(false);
+        within && world.git.is_ancestor(sha, end).unwrap_or(false)
+    };
+    let first = |one: &'w str, other: &'w str| {
+        if world.git.is_ancestor(other, one).unwrap_or(false) { other } else { one }
+    };
+    ends.filter(holds).reduce(first)
 }
 
 /// What lies at a path of a commit: a `Tree` or a `Blob`.
