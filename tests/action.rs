@@ -350,7 +350,7 @@ async fn the_program_is_fetched_where_it_is_missing_and_only_as_the_sums_name_it
     }
 }
 
-/// The examples that users paste, as they are but for the address of the service.
+/// The examples that users paste, as they are but for the address of the service, whose settings name it otherwise.
 struct Example {
     folder: tempfile::TempDir,
     /// Where the job's folder is, a clone of the repository.
@@ -377,7 +377,8 @@ impl Example {
         std::fs::create_dir_all(place.join(".github/workflows")).unwrap();
         for name in names {
             let text = std::fs::read_to_string(Path::new(HERE).join("examples/workflows").join(name)).unwrap();
-            let text = text.replace("https://countersign.example.com", &scene.address(""));
+            let server = format!("server: {}\n          audience: http://countersign.test", scene.address(""));
+            let text = text.replace("server: https://countersign.example.com", &server);
             std::fs::write(place.join(".github/workflows").join(name), text).unwrap();
         }
         let this = Self { folder, place };
