@@ -17,7 +17,7 @@ use time::macros::format_description;
 use time::{OffsetDateTime, UtcOffset};
 
 /// So many rows are written by one statement: SQLite takes 32,766 values in one.
-const TOGETHER: usize = 1_000;
+pub(super) const TOGETHER: usize = 1_000;
 
 /// A decision, ready to be put on record.
 #[derive(Debug)]

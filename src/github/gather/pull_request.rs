@@ -181,8 +181,11 @@ async fn complete(look: &Look<'_>, demands: &Demands, node: PullRequestNode) -> 
     demands.at_merge(&mut pull_request, &seen, &mut learned, whole);
     observed::of_pull_request(&mut pull_request, &seen, &mut learned);
     let topics = observed::topics_of_others(&pull_request);
-    let watched = if pull_request.state == PullRequestState::Open { topics.clone() } else { Vec::new() };
-    look.store.watch(look.repository.id, number, watched).await?;
+    if pull_request.state == PullRequestState::Open {
+        look.store.watch(look.repository.id, number, &topics).await?;
+    } else {
+        look.store.unwatch(look.repository.id, number).await?;
+    }
     let others = look.store.observed(look.repository.id, &topics).await?;
     seen.extend(&others);
     let in_doubt = access::in_doubt(look, &pull_request, &seen).await?;
