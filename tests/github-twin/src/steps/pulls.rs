@@ -276,7 +276,8 @@ impl World {
                     Some(tree) => tree,
                     None => self.git.info(&head.sha)?.tree,
                 };
-                let text = format!("resolved by {}\n", it.by);
+                // A change of its own each time: the same once more would be no edit.
+                let text = format!("resolved by {} on {}\n", it.by, head.sha);
                 let files = BTreeMap::from([(format!("resolved-{}.txt", it.pr), text)]);
                 self.git.tree_with(Some(&start), &files)?
             }
