@@ -17,23 +17,23 @@ demo:  ## the main job on the embedded database, against the twin, with pages to
 
 check: format clippy tables corpus  ## the quick one: format, clippy, tables, stories
 
-format:
+format:  ## formatting
 	cargo fmt --all --check
 
-clippy:
+clippy:  ## lints, warnings as errors
 	cargo clippy --quiet --workspace --all-targets -- -D warnings
 
 tables:  ## unit tests and tables over decide
 	cargo test --quiet --workspace --lib
 
-programs:
+programs:  ## build everything once
 	# The same selection everywhere: another one would build the dependencies again.
 	cargo build --quiet --workspace --all-targets
 
 stories: programs  ## play every story below DIR against the real service
 	$(TWIN) play --dir $(DIR) --service $(SERVICE)
 
-corpus: programs
+corpus: programs  ## the corpus, held against what README lists as not yet done
 	.ci/stories
 
 contract: programs  ## hold the twin against the schemas that GitHub publishes
@@ -53,14 +53,14 @@ bench:  ## speed, scale and memory, release build; writes benches/README.md
 	cargo build --quiet --release --target-dir $(TARGET)/bench -p countersign -p countersign-bench
 	$(TARGET)/bench/release/countersign-bench
 
-deny:
+deny:  ## licences and sources
 	cargo fetch --quiet --locked
 	cargo deny --offline --log-level error check bans licenses sources
 
-doc:
+doc:  ## the API's documentation, without warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --quiet --workspace --no-deps
 
-install:
+install:  ## what the tests need on Debian, as root
 	.ci/install
 
 mutants:  ## change the judging core in every small way, and see that its tests notice; resumable

@@ -30,6 +30,10 @@ fn number(name: &str, otherwise: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
 }
 
+/// Between these the last run stands; what is around them is written by hand and stays.
+const BEGIN: &str = "<!-- the last run -->";
+const END: &str = "<!-- end of the last run -->";
+
 async fn measure_all() -> anyhow::Result<()> {
     let program = std::env::current_exe()?.with_file_name("countersign");
     let kept = std::env::var_os("BENCH_DIR").map(PathBuf::from);
@@ -88,12 +92,10 @@ fn write(table: &Table) -> anyhow::Result<()> {
         .filter_map(|name| std::env::var(name).ok().map(|value| format!("{name}={value} ")))
         .collect();
     let text = format!(
-        "# Measured\n\n\
+        "{BEGIN}\n\
         `{}make bench`, {date}, commit {commit}: {cores} cores ({}), {} of memory, the twin and the harness beside the service on the \
         same cores; load average at the end {}. Release build. The load beside each figure is the machine's own average of a minute: above \
-        {cores}, others were at work too and the figure is worse than the machine's.\n\n{}\n\
-        A missed bar is said and fails nothing. `BENCH_DIR` keeps the synthetic year for another run,\n\
-        `BENCH_ONLY=judging,service,releases,year,workbook` picks parts, `BENCH_CHANGES`, `BENCH_ENTRIES` and `BENCH_BURST` make them smaller or larger.\n",
+        {cores}, others were at work too and the figure is worse than the machine's.\n\n{}{END}",
         variables.concat(),
         named("/proc/cpuinfo", "model name"),
         named("/proc/meminfo", "MemTotal"),
@@ -101,5 +103,9 @@ fn write(table: &Table) -> anyhow::Result<()> {
         table.markdown(),
     );
     let place = root.join("README.md");
-    std::fs::write(&place, text).with_context(|| format!("`{}` cannot be written", place.display()))
+    let before = std::fs::read_to_string(&place).unwrap_or_default();
+    let (above, rest) = before.split_once(BEGIN).unwrap_or((&before, ""));
+    let below = rest.split_once(END).map_or("\n", |(_, below)| below);
+    std::fs::write(&place, format!("{above}{text}{below}"))
+        .with_context(|| format!("`{}` cannot be written", place.display()))
 }
