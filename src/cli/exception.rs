@@ -12,13 +12,13 @@ use std::time::Duration;
 pub(super) enum ExceptionVerb {
     /// Open an exception: what is denied goes out all the same, on record, and somebody else must review it.
     #[command(
-        after_help = "Example: countersign exception open --server https://countersign.example.com --repository acme/shop --environment production --reason 'checkout is down' --ticket INC-7 --minutes 60"
+        after_help = "Example: countersign exception open --server https://countersign.example.com --repo acme/shop --environment production --reason 'checkout is down' --ticket INC-7 --minutes 60"
     )]
     Open {
         #[command(flatten)]
         service: Service,
         /// The repository, `owner/name`.
-        #[arg(long)]
+        #[arg(long = "repo", alias = "repository", value_name = "OWNER/NAME")]
         repository: String,
         /// The environment.
         #[arg(long)]

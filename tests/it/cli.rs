@@ -216,7 +216,7 @@ async fn an_exception_is_opened_listed_and_reviewed_by_somebody_else() {
         "open",
         "--server",
         &server,
-        "--repository",
+        "--repo",
         "acme/shop",
         "--environment",
         "production",
