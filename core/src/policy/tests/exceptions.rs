@@ -59,12 +59,25 @@ fn which_deployment_it_is_must_hold_for_certain() {
         Release::good().with_run(|run| run.head_repository = Some(RepositoryId(8))),
         Release::good().with_run(|run| run.head_repository = None),
         asking(|request| request.presented = Some(Presented { decision: "d1".to_owned(), holds: false })),
+        Release::good().with(unnamed),
     ];
     for release in refused {
         let outcome = judge(&release.clone().with(covered).facts()).outcome;
         assert_eq!(outcome, judge(&release.facts()).outcome);
         assert!([Outcome::Deny, Outcome::Undetermined].contains(&outcome), "{outcome}");
     }
+}
+
+/// GitHub does not show the deployment: nobody knows which commit it names.
+fn unnamed(deployment: &mut Deployment) {
+    deployment.record = None;
+    deployment.missing.push("the deployment itself".to_owned());
+}
+
+#[test]
+fn a_job_that_asks_by_itself_names_its_commit_without_a_deployment() {
+    let asked = asking(|_| {}).by(&user("ann")).with(|deployment| deployment.record = None);
+    assert_eq!(judge(&asked.with(covered).facts()).outcome, Outcome::Exception);
 }
 
 #[test]
