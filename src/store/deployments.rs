@@ -181,38 +181,32 @@ impl Store {
         attempt: RunAttempt,
         environment: &str,
     ) -> Result<bool, StoreError> {
-        let row = sqlx::query(
-            "SELECT 1 FROM finished_deployments WHERE repository_id = $1 AND run = $2 AND attempt = $3 \
-             AND environment = $4",
-        )
-        .bind(signed(repository.0))
-        .bind(signed(run.0))
-        .bind(signed(attempt.0))
-        .bind(environment)
-        .fetch_optional(&self.readers)
-        .await?;
-        Ok(row.is_some())
+        let mut connection = self.readers.acquire().await?;
+        is_finished(&mut connection, repository, run, attempt, environment).await
     }
 }
 
-/// Takes note that a deployment ended, and of what runs by it.
-/// Whether this end is on record: two evaluations may come to know of it side by side.
-pub(super) async fn has_finished(
+/// The same within a larger unit: two evaluations may come to know of an end side by side.
+pub(super) async fn is_finished(
     connection: &mut SqliteConnection,
-    finished: &DeploymentFinished,
+    repository: RepositoryId,
+    run: RunId,
+    attempt: RunAttempt,
+    environment: &str,
 ) -> Result<bool, StoreError> {
-    let known = sqlx::query(
-        "SELECT 1 FROM finished_deployments WHERE repository_id = $1 AND environment = $2 AND run = $3 AND attempt = $4",
+    let row = sqlx::query(
+        "SELECT 1 FROM finished_deployments WHERE repository_id = $1 AND run = $2 AND attempt = $3 AND environment = $4",
     )
-    .bind(signed(finished.repository.id.0))
-    .bind(&finished.environment)
-    .bind(signed(finished.run.0))
-    .bind(signed(finished.attempt.0))
+    .bind(signed(repository.0))
+    .bind(signed(run.0))
+    .bind(signed(attempt.0))
+    .bind(environment)
     .fetch_optional(connection)
     .await?;
-    Ok(known.is_some())
+    Ok(row.is_some())
 }
 
+/// Takes note that a deployment ended, and of what runs by it.
 pub(super) async fn finish(
     connection: &mut SqliteConnection,
     finished: &DeploymentFinished,

@@ -71,10 +71,11 @@ impl Store {
                     if let Some((digest, text)) = settings {
                         entries::keep_settings(connection, &digest, &text).await?;
                     }
-                    if let EntryBody::DeploymentFinished(finished) = &entry.body
-                        && deployments::has_finished(connection, finished).await?
-                    {
-                        return Ok(());
+                    if let EntryBody::DeploymentFinished(end) = &entry.body {
+                        let (run, attempt, environment) = (end.run, end.attempt, &end.environment);
+                        if deployments::is_finished(connection, end.repository.id, run, attempt, environment).await? {
+                            return Ok(());
+                        }
                     }
                     let position = append(connection, &entry).await?.0;
                     if let EntryBody::DeploymentFinished(finished) = &entry.body {

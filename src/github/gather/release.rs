@@ -177,10 +177,10 @@ pub async fn landed_by(
 ) -> Result<Option<PullRequestNumber>, GitHubError> {
     let read = commits(look, std::slice::from_ref(commit)).await?;
     let Some((node, gaps)) = read.get(commit) else { return Ok(None) };
-    let candidates = tie(look, production_branch, node, true);
-    let one = candidates.first().filter(|_| candidates.len() == 1 && gaps.is_empty());
-    let itself = one.filter(|one| node.second_parent().is_none_or(|second| second == one.head_ref_oid));
-    Ok(itself.map(|one| PullRequestNumber(one.number)))
+    Ok(match tie(look, production_branch, node, true).as_slice() {
+        [one] if gaps.is_empty() && is_certain(node, one) => Some(PullRequestNumber(one.number)),
+        _ => None,
+    })
 }
 
 /// Whether a branch stood at this commit when it left the base, which contains it: no pull request carried it there, a merge
@@ -362,7 +362,7 @@ pub(super) async fn commits(
     authors::complete(look, nodes.values_mut()).await?;
     let with_gaps = |(oid, node): (CommitSha, CommitNode)| {
         let (_, mut gaps) = node.commit();
-        if node.associated_pull_requests.as_ref().is_some_and(|page| page.info.has_next_page) {
+        if !is_whole(&node) {
             gaps.push(format!("all pull requests tied to {}", oid.short()));
         }
         (oid, (node, gaps))
