@@ -89,7 +89,6 @@ fn given(value: Option<&String>) -> Option<String> {
 impl Gate {
     /// What was given and means nothing without a service: whoever relies on it is told.
     fn unheard(&self) -> Option<&'static str> {
-        let wait = (self.wait_minutes > 0).then(|| self.wait_minutes.to_string());
         let inputs = [
             ("server-key", self.server_key.as_ref()),
             ("audience", self.audience.as_ref()),
@@ -97,9 +96,9 @@ impl Gate {
             ("decision", self.decision.as_ref()),
             ("ticket", self.ticket.as_ref()),
             ("break-glass-reason", self.break_glass_reason.as_ref()),
-            ("wait-minutes", wait.as_ref()),
         ];
-        inputs.into_iter().find(|(_, value)| given(*value).is_some()).map(|(name, _)| name)
+        let unheard = inputs.into_iter().find(|(_, value)| given(*value).is_some()).map(|(name, _)| name);
+        unheard.or((self.wait_minutes > 0).then_some("wait-minutes"))
     }
 }
 

@@ -35,8 +35,15 @@ impl Evaluation<'_> {
         let claims = listed::claims(&self.look, id).await?;
         if let Some((run, attempt)) = listed::made_by(&self.look, &one, &claims).await? {
             let environment = one.environment.clone();
-            let created =
-                Observation::DeploymentCreated { deployment: id, run, attempt, environment, node: None, of: None };
+            let created = Observation::DeploymentCreated {
+                deployment: id,
+                run,
+                attempt,
+                environment,
+                node: None,
+                run_node: None,
+                commit: None,
+            };
             store.observe(vec![Seen { repository, observation: created }], self.look.now).await?;
             return self.run_later(run).await;
         }

@@ -356,7 +356,8 @@ impl Payload {
             attempt: RunAttempt(run.run_attempt?),
             environment: deployment.environment.clone()?,
             node: deployment.node_id.clone(),
-            of: run.node_id.clone().zip(deployment.sha.clone().map(CommitSha::new)),
+            run_node: run.node_id.clone(),
+            commit: deployment.sha.clone().map(CommitSha::new),
         })
     }
 

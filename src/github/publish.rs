@@ -158,7 +158,8 @@ pub async fn answer(
         let path = format!("/repos/{}/actions/runs/{}/deployment_protection_rule", repository.full_name, gate.run);
         match client.write("POST", &path, &body).await {
             Ok(_) => {}
-            // The run does not wait any more: cancelled, or somebody passed the gate by. What we may not say is not said.
+            // The run does not wait any more: cancelled, or somebody passed the gate by. A missing
+            // permission is another matter: it may be given while the run waits.
             Err(GitHubError::Refused { status, message, .. }) if status != 403 => {
                 tracing::warn!(run = %gate.run, status, message, "the answer of the rule was not wanted any more");
             }

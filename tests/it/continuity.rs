@@ -211,10 +211,11 @@ async fn a_database_that_could_not_be_written_is_on_record_when_it_can() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_being_looked_at_while_the_database_could_not_be_written_is_looked_at_again() {
     let mut scene = Scene::set(json!({"accounts": {"ann": "write", "ben": "write"}})).await;
-    scene.play(json!({"fault": {"latency_ms": 1_000, "times": 1, "on": "PullRequests"}})).await;
+    scene.play(json!({"fault": {"latency_ms": 3_000, "times": 1, "on": "PullRequests"}})).await;
     scene.play(json!({"open": {"pr": 1, "by": "ann", "commits": [{"id": "a1", "by": "ann"}]}})).await;
+    let deadline = std::time::Instant::now() + std::time::Duration::from_mins(1);
     while scene.number("SELECT COUNT(*) FROM inbox WHERE state = 2").await == 0 {
-        tokio::task::yield_now().await;
+        assert!(std::time::Instant::now() < deadline, "nothing is looked at");
     }
     let file = scene.stage.directory().join("countersign.sqlite");
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&file);
@@ -230,8 +231,10 @@ async fn what_was_being_looked_at_while_the_database_could_not_be_written_is_loo
 /// Waits until the service has said something.
 async fn until(log: &Path, what: &str) {
     let deadline = std::time::Instant::now() + std::time::Duration::from_mins(1);
+    // A look every so often, not without rest: others test beside it.
+    let mut looks = tokio::time::interval(std::time::Duration::from_millis(20));
     while !std::fs::read_to_string(log).unwrap().contains(what) {
         assert!(std::time::Instant::now() < deadline, "not said: {what}");
-        tokio::task::yield_now().await;
+        looks.tick().await;
     }
 }

@@ -131,9 +131,12 @@ pub enum Observation {
         /// The deployment's GraphQL id, where the delivery named it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         node: Option<String>,
-        /// The run's GraphQL id and the commit, where the delivery named them: to ask sooner, never to judge by.
+        /// The run's GraphQL id, where the delivery named it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        of: Option<(String, CommitSha)>,
+        run_node: Option<String>,
+        /// The commit, where the delivery named it: to ask sooner, never to judge by.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        commit: Option<CommitSha>,
     },
     /// GitHub asked our rule about an environment of a run.
     GateAsked {

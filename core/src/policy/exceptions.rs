@@ -18,6 +18,6 @@ pub(crate) fn covers(deployment: &Deployment, reasons: &[Reason]) -> bool {
     // Without it nobody can tell whether the commit is this repository's.
     let own = deployment.run.as_ref().is_none_or(|run| run.head_repository.is_some());
     // Nor whether it names another commit than its run.
-    let named = deployment.record.is_some() || deployment.request.is_some() || deployment.run.is_none();
+    let named = deployment.record.is_some() || deployment.request.is_some();
     deployment.exception.is_some() && own && named && !reasons.iter().any(never)
 }

@@ -135,7 +135,9 @@ pub async fn gather(
 pub async fn ahead(look: &Look<'_>, run: RunId, asked: &Asked, observed: &[Observation]) -> Option<Ahead> {
     let id = asked.deployment?;
     let (node, target) = observed.iter().find_map(|seen| match seen {
-        Observation::DeploymentCreated { deployment, of, .. } if *deployment == id => of.as_ref(),
+        Observation::DeploymentCreated { deployment, run_node, commit, .. } if *deployment == id => {
+            run_node.as_deref().zip(commit.as_ref())
+        }
         _ => None,
     })?;
     let start = starting_point(look, &asked.environment).await.ok()?;

@@ -60,6 +60,7 @@ fn which_deployment_it_is_must_hold_for_certain() {
         Release::good().with_run(|run| run.head_repository = None),
         asking(|request| request.presented = Some(Presented { decision: "d1".to_owned(), holds: false })),
         Release::good().with(unnamed),
+        Release::good().with(unnamed).with(|deployment| deployment.run = None),
     ];
     for release in refused {
         let outcome = judge(&release.clone().with(covered).facts()).outcome;
